@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUFFER_FIRST_BYTES 512
+#define READ_STEP_BYTES 65536
+
+void
+buffer_init(struct buffer *b, size_t max_bytes)
+{
+	*b = (struct buffer){ .max = max_bytes };
+}
+
+void
+buffer_finish(struct buffer *b)
+{
+	free(b->data);
+	buffer_init(b, b->max);
+}
+
+unsigned char *
+buffer_reserve(struct buffer *b, size_t len, struct error *err)
+{
+	size_t unread = buffer_len(b);
+	if (len > b->max || unread > b->max - len) {
+		error_set(err, ERROR_TOO_LARGE, "more than the %zu bytes allowed here", b->max);
+		return NULL;
+	}
+	if (b->capacity - b->end >= len && b->data != NULL)
+		return b->data + b->end;
+	if (b->start > 0) {
+		memmove(b->data, b->data + b->start, unread);
+		b->start = 0;
+		b->end = unread;
+		if (b->capacity - b->end >= len)
+			return b->data + b->end;
+	}
+	size_t wanted = b->capacity < BUFFER_FIRST_BYTES ? BUFFER_FIRST_BYTES : b->capacity * 2;
+	if (wanted < unread + len)
+		wanted = unread + len;
+	if (wanted > b->max)
+		wanted = b->max; /* still >= unread + len, by the first check */
+	unsigned char *grown = realloc(b->data, wanted);
+	if (grown == NULL) {
+		error_set(err, ERROR_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	b->data = grown;
+	b->capacity = wanted;
+	return b->data + b->end;
+}
+
+void
+buffer_commit(struct buffer *b, size_t len)
+{
+	assert(len <= b->capacity - b->end);
+	b->end += len;
+}
+
+int
+buffer_append(struct buffer *b, const void *bytes, size_t len, struct error *err)
+{
+	if (len == 0)
+		return 0;
+	unsigned char *room = buffer_reserve(b, len, err);
+	if (room == NULL)
+		return -1;
+	memcpy(room, bytes, len);
+	buffer_commit(b, len);
+	return 0;
+}
+
+int
+buffer_append_string(struct buffer *b, const char *string, struct error *err)
+{
+	return buffer_append(b, string, strlen(string), err);
+}
+
+int
+buffer_printf(struct buffer *b, struct error *err, const char *format, ...)
+{
+	va_list args, again;
+	va_start(args, format);
+	va_copy(again, args);
+	int result = -1;
+	int len = vsnprintf(NULL, 0, format, args);
+	assert(len >= 0);
+	unsigned char *room = buffer_reserve(b, (size_t)len + 1, err);
+	if (room != NULL) {
+		vsnprintf((char *)room, (size_t)len + 1, format, again);
+		buffer_commit(b, (size_t)len);
+		result = 0;
+	}
+	va_end(again);
+	va_end(args);
+	return result;
+}
+
+void
+buffer_consume(struct buffer *b, size_t len)
+{
+	assert(len <= buffer_len(b));
+	b->start += len;
+	if (b->start == b->end)
+		buffer_finish(b);
+}
+
+int
+buffer_read_file(struct buffer *b, int fd, struct error *err)
+{
+	for (;;) {
+		size_t room_len = b->max - buffer_len(b);
+		if (room_len > READ_STEP_BYTES)
+			room_len = READ_STEP_BYTES;
+		unsigned char over;
+		unsigned char *room = &over; /* full: one more byte tells whether the file ends here */
+		if (room_len > 0 && (room = buffer_reserve(b, room_len, err)) == NULL)
+			return -1;
+		ssize_t n = read(fd, room, room_len > 0 ? room_len : 1);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot read");
+		if (room_len == 0)
+			return error_set(err, ERROR_TOO_LARGE, "more than the %zu bytes allowed here", b->max);
+		buffer_commit(b, (size_t)n);
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+
+static void
+holds_up_to_its_maximum(void **state)
+{
+	(void)state;
+	struct buffer b;
+	struct error err = { 0 };
+	buffer_init(&b, 10);
+	assert_int_equal(buffer_append(&b, "0123456", 7, &err), 0);
+	assert_int_equal(buffer_append(&b, "789a", 4, &err), -1);
+	assert_int_equal(err.code, ERROR_TOO_LARGE);
+	assert_int_equal(buffer_len(&b), 7);
+	buffer_consume(&b, 3);
+	assert_int_equal(buffer_append(&b, "789abc", 6, &err), 0); /* consumed room is used again */
+	assert_memory_equal(buffer_bytes(&b), "3456789abc", 10);
+	buffer_finish(&b);
+}
+
+static void
+gives_memory_back_when_empty(void **state)
+{
+	(void)state;
+	struct buffer b;
+	buffer_init(&b, 1000);
+	assert_int_equal(buffer_append_string(&b, "hello", NULL), 0);
+	buffer_consume(&b, 5);
+	assert_null(b.data);
+	assert_int_equal(buffer_len(&b), 0);
+	assert_int_equal(buffer_append_string(&b, "again", NULL), 0);
+	buffer_finish(&b);
+}
+
+static void
+prints(void **state)
+{
+	(void)state;
+	struct buffer b;
+	struct error err = { 0 };
+	buffer_init(&b, 16);
+	assert_int_equal(buffer_printf(&b, &err, "%d-%s", 42, "xyz"), 0);
+	assert_int_equal(buffer_len(&b), 6);
+	assert_memory_equal(buffer_bytes(&b), "42-xyz", 6);
+	assert_int_equal(buffer_printf(&b, &err, "%s", "eleven long"), -1);
+	assert_int_equal(buffer_len(&b), 6);
+	buffer_finish(&b);
+}
+
+static void
+reads_a_file_within_bounds(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	for (size_t max = 4; max <= 6; max++) {
+		int fds[2];
+		struct buffer b;
+		assert_int_equal(pipe(fds), 0);
+		assert_int_equal(write(fds[1], "12345", 5), 5);
+		close(fds[1]);
+		buffer_init(&b, max);
+		assert_int_equal(buffer_read_file(&b, fds[0], &err), max < 5 ? -1 : 0);
+		buffer_finish(&b);
+		close(fds[0]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(holds_up_to_its_maximum),
+		cmocka_unit_test(gives_memory_back_when_empty),
+		cmocka_unit_test(prints),
+		cmocka_unit_test(reads_a_file_within_bounds),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

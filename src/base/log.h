@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One line to standard error for each event that an administrator may want to see.
+ * Never message content, never addresses; identities by their local name only.
+ */
+#pragma once
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* who stands before each line, e.g. "mail@work". Copied (at most 63 bytes). */
+void log_init(const char *who, enum log_level most);
+
+__attribute__((format(printf, 2, 3)))
+void log_line(enum log_level level, const char *format, ...);
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Borrowed bytes. Whoever hands a slice over says until when it is good.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+	const unsigned char *data;
+	size_t len;
+};
+
+static inline struct slice
+slice_of(const void *data, size_t len)
+{
+	return (struct slice){ data, len };
+}
+
+static inline struct slice
+slice_of_string(const char *string)
+{
+	return slice_of(string, strlen(string));
+}
+
+static inline bool
+slice_is(struct slice s, const char *string)
+{
+	return s.len == strlen(string) && memcmp(s.data, string, s.len) == 0;
+}
+
+/* ASCII letters compare without case. */
+static inline bool
+slice_is_nocase(struct slice s, const char *string)
+{
+	return s.len == strlen(string) && strncasecmp((const char *)s.data, string, s.len) == 0;
+}
