@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+#include "ipc/body.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/file.h"
+
+static int
+map_sealed(int fd, size_t max_bytes, struct body *out, struct error *err)
+{
+	size_t len;
+	if (file_check_sealed(fd, max_bytes, &len, err) != 0)
+		return -1;
+	if (len == 0)
+		return error_set(err, ERROR_PROTOCOL, "an empty body came in a descriptor");
+	void *mapping = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	if (mapping == MAP_FAILED)
+		return error_set_errno(err, errno, "cannot map a body of %zu bytes", len);
+	out->mapping = mapping;
+	out->bytes = slice_of(mapping, len);
+	return 0;
+}
+
+int
+body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err)
+{
+	*out = BODY_EMPTY;
+	if (m->fd < 0)
+		return body_from_bytes(inline_bytes, out, err);
+	if (inline_bytes.len != 0)
+		return error_set(err, ERROR_PROTOCOL, "a body came twice");
+	if (map_sealed(m->fd, max_bytes, out, err) != 0)
+		return -1;
+	out->fd = m->fd;
+	m->fd = -1;
+	return 0;
+}
+
+int
+body_from_bytes(struct slice bytes, struct body *out, struct error *err)
+{
+	*out = BODY_EMPTY;
+	if (bytes.len == 0)
+		return 0;
+	out->copy = malloc(bytes.len);
+	if (out->copy == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "no memory for a body of %zu bytes", bytes.len);
+	memcpy(out->copy, bytes.data, bytes.len);
+	out->bytes = slice_of(out->copy, bytes.len);
+	return 0;
+}
+
+void
+body_finish(struct body *body)
+{
+	if (body->mapping != NULL)
+		munmap(body->mapping, body->bytes.len);
+	free(body->copy);
+	file_close(&body->fd);
+	*body = BODY_EMPTY;
+}
+
+int
+body_attach(struct body *body, struct ipc_message *m, struct slice *inline_bytes, struct error *err)
+{
+	m->fd = -1;
+	*inline_bytes = body->bytes;
+	if (body->bytes.len <= IPC_BODY_INLINE_MAX)
+		return 0;
+	if (body->fd < 0 && file_sealed_memory(body->bytes.data, body->bytes.len, &body->fd, err) != 0)
+		return -1;
+	m->fd = body->fd;
+	*inline_bytes = slice_of("", 0);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Message bodies between roles: inline when small, else in a sealed memfd, which nobody can change
+ * after it was handed over.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "ipc/messages.h"
+
+/* A body held by its receiver: the bytes, mapped or copied. */
+struct body {
+	struct slice bytes;
+	int fd;          /* the sealed memfd, or -1 when inline */
+	void *mapping;
+	void *copy;
+};
+
+/* Takes the body of a received message: maps m->fd (checked: sealed, at most max_bytes; taken from m) or copies
+ * inline. ERROR_PROTOCOL when both or an unsealed descriptor came. */
+int body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err);
+/* A body of our own from bytes (copied). */
+int body_from_bytes(struct slice bytes, struct body *out, struct error *err);
+void body_finish(struct body *body); /* unmaps, closes, frees; fine on a zeroed body with fd -1 */
+
+/* Prepares a body for sending: sets *inline_bytes and m->fd (borrowed until channel_send() returns). Makes a
+ * sealed memfd of a large body that has none yet. */
+int body_attach(struct body *body, struct ipc_message *m, struct slice *inline_bytes, struct error *err);
+
+#define BODY_EMPTY ((struct body){ .fd = -1 })

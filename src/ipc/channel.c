@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+#include "ipc/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+/* How many messages one channel may take before other events get their turn. */
+#define MESSAGES_PER_TURN 32
+
+struct queued {
+	struct queued *next;
+	int fd;
+	size_t len;
+	unsigned char bytes[];
+};
+
+struct channel {
+	int fd;
+	enum role own, peer;
+	const struct channel_events *events;
+	void *context;
+	struct watch *readable, *writable;
+	struct queued *first, **last;
+	size_t queued_bytes;
+	bool ended;
+	bool in_callback; /* a callback may free the channel: then it is freed when the callback has returned */
+	bool freed;
+};
+
+int
+channel_pair(int fds[2], struct error *err)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+		return error_set_errno(err, errno, "cannot make a socket pair");
+	int bytes = IPC_MESSAGE_MAX * 4;
+	for (int i = 0; i < 2; i++)
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); /* the kernel may give less */
+	return 0;
+}
+
+static void
+end(struct channel *c, const struct error *err)
+{
+	if (c->ended)
+		return;
+	c->ended = true;
+	watch_enable(c->readable, false);
+	watch_enable(c->writable, false);
+	c->events->on_end(c->context, err);
+}
+
+/* 1: a message was read into bytes and *fd; 0: none now; -1: the channel ended. */
+static int
+receive(struct channel *c, unsigned char *bytes, size_t *len, int *fd, struct error *err)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * 4)];
+	} control;
+	struct iovec iov = { bytes, IPC_MESSAGE_MAX };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+		.msg_controllen = sizeof control.space };
+	ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		return error_set_errno(err, errno, "the channel to %s broke", ipc_role_name(c->peer));
+	*fd = -1;
+	size_t descriptors = 0;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&msg); h != NULL; h = CMSG_NXTHDR(&msg, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(int) <= h->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+			int each;
+			memcpy(&each, CMSG_DATA(h) + at, sizeof each);
+			if (descriptors++ == 0)
+				*fd = each;
+			else
+				close(each);
+		}
+	}
+	if (n == 0 && descriptors == 0)
+		return error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
+	if (descriptors > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+		file_close(fd);
+		return error_set(err, ERROR_PROTOCOL, "%s sent an oversized message", ipc_role_name(c->peer));
+	}
+	*len = (size_t)n;
+	return 1;
+}
+
+static void
+drop_first(struct channel *c)
+{
+	struct queued *q = c->first;
+	c->first = q->next;
+	if (c->first == NULL)
+		c->last = &c->first;
+	c->queued_bytes -= q->len;
+	file_close(&q->fd);
+	free(q);
+}
+
+static void
+release(struct channel *c)
+{
+	while (c->first != NULL)
+		drop_first(c);
+	watch_free(c->readable);
+	watch_free(c->writable);
+	file_close(&c->fd);
+	free(c);
+}
+
+static void
+on_readable(void *context)
+{
+	struct channel *c = context;
+	unsigned char bytes[IPC_MESSAGE_MAX];
+	c->in_callback = true;
+	for (int i = 0; i < MESSAGES_PER_TURN && !c->freed && !c->ended; i++) {
+		struct error err = { 0 };
+		struct ipc_message m;
+		size_t len;
+		int fd = -1;
+		int got = receive(c, bytes, &len, &fd, &err);
+		if (got == 0)
+			break;
+		if (got == 1 && ipc_decode(bytes, len, &m, &err) == 0) {
+			m.fd = fd;
+			if (ipc_is_allowed(m.type, c->peer, c->own, fd >= 0)) {
+				c->events->on_message(c->context, &m);
+				file_close(&m.fd);
+				continue;
+			}
+			error_set(&err, ERROR_PROTOCOL, "%s may not send %s to %s like that", ipc_role_name(c->peer),
+			    ipc_type_name(m.type), ipc_role_name(c->own));
+		}
+		file_close(&fd);
+		end(c, &err);
+	}
+	c->in_callback = false;
+	if (c->freed)
+		release(c);
+}
+
+static int
+send_now(int socket_fd, const void *bytes, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)bytes, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = sizeof control.space;
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(h), &fd, sizeof fd);
+	}
+	ssize_t n;
+	do
+		n = sendmsg(socket_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+static void
+on_writable(void *context)
+{
+	struct channel *c = context;
+	while (c->first != NULL) {
+		if (send_now(c->fd, c->first->bytes, c->first->len, c->first->fd) != 0) {
+			if (errno == EAGAIN || errno == ENOBUFS)
+				return;
+			break; /* the reading side will say that the channel ended */
+		}
+		drop_first(c);
+	}
+	watch_enable(c->writable, false);
+}
+
+struct channel *
+channel_new(struct loop *loop, int fd, enum role own, enum role peer, const struct channel_events *events,
+    void *context)
+{
+	struct channel *c = calloc(1, sizeof *c);
+	assert(c != NULL);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	*c = (struct channel){ .fd = fd, .own = own, .peer = peer, .events = events, .context = context };
+	c->last = &c->first;
+	c->readable = watch_new(loop, fd, WATCH_READ, on_readable, c);
+	c->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, c);
+	watch_enable(c->readable, true);
+	return c;
+}
+
+void
+channel_free(struct channel *c)
+{
+	if (c == NULL)
+		return;
+	c->freed = true;
+	if (!c->in_callback)
+		release(c);
+}
+
+static int
+enqueue(struct channel *c, struct buffer *bytes, int fd, struct error *err)
+{
+	size_t len = buffer_len(bytes);
+	if (c->queued_bytes + len > CHANNEL_QUEUE_MAX_BYTES)
+		return error_set(err, ERROR_BUSY, "%s does not keep up", ipc_role_name(c->peer));
+	struct queued *q = malloc(sizeof *q + len);
+	if (q == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	*q = (struct queued){ .fd = -1, .len = len };
+	memcpy(q->bytes, buffer_bytes(bytes), len);
+	if (fd >= 0 && (q->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+		free(q);
+		return error_set_errno(err, errno, "cannot duplicate a descriptor");
+	}
+	*c->last = q;
+	c->last = &q->next;
+	c->queued_bytes += len;
+	watch_enable(c->writable, true);
+	return 0;
+}
+
+int
+channel_send(struct channel *c, const struct ipc_message *m, struct error *err)
+{
+	if (c->ended)
+		return error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
+	assert(ipc_is_allowed(m->type, c->own, c->peer, m->fd >= 0));
+	struct buffer bytes;
+	buffer_init(&bytes, IPC_MESSAGE_MAX);
+	int result = ipc_encode(m, &bytes, err);
+	if (result != 0)
+		goto out;
+	if (c->first == NULL && send_now(c->fd, buffer_bytes(&bytes), buffer_len(&bytes), m->fd) == 0)
+		goto out;
+	if (c->first == NULL && errno != EAGAIN && errno != ENOBUFS) {
+		result = error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
+		goto out;
+	}
+	result = enqueue(c, &bytes, m->fd, err);
+out:
+	buffer_finish(&bytes);
+	return result;
+}
+
+bool
+channel_is_idle(const struct channel *c)
+{
+	return c->first == NULL;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Every message that two roles may exchange: this table is the whole of it.
+ *
+ * A row is M(NAME, name, FROM, TO, DESCRIPTOR, FIELDS). FROM and TO are sets of roles; a
+ * message that comes from any other role breaks the channel. DESCRIPTOR says whether a file
+ * descriptor comes along (FD_NONE, FD_ALWAYS, FD_MAY). FIELDS is a list of
+ *   U8(name) U16(name) U32(name) U64(name)   numbers, little-endian on the wire
+ *   STR(name, max)                           text of at most max bytes without NUL
+ *   BYTES(name, max)                         bytes of at most max
+ * from which the struct ipc_<name> and its codec are made (codec.c).
+ *
+ * Recipients travel packed (ipc/pack.h). A body of at most IPC_BODY_INLINE_MAX bytes travels in
+ * `body`; a longer one as a sealed memfd with an empty `body` (ipc/body.h).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum role {
+	ROLE_PARENT = 1 << 0,
+	ROLE_TOR = 1 << 1,
+	ROLE_SMTP = 1 << 2,
+	ROLE_SUBMISSION = 1 << 3,
+	ROLE_MAIL = 1 << 4,
+	ROLE_CONTENT = 1 << 5,
+	ROLE_CONTROL = 1 << 6,
+};
+
+#define IPC_BODY_INLINE_MAX 65536
+#define IPC_RECIPIENTS_MAX 65536 /* packed */
+#define IPC_NAME_MAX 32          /* an identity's local name */
+#define IPC_ONION_MAX 62         /* 56 letters and ".onion" */
+#define IPC_MAILBOX_MAX 320      /* RFC 5321 4.5.3.1, with a fingerprint label */
+#define IPC_TEXT_MAX 480
+#define IPC_HASH_MAX 160
+#define IPC_PATH_MAX 108
+
+#define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
+
+/* ---- parent to everybody */
+#define IPC_PEER(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
+#define IPC_PEER_GONE(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
+#define IPC_STOP(U8, U16, U32, U64, STR, BYTES) /* finish within five seconds */
+#define IPC_READY(U8, U16, U32, U64, STR, BYTES)
+
+/* ---- what a role must know before it begins; sent once, first */
+#define IPC_SMTP_CONFIG(U8, U16, U32, U64, STR, BYTES) \
+	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
+#define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
+	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U32(retry_first_s) U32(retry_most_s) \
+	U32(expire_s)
+#define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
+/* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
+#define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)
+#define IPC_TLS_KEY(U8, U16, U32, U64, STR, BYTES)
+#define IPC_TLS_CERTIFICATE(U8, U16, U32, U64, STR, BYTES)
+#define IPC_LOGIN(U8, U16, U32, U64, STR, BYTES) \
+	STR(identity, IPC_NAME_MAX) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(password_hash, IPC_HASH_MAX)
+#define IPC_LOGIN_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
+
+/* ---- parent and tor */
+/* The descriptor is the identity's onion key file; the paths are the sockets that tor connects to. */
+#define IPC_SERVICE_ADD(U8, U16, U32, U64, STR, BYTES) \
+	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
+#define IPC_SERVICE_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
+#define IPC_TOR_STATE(U8, U16, U32, U64, STR, BYTES) \
+	U8(bootstrap_percent) STR(version, 64) STR(phase, 128)
+#define IPC_SERVICE_STATE(U8, U16, U32, U64, STR, BYTES) \
+	STR(identity, IPC_NAME_MAX) U8(state) U32(uploaded) STR(detail, 128) /* enum ipc_publication */
+
+/* ---- dialling: mail asks tor, tor hands the socket to smtp */
+#define IPC_DIAL(U8, U16, U32, U64, STR, BYTES) U64(session_id) STR(onion, IPC_ONION_MAX) U16(port)
+#define IPC_DIAL_CANCEL(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+#define IPC_DIAL_FAILED(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) U8(reason) STR(text, IPC_TEXT_MAX) /* enum ipc_dial_reason */
+#define IPC_CONNECTED(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+
+/* ---- client sessions: mail orders, smtp carries out */
+#define IPC_SESSION_START(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) STR(onion, IPC_ONION_MAX) U8(mode) /* enum ipc_session_mode */
+#define IPC_SESSION_READY(U8, U16, U32, U64, STR, BYTES) U64(session_id) U8(tls) U64(size_max_bytes)
+#define IPC_SESSION_END(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) U8(reason) U16(code) STR(text, IPC_TEXT_MAX) /* enum ipc_end_reason */
+#define IPC_SESSION_QUIT(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+#define IPC_DELIVER(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) U64(delivery_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) \
+	U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) /* enum ipc_body_flags */
+#define IPC_DELIVERED(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) U64(delivery_id) BYTES(results, IPC_RECIPIENTS_MAX) /* pack_result for each recipient, in order */
+
+/* ---- intake: a server session has a whole message; mail answers when it is durable */
+#define IPC_INTAKE(U8, U16, U32, U64, STR, BYTES) \
+	U64(transaction_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) U8(flags) \
+	BYTES(body, IPC_BODY_INLINE_MAX)
+#define IPC_INTAKE_DONE(U8, U16, U32, U64, STR, BYTES) \
+	U64(transaction_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX)
+
+/* ---- content: pure functions over messages */
+#define IPC_NEED_CONTENT(U8, U16, U32, U64, STR, BYTES) /* mail asks parent to start its content role */
+/* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. */
+#define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) BYTES(body, IPC_BODY_INLINE_MAX)
+/* Composes a delivery status notification (RFC 3464) about the message in body. */
+#define IPC_COMPOSE_DSN(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(onion, IPC_ONION_MAX) STR(recipient, IPC_MAILBOX_MAX) U64(now_s) U64(arrival_s) \
+	BYTES(failures, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* failures: pack_failure each */
+#define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX)
+
+/* ---- control: the owner's commands; parent answers with any number of rows and one end */
+#define IPC_CONTROL_REQUEST(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(verb) STR(identity, IPC_NAME_MAX) /* enum ipc_control_verb */
+#define IPC_STATUS_ROLE(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready)
+#define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(name, 32) U32(pid) U32(restarts) /* tor, dovecot */
+#define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(bootstrap_percent) STR(version, 64) STR(phase, 128)
+#define IPC_STATUS_ENDPOINT(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(name, 32) STR(host, 64) U16(port) STR(path, IPC_PATH_MAX)
+#define IPC_STATUS_IDENTITY(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(identity, IPC_NAME_MAX) STR(onion, IPC_ONION_MAX) U8(state) U32(uploaded) STR(detail, 128) \
+	STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
+#define IPC_CONTROL_END(U8, U16, U32, U64, STR, BYTES) U64(request_id) U8(error) STR(text, IPC_TEXT_MAX)
+
+#define IPC_MESSAGES(M) \
+	M(PEER, peer, ROLE_PARENT, ALL_ROLES, FD_ALWAYS, IPC_PEER) \
+	M(PEER_GONE, peer_gone, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_PEER_GONE) \
+	M(STOP, stop, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_STOP) \
+	M(READY, ready, ALL_ROLES, ROLE_PARENT, FD_NONE, IPC_READY) \
+	M(SMTP_CONFIG, smtp_config, ROLE_PARENT, ROLE_SMTP, FD_NONE, IPC_SMTP_CONFIG) \
+	M(MAIL_CONFIG, mail_config, ROLE_PARENT, ROLE_MAIL, FD_NONE, IPC_MAIL_CONFIG) \
+	M(SUBMISSION_CONFIG, submission_config, ROLE_PARENT, ROLE_SUBMISSION, FD_NONE, IPC_SUBMISSION_CONFIG) \
+	M(LISTEN, listen, ROLE_PARENT, ROLE_SMTP | ROLE_SUBMISSION | ROLE_CONTROL, FD_ALWAYS, IPC_LISTEN) \
+	M(TLS_KEY, tls_key, ROLE_PARENT, ROLE_SMTP | ROLE_SUBMISSION, FD_ALWAYS, IPC_TLS_KEY) \
+	M(TLS_CERTIFICATE, tls_certificate, ROLE_PARENT, ROLE_SMTP | ROLE_SUBMISSION, FD_ALWAYS, IPC_TLS_CERTIFICATE) \
+	M(LOGIN, login, ROLE_PARENT, ROLE_SUBMISSION, FD_NONE, IPC_LOGIN) \
+	M(LOGIN_REMOVE, login_remove, ROLE_PARENT, ROLE_SUBMISSION, FD_NONE, IPC_LOGIN_REMOVE) \
+	M(SERVICE_ADD, service_add, ROLE_PARENT, ROLE_TOR, FD_ALWAYS, IPC_SERVICE_ADD) \
+	M(SERVICE_REMOVE, service_remove, ROLE_PARENT, ROLE_TOR, FD_NONE, IPC_SERVICE_REMOVE) \
+	M(TOR_STATE, tor_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_TOR_STATE) \
+	M(SERVICE_STATE, service_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SERVICE_STATE) \
+	M(DIAL, dial, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL) \
+	M(DIAL_CANCEL, dial_cancel, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL_CANCEL) \
+	M(DIAL_FAILED, dial_failed, ROLE_TOR, ROLE_MAIL, FD_NONE, IPC_DIAL_FAILED) \
+	M(CONNECTED, connected, ROLE_TOR, ROLE_SMTP, FD_ALWAYS, IPC_CONNECTED) \
+	M(SESSION_START, session_start, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_START) \
+	M(SESSION_READY, session_ready, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_READY) \
+	M(SESSION_END, session_end, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_END) \
+	M(SESSION_QUIT, session_quit, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_QUIT) \
+	M(DELIVER, deliver, ROLE_MAIL, ROLE_SMTP, FD_MAY, IPC_DELIVER) \
+	M(DELIVERED, delivered, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_DELIVERED) \
+	M(INTAKE, intake, ROLE_SMTP | ROLE_SUBMISSION, ROLE_MAIL, FD_MAY, IPC_INTAKE) \
+	M(INTAKE_DONE, intake_done, ROLE_MAIL, ROLE_SMTP | ROLE_SUBMISSION, FD_NONE, IPC_INTAKE_DONE) \
+	M(NEED_CONTENT, need_content, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_NEED_CONTENT) \
+	M(PREPARE, prepare, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_PREPARE) \
+	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
+	M(CONTENT_RESULT, content_result, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_CONTENT_RESULT) \
+	M(CONTROL_REQUEST, control_request, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_CONTROL_REQUEST) \
+	M(STATUS_ROLE, status_role, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ROLE) \
+	M(STATUS_PROGRAM, status_program, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_PROGRAM) \
+	M(STATUS_TOR, status_tor, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_TOR) \
+	M(STATUS_ENDPOINT, status_endpoint, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ENDPOINT) \
+	M(STATUS_IDENTITY, status_identity, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_IDENTITY) \
+	M(CONTROL_END, control_end, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_CONTROL_END)
+
+enum ipc_listener {
+	LISTENER_SMTP = 1,        /* onion port 25: plain, STARTTLS */
+	LISTENER_SMTORP = 2,      /* onion port 465: TLS from the first byte, ALPN smtorp/1 */
+	LISTENER_SUBMISSION = 3,  /* loopback: plain, STARTTLS, AUTH */
+	LISTENER_SUBMISSIONS = 4, /* loopback: TLS from the first byte, AUTH */
+	LISTENER_SENDMAIL = 5,    /* Unix socket of the owner: no AUTH, the reverse-path chooses the identity */
+	LISTENER_CONTROL = 6,     /* Unix socket of the owner: JSON lines */
+};
+
+enum ipc_publication { SERVICE_WAITING = 0, SERVICE_PUBLISHED = 1, SERVICE_FAILED = 2 };
+
+enum ipc_dial_reason {
+	DIAL_REASON_OTHER = 0,       /* temporary */
+	DIAL_REASON_NO_DESCRIPTOR,   /* F0: offline for hours, or never existed */
+	DIAL_REASON_OFFLINE,         /* F2: offline since recently */
+	DIAL_REASON_RENDEZVOUS,      /* F3, F7: try again */
+	DIAL_REASON_AUTHORIZATION,   /* F4, F5: needs a client authorisation key */
+	DIAL_REASON_BAD_ADDRESS,     /* F6: permanent */
+	DIAL_REASON_PORT_REFUSED,    /* 05: the service has no such port */
+	DIAL_REASON_TIMEOUT,
+	DIAL_REASON_TOR_DOWN,        /* tor is not running or not bootstrapped */
+};
+
+enum ipc_session_mode {
+	SESSION_SMTORP = 1, /* TLS at once; mail only if ALPN smtorp/1 was agreed */
+	SESSION_SMTP = 2,   /* port 25; STARTTLS when offered */
+};
+
+enum ipc_end_reason {
+	SESSION_END_QUIT = 0,        /* after SESSION_QUIT, orderly */
+	SESSION_END_LOST,            /* the connection broke; what had no DELIVERED is unknown */
+	SESSION_END_NOT_SMTORP,      /* TLS worked, the peer did not select smtorp/1: go to port 25 */
+	SESSION_END_REFUSED,         /* the peer refused the session: code and text say how */
+	SESSION_END_PROTOCOL,        /* the peer does not speak SMTP as it must */
+	SESSION_END_TIMEOUT,
+};
+
+enum ipc_body_flags {
+	BODY_8BIT = 1 << 0,     /* octets >= 0x80 in the body: BODY=8BITMIME */
+	BODY_SMTPUTF8 = 1 << 1, /* UTF-8 in the envelope or header: SMTPUTF8 */
+};
+
+enum ipc_control_verb {
+	CONTROL_STATUS = 1,
+	CONTROL_IDENTITY_LOAD = 2,   /* a new folder, or a changed password: take it in */
+	CONTROL_IDENTITY_UNLOAD = 3, /* stop everything of it, so that the folder can be removed */
+	CONTROL_STOP = 4,
+};
+
+/* ---- the structs, made from the table */
+#define IPC_STRUCT_U8(name) uint8_t name;
+#define IPC_STRUCT_U16(name) uint16_t name;
+#define IPC_STRUCT_U32(name) uint32_t name;
+#define IPC_STRUCT_U64(name) uint64_t name;
+#define IPC_STRUCT_STR(name, max) char name[(max) + 1];
+#define IPC_STRUCT_BYTES(name, max) struct slice name;
+#define IPC_STRUCT(NAME, name, FROM, TO, DESCRIPTOR, FIELDS) \
+	struct ipc_##name { \
+		FIELDS(IPC_STRUCT_U8, IPC_STRUCT_U16, IPC_STRUCT_U32, IPC_STRUCT_U64, IPC_STRUCT_STR, IPC_STRUCT_BYTES) \
+	};
+IPC_MESSAGES(IPC_STRUCT)
+#undef IPC_STRUCT
+
+#define IPC_ENUM(NAME, name, FROM, TO, DESCRIPTOR, FIELDS) IPC_TYPE_##NAME,
+enum ipc_type { IPC_TYPE_NONE, IPC_MESSAGES(IPC_ENUM) IPC_TYPE_COUNT };
+#undef IPC_ENUM
+
+#define IPC_MEMBER(NAME, name, FROM, TO, DESCRIPTOR, FIELDS) struct ipc_##name name;
+struct ipc_message {
+	enum ipc_type type;
+	int fd; /* -1, or a descriptor: the receiver that wants to keep it sets this to -1, else it is closed */
+	union {
+		IPC_MESSAGES(IPC_MEMBER)
+	};
+};
+#undef IPC_MEMBER

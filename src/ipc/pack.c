@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include "ipc/pack.h"
+
+int
+pack_string(struct buffer *list, struct slice string, struct error *err)
+{
+	if (string.len > 0xffff)
+		return error_set(err, ERROR_TOO_LARGE, "a list item of %zu bytes", string.len);
+	unsigned char len[2] = { (unsigned char)string.len, (unsigned char)(string.len >> 8) };
+	if (buffer_append(list, len, sizeof len, err) != 0)
+		return -1;
+	return buffer_append(list, string.data, string.len, err);
+}
+
+bool
+pack_next(struct slice *list, struct slice *string)
+{
+	if (list->len < 2)
+		return false;
+	size_t len = (size_t)(list->data[0] | list->data[1] << 8);
+	if (list->len - 2 < len)
+		return false;
+	*string = slice_of(list->data + 2, len);
+	*list = slice_of(list->data + 2 + len, list->len - 2 - len);
+	return true;
+}
+
+int
+pack_result(struct buffer *list, const struct pack_result *result, struct error *err)
+{
+	unsigned char code[2] = { (unsigned char)result->code, (unsigned char)(result->code >> 8) };
+	if (pack_string(list, slice_of(code, sizeof code), err) != 0)
+		return -1;
+	if (pack_string(list, result->enhanced, err) != 0)
+		return -1;
+	return pack_string(list, result->text, err);
+}
+
+bool
+pack_next_result(struct slice *list, struct pack_result *result)
+{
+	struct slice code;
+	if (!pack_next(list, &code) || code.len != 2)
+		return false;
+	result->code = (unsigned)(code.data[0] | code.data[1] << 8);
+	return pack_next(list, &result->enhanced) && pack_next(list, &result->text);
+}
+
+int
+pack_failure(struct buffer *list, struct slice recipient, const struct pack_result *result, struct error *err)
+{
+	if (pack_string(list, recipient, err) != 0)
+		return -1;
+	return pack_result(list, result, err);
+}
+
+bool
+pack_next_failure(struct slice *list, struct slice *recipient, struct pack_result *result)
+{
+	return pack_next(list, recipient) && pack_next_result(list, result);
+}

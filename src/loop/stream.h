@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A connected byte stream, plain or TLS, with bounded buffers on both sides.
+ *
+ * The owner gets on_input when bytes arrived and takes them from stream_input();
+ * what it leaves is offered again together with the next bytes. When the input
+ * buffer is full, nothing more is read from the network until bytes are consumed:
+ * a caller that waits for something else simply leaves the bytes there and calls
+ * stream_resume_input() later.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "loop/loop.h"
+#include "loop/tls.h"
+
+struct stream;
+
+struct stream_events {
+	/* New bytes are in stream_input(). */
+	void (*on_input)(void *context);
+	/* Everything written has gone to the kernel. May be NULL. */
+	void (*on_drained)(void *context);
+	/* A TLS handshake that was started has finished. May be NULL. */
+	void (*on_tls)(void *context);
+	/* The stream ended: err->code is ERROR_CLOSED for an orderly end, else what went wrong. Fires once,
+	 * never after stream_free(); input that came before it has been offered. Free the stream here or later. */
+	void (*on_end)(void *context, const struct error *err);
+};
+
+/* Takes over fd (nonblocking). events is borrowed for the life of the stream. input_max_bytes bounds what is
+ * buffered for the owner; output is bounded by output_max_bytes: stream_write() fails beyond it. */
+struct stream *stream_new(struct loop *loop, int fd, size_t input_max_bytes, size_t output_max_bytes,
+    const struct stream_events *events, void *context);
+void stream_free(struct stream *stream); /* closes at once, without sending what is buffered */
+
+/* Unread input. The owner consumes from the front with buffer_consume(). */
+struct buffer *stream_input(struct stream *stream);
+void stream_resume_input(struct stream *stream); /* on_input fires in the next round if there is input */
+
+/* Queues bytes to be sent. ERROR_TOO_LARGE when the output is full, ERROR_CLOSED after the end. */
+int stream_write(struct stream *stream, const void *bytes, size_t len, struct error *err);
+size_t stream_output_len(const struct stream *stream);
+
+/* Sends what is queued (and a TLS close_notify), then closes and fires on_end with ERROR_CLOSED; input is dropped.
+ * Gives up after timeout_ms. tor knows no half-close. */
+void stream_finish(struct stream *stream, int64_t timeout_ms);
+
+/* Starts TLS after what is queued has gone out in plain. Unread plain input must be empty or the call fails
+ * with ERROR_PROTOCOL (STARTTLS injection): the caller then ends the session. context is borrowed.
+ * server_name (may be NULL) goes into SNI; alpn (may be NULL) is the one protocol offered or accepted: a
+ * server without a match goes on without ALPN. */
+int stream_start_tls_server(struct stream *stream, struct tls_context *context, const char *alpn, struct error *err);
+int stream_start_tls_client(struct stream *stream, struct tls_context *context, const char *server_name,
+    const char *alpn, struct error *err);
+
+bool stream_is_tls(const struct stream *stream);        /* the handshake has finished */
+const char *stream_alpn(const struct stream *stream);   /* the agreed protocol or NULL; borrowed */
+
+/* SHA-256 of the peer certificate's SubjectPublicKeyInfo. ERROR_NOT_FOUND without TLS or certificate. */
+int stream_peer_key_hash(const struct stream *stream, unsigned char hash[32], struct error *err);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * TLS contexts for streams (stream.h). OpenSSL is driven over memory buffers and is
+ * seen nowhere else. TLS >= 1.2, no session tickets that outlive a process yet, no
+ * client certificates, no compression, no renegotiation.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+
+struct tls_context;
+
+#define TLS_ALPN_SMTORP "smtorp/1"
+
+/* A server context from PEM texts (certificate and unencrypted private key). ERROR_INVALID. */
+int tls_context_new_server(struct slice certificate_pem, struct slice key_pem, struct tls_context **out,
+    struct error *err);
+
+/* A client context that accepts any certificate: the onion name has authenticated the peer already, and
+ * pins are checked by the caller with stream_peer_key_hash(). */
+int tls_context_new_client(struct tls_context **out, struct error *err);
+
+void tls_context_free(struct tls_context *context);
