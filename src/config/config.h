@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * smtorp.conf(5): lines "key = value", '#' begins a comment at the start of a line. A key that does not exist is
+ * an error that names the line and the nearest key there is. identity.conf has the same form.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+
+#define CONFIG_LINES_MAX 64
+#define CONFIG_VALUE_MAX 1024
+
+struct config_endpoint {
+	char host[64]; /* a loopback address; other addresses are refused */
+	uint16_t port; /* 0: any free one; `smtorp status` tells which */
+};
+
+struct config {
+	struct config_endpoint submission, submissions, imap, imaps;  /* submission.listen = 127.0.0.1:1587 ... */
+	char tor_program[CONFIG_VALUE_MAX];                           /* tor.program = tor */
+	char tor_extra[CONFIG_LINES_MAX][CONFIG_VALUE_MAX];           /* tor.extra = LINE, may be repeated */
+	unsigned tor_extra_count;
+	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
+	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
+	bool require_starttls;                                        /* smtp.require-starttls = yes */
+	uint32_t retry_first_s, retry_most_s, expire_s;               /* queue.retry-first = 30s, queue.retry-most = 4h, queue.expire = 7d */
+};
+
+void config_defaults(struct config *config);
+/* ERROR_INVALID: "line 3: there is no key 'submision.listen'; did you mean 'submission.listen'?" */
+int config_parse(struct slice text, struct config *out, struct error *err);
+
+/* The keys there are, for the manual's test and completion: NULL-terminated, borrowed for ever. */
+const char *const *config_keys(void);
+
+/* The scanner below config_parse(), for other small files of this form. Calls back for each line. */
+typedef int config_line_callback(void *context, unsigned line, struct slice key, struct slice value, struct error *err);
+int config_scan(struct slice text, config_line_callback *callback, void *context, struct error *err);
