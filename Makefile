@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: ISC
+# A thin front to meson. `make demo` and `make test` install what they need (tools/packages).
+
+PREFIX ?= /usr/local
+BUILD ?= build
+MESON_OPTIONS ?=
+
+.PHONY: all demo test unit system install check-asan check-valgrind fuzz packages clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@tools/packages build
+	meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
+
+# Two nodes, a private tor network, real mail: see demo/README.md.
+demo:
+	@tools/packages build run demo
+	@$(MAKE) --no-print-directory all
+	@demo/demo
+
+# Everything; ends with the line "N passed, N failed".
+test:
+	@tools/packages build run demo test
+	@$(MAKE) --no-print-directory all
+	@tools/run-tests --build $(BUILD)
+
+# Only the unit tests; only the system tests (T='-k pattern' picks some).
+unit: all
+	@tools/run-tests --build $(BUILD) --unit
+system: all
+	@tools/run-tests --build $(BUILD) --system $(T)
+
+install: all
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+# The unit tests, and whole nodes passing mail, under AddressSanitizer and UndefinedBehaviorSanitizer.
+check-asan:
+	@tools/packages build run demo test
+	@test -f build-asan/build.ninja || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
+	ninja -C build-asan
+	@tools/run-tests --build build-asan --sanitized
+
+check-valgrind: all
+	@tools/packages build test
+	@tools/run-tests --build $(BUILD) --unit --wrap 'valgrind -q --error-exitcode=9 --leak-check=full --trace-children=no'
+
+# Coverage-guided fuzzing, TIME seconds for each parser.
+TIME ?= 60
+fuzz:
+	@tools/packages build fuzz
+	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined
+	ninja -C build-fuzz
+	@tools/run-fuzzers build-fuzz $(TIME)
+
+packages:
+	@tools/packages build run demo test
+
+clean:
+	rm -rf build build-asan build-fuzz
