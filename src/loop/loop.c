@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: ISC */
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "loop/round.h"
+
+#define SIGNALS_MAX 16
+#define TIMER_DELAY_MAX_MS (INT64_C(400) * 24 * 3600 * 1000)
+
+struct signal_watch {
+	struct event event;
+	loop_callback *callback;
+	void *context;
+};
+
+struct loop {
+	struct event_base *base;
+	bool stopped;
+	struct round_call calls; /* head of a ring: at the end of this round */
+	struct signal_watch signals[SIGNALS_MAX];
+	size_t signal_count;
+	unsigned char scratch[LOOP_SCRATCH_BYTES];
+};
+
+struct watch {
+	struct event event;
+	bool enabled;
+	loop_callback *callback;
+	void *context;
+};
+
+struct timer {
+	struct event event;
+	int64_t due_ms;
+	loop_callback *callback;
+	void *context;
+};
+
+static void
+ring_init(struct round_call *head)
+{
+	head->next = head->previous = head;
+}
+
+struct loop *
+loop_new(void)
+{
+	struct loop *loop = calloc(1, sizeof *loop);
+	struct event_config *config = event_config_new();
+	assert(loop != NULL && config != NULL);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+	loop->base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (loop->base == NULL) {
+		log_error("the kernel gives no epoll descriptor");
+		abort();
+	}
+	ring_init(&loop->calls);
+	return loop;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	for (size_t i = 0; i < loop->signal_count; i++)
+		event_del(&loop->signals[i].event);
+	event_base_free(loop->base);
+	free(loop);
+}
+
+void
+loop_at_round_end(struct loop *loop, struct round_call *call)
+{
+	if (call->next != NULL)
+		return;
+	call->next = &loop->calls;
+	call->previous = loop->calls.previous;
+	call->previous->next = call;
+	loop->calls.previous = call;
+}
+
+void
+loop_forget_round_call(struct round_call *call)
+{
+	if (call->next == NULL)
+		return;
+	call->previous->next = call->next;
+	call->next->previous = call->previous;
+	call->next = call->previous = NULL;
+}
+
+unsigned char *
+loop_scratch(struct loop *loop)
+{
+	return loop->scratch;
+}
+
+static bool
+ring_is_empty(const struct round_call *head)
+{
+	return head->next == head;
+}
+
+/* Calls what waits now; what is added meanwhile waits for the next round, so that nobody can keep the loop here. */
+static void
+end_round(struct loop *loop)
+{
+	struct round_call now;
+	if (ring_is_empty(&loop->calls))
+		return;
+	now = loop->calls;
+	now.next->previous = now.previous->next = &now;
+	ring_init(&loop->calls);
+	while (!ring_is_empty(&now)) {
+		struct round_call *call = now.next;
+		loop_forget_round_call(call);
+		call->callback(call->context);
+	}
+}
+
+void
+loop_run(struct loop *loop)
+{
+	loop->stopped = false;
+	while (!loop->stopped) {
+		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+		if (!ring_is_empty(&loop->calls))
+			flags |= EVLOOP_NONBLOCK;
+		int result = event_base_loop(loop->base, flags);
+		assert(result == 0); /* epoll itself failed: nothing sensible can follow */
+		end_round(loop);
+	}
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+	event_base_loopbreak(loop->base);
+}
+
+static void
+on_signal(evutil_socket_t signal_number, short what, void *context)
+{
+	(void)signal_number;
+	(void)what;
+	struct signal_watch *signal = context;
+	signal->callback(signal->context);
+}
+
+void
+loop_on_signal(struct loop *loop, int signal_number, loop_callback *callback, void *context)
+{
+	assert(loop->signal_count < SIGNALS_MAX);
+	struct signal_watch *signal = &loop->signals[loop->signal_count++];
+	signal->callback = callback;
+	signal->context = context;
+	int result = event_assign(&signal->event, loop->base, signal_number, EV_SIGNAL | EV_PERSIST, on_signal, signal);
+	assert(result == 0);
+	result = event_add(&signal->event, NULL);
+	assert(result == 0);
+}
+
+static void
+on_ready(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	struct watch *watch = context;
+	watch->callback(watch->context);
+}
+
+struct watch *
+watch_new(struct loop *loop, int fd, enum watch_kind kind, loop_callback *callback, void *context)
+{
+	struct watch *watch = calloc(1, sizeof *watch);
+	assert(watch != NULL);
+	watch->callback = callback;
+	watch->context = context;
+	short what = (kind == WATCH_READ ? EV_READ : EV_WRITE) | EV_PERSIST;
+	int result = event_assign(&watch->event, loop->base, fd, what, on_ready, watch);
+	assert(result == 0);
+	return watch;
+}
+
+void
+watch_enable(struct watch *watch, bool enabled)
+{
+	if (watch->enabled == enabled)
+		return;
+	watch->enabled = enabled;
+	int result = enabled ? event_add(&watch->event, NULL) : event_del(&watch->event);
+	assert(result == 0);
+}
+
+void
+watch_free(struct watch *watch)
+{
+	if (watch == NULL)
+		return;
+	event_del(&watch->event);
+	free(watch);
+}
+
+static void
+timer_add(struct timer *timer, int64_t delay_ms)
+{
+	struct timeval delay = { .tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000 };
+	int result = event_add(&timer->event, &delay);
+	assert(result == 0);
+}
+
+static void
+on_due(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	struct timer *timer = context;
+	/* libevent's clock is coarse and cached for the round: it can be some milliseconds early. */
+	int64_t left_ms = timer->due_ms - clock_monotonic_ms();
+	if (left_ms > 0)
+		timer_add(timer, left_ms);
+	else
+		timer->callback(timer->context);
+}
+
+struct timer *
+timer_new(struct loop *loop, loop_callback *callback, void *context)
+{
+	struct timer *timer = calloc(1, sizeof *timer);
+	assert(timer != NULL);
+	timer->callback = callback;
+	timer->context = context;
+	int result = event_assign(&timer->event, loop->base, -1, 0, on_due, timer);
+	assert(result == 0);
+	return timer;
+}
+
+void
+timer_start(struct timer *timer, int64_t delay_ms)
+{
+	if (delay_ms < 0)
+		delay_ms = 0;
+	if (delay_ms > TIMER_DELAY_MAX_MS)
+		delay_ms = TIMER_DELAY_MAX_MS;
+	timer->due_ms = clock_monotonic_ms() + delay_ms;
+	timer_add(timer, delay_ms);
+}
+
+void
+timer_stop(struct timer *timer)
+{
+	event_del(&timer->event);
+}
+
+bool
+timer_is_running(const struct timer *timer)
+{
+	return event_pending(&timer->event, EV_TIMEOUT, NULL) != 0;
+}
+
+void
+timer_free(struct timer *timer)
+{
+	if (timer == NULL)
+		return;
+	event_del(&timer->event);
+	free(timer);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the module loop keeps for itself: work at the end of a round (after all callbacks for what was ready),
+ * and one scratch buffer that everybody reads into, so that idle objects need none of their own.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "loop/loop.h"
+
+/* Part of the object that wants to be called; zeroed at first. */
+struct round_call {
+	struct round_call *next, *previous; /* NULL when it is not waiting */
+	loop_callback *callback;
+	void *context;
+};
+
+/* The callback fires once, at the end of the round that runs now (of the next one when called from such
+ * a callback). Nothing happens when it waits already. */
+void loop_at_round_end(struct loop *loop, struct round_call *call);
+void loop_forget_round_call(struct round_call *call);
+
+#define LOOP_SCRATCH_BYTES 65536
+unsigned char *loop_scratch(struct loop *loop); /* good until the next callback of anybody */
