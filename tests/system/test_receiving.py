@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: ISC
+"""The onion side, ports 25 and 465, spoken to directly on the sockets that tor connects to."""
+import re
+import socket
+import ssl
+
+import pytest
+
+
+class Session:
+    """A raw SMTP client: says bytes, reads replies."""
+
+    def __init__(self, path, tls=False, alpn=None):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(path)
+        if tls:
+            self.start_tls(alpn)
+        self.file = self.sock.makefile('rb')
+
+    def start_tls(self, alpn=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if alpn:
+            context.set_alpn_protocols([alpn])
+        self.sock = context.wrap_socket(self.sock)
+        self.file = self.sock.makefile('rb')
+
+    def reply(self):
+        """The next reply as one text."""
+        lines = []
+        while True:
+            line = self.file.readline().decode()
+            lines.append(line.rstrip('\r\n'))
+            if len(line) < 4 or line[3] != '-':
+                return '\n'.join(lines)
+
+    def say(self, text):
+        self.sock.sendall(text.encode() if isinstance(text, str) else text)
+
+    def command(self, line):
+        self.say(line + '\r\n')
+        return self.reply()
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+@pytest.fixture
+def bob(running):
+    return running.bob
+
+
+def greeted(bob, port='25', **options):
+    session = Session(bob.sockets[port], **options)
+    assert session.reply() == f'220 {bob.onion} ESMTP'
+    return session
+
+
+def tls_session(bob):
+    """On port 25, after STARTTLS."""
+    session = greeted(bob)
+    session.command('EHLO x.example')
+    assert session.command('STARTTLS').startswith('220')
+    session.start_tls()
+    session.command('EHLO x.example')
+    return session
+
+
+def test_the_greeting_and_the_offer_tell_nothing(bob):
+    with greeted(bob) as session:
+        lines = session.command('EHLO x.example').split('\n')
+    assert lines[0] == f'250-{bob.onion}'
+    offered = {line[4:].split()[0] for line in lines[1:]}
+    assert offered == {'PIPELINING', 'SIZE', '8BITMIME', 'SMTPUTF8', 'CHUNKING', 'ENHANCEDSTATUSCODES', 'STARTTLS'}
+
+
+def test_port_25_wants_starttls_first(bob):
+    with greeted(bob) as session:
+        session.command('EHLO x.example')
+        assert session.command('MAIL FROM:<a@b.example>').startswith('530 5.7.0')
+
+
+def test_every_verb_answers(bob):
+    with tls_session(bob) as session:
+        for line, code in [('NOOP', '250'), ('HELP', '214'), ('VRFY bob', '252'), ('RSET', '250'), ('HELO x', '250'),
+                           ('EHLO x', '250'), ('EXPN x', '502'), ('NONSENSE', '500'), ('RCPT TO:<a@b>', '503'),
+                           ('DATA', '503'), ('STARTTLS', '503'), ('AUTH PLAIN', '50')]:
+            assert session.command(line).startswith(code), line
+        assert session.command('QUIT').startswith('221')
+
+
+@pytest.mark.sanitized
+@pytest.mark.parametrize('port, alpn', [('25', None), ('465', None), ('465', 'smtorp/1')])
+def test_data_and_bdat_reach_the_mailbox(bob, subject, port, alpn):
+    session = tls_session(bob) if port == '25' else greeted(bob, port, tls=True, alpn=alpn)
+    with session:
+        if port == '465':
+            assert session.sock.selected_alpn_protocol() == alpn
+            assert 'STARTTLS' not in session.command('EHLO x.example')
+        message = f'Subject: {subject} %s\r\n\r\nhello\r\n'
+        session.say(f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\nDATA\r\n')
+        assert [session.reply()[:3] for _ in range(3)] == ['250', '250', '354']
+        assert session.command((message % 'data') + '.').startswith('250')
+        first, second = f'Subject: {subject} ', 'bdat\r\n\r\n.\r\nhello\r\n'
+        session.say(f'MAIL FROM:<> BODY=8BITMIME SIZE=100\r\nRCPT TO:<{bob.address}>\r\nBDAT {len(first)}\r\n{first}'
+                    f'BDAT {len(second)} LAST\r\n{second}QUIT\r\n')
+        assert [session.reply()[:3] for _ in range(5)] == ['250', '250', '250', '250', '221']
+    with bob.mailbox() as mailbox:
+        mailbox.wait_for(f'{subject} data')
+        assert b'\r\n.\r\nhello' in mailbox.raw(mailbox.wait_for(f'{subject} bdat'))
+
+
+def test_one_flight_without_waiting(bob, subject):
+    """What smtorp/1 promises: everything from EHLO to the last octet may come before the greeting is read."""
+    body = f'Subject: {subject}\r\n\r\nx\r\n'
+    with Session(bob.sockets['465'], tls=True, alpn='smtorp/1') as session:
+        session.say(f'EHLO a.example\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\n'
+                    f'BDAT {len(body)} LAST\r\n{body}QUIT\r\n')
+        assert [session.reply()[:3] for _ in range(6)] == ['220', '250', '250', '250', '250', '221']
+    with bob.mailbox() as mailbox:
+        mailbox.wait_for(subject)
+
+
+def test_other_recipients_are_refused_alike(running):
+    """Sibling identities, the machine's own names and foreign domains get the same bytes."""
+    bob, home = running.bob, running.home
+    replies = set()
+    with tls_session(bob) as session:
+        session.command('MAIL FROM:<x@example.net>')
+        for recipient in [home.address, f'postmaster@{home.onion}', 'root@localhost', 'x@example.com',
+                          f'postmaster@{running.alice.onion}', 'root@[127.0.0.1]', f'bob%{home.onion}@example.com']:
+            replies.add(session.command(f'RCPT TO:<{recipient}>'))
+        assert len(replies) == 1 and replies.pop().startswith('550 5.7.1'), replies
+        assert session.command(f'RCPT TO:<nobody@{bob.onion}>').startswith('550 5.1.1')
+        assert session.command('DATA').startswith('5')
+
+
+def test_smuggling_is_refused_and_nothing_is_stored(bob, subject):
+    for end in ['\n.\n', '\r\n.\n', '\n.\r\n', '\r.\r', '\r\n\0.\r\n']:
+        with tls_session(bob) as session:
+            session.say(f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\nDATA\r\n')
+            assert [session.reply()[:3] for _ in range(3)] == ['250', '250', '354']
+            session.say(f'Subject: {subject}\r\n\r\nx{end}MAIL FROM:<evil@example.net>\r\n.\r\n')
+            assert session.reply()[0] == '5', repr(end)
+            assert session.command('NOOP').startswith('250')
+    with bob.mailbox() as mailbox:
+        assert subject not in mailbox.subjects()
+
+
+def test_plaintext_behind_starttls_is_not_obeyed(bob):
+    with greeted(bob) as session:
+        session.command('EHLO x.example')
+        session.say('STARTTLS\r\nRSET\r\n')
+        rest = session.file.read().decode()
+    assert not re.search(r'^250', rest, re.M)
+
+
+@pytest.mark.parametrize('line', ['MAIL FROM:<x@example.net> SIZE=18446744073709551616',
+                                  'MAIL FROM:<x@example.net> SIZE=-1', 'MAIL FROM:<x@example.net> SIZE=99999999999',
+                                  'MAIL FROM:<a@b<c@d>', 'MAIL FROM:<;id;>', 'MAIL FROM:<' + 'a' * 65 + '@b.example>',
+                                  'MAIL FROM:<x@example.net> NONSENSE=1'])
+def test_bad_arguments_are_refused(bob, line):
+    with tls_session(bob) as session:
+        assert session.command(line)[:2] in ('50', '55')
+        assert session.command('MAIL FROM:<x@example.net>').startswith('250')
+
+
+def test_an_endless_line_is_bounded(bob):
+    with greeted(bob) as session:
+        try:
+            for _ in range(64):
+                session.say('x' * 65536)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        assert session.file.readline().startswith(b'500')
