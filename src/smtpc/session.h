@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The client's side of one SMTP session (RFC 5321) on a connected descriptor: takes
+ * messages one after the other and tells what became of each recipient.
+ *
+ * SMTPC_SMTORP (port 465): TLS from the first byte; ready as soon as ALPN smtorp/1 was
+ * agreed. EHLO, MAIL, RCPT and BDAT LAST then go in one flight, waiting for nothing.
+ * SMTPC_SMTP (port 25): greeting, EHLO (HELO for those who do not know it), STARTTLS
+ * where offered; PIPELINING (RFC 2920), CHUNKING (RFC 3030), SIZE (RFC 1870), 8BITMIME
+ * (RFC 6152) and SMTPUTF8 (RFC 6531) where offered.
+ *
+ * Nothing leaves but the own onion name, the envelope and the body. What the peer says is
+ * bounded, and made printable before it is handed on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "loop/loop.h"
+#include "loop/tls.h"
+
+struct smtpc_session;
+
+enum smtpc_mode {
+	SMTPC_SMTORP = 1,
+	SMTPC_SMTP = 2,
+};
+
+enum smtpc_end {
+	SMTPC_END_QUIT = 0,   /* after smtpc_session_quit(), orderly */
+	SMTPC_END_LOST,       /* the connection broke; a message without on_delivered may have arrived or not */
+	SMTPC_END_NOT_SMTORP, /* TLS works, but the peer did not select smtorp/1: try port 25 */
+	SMTPC_END_REFUSED,    /* the peer refused the session: code and text say how (554, 421) */
+	SMTPC_END_PROTOCOL,   /* the peer does not speak SMTP, or not TLS, as it must */
+	SMTPC_END_TIMEOUT,
+};
+
+enum smtpc_flags {
+	SMTPC_8BIT = 1 << 0,     /* octets >= 0x80 in the body */
+	SMTPC_SMTPUTF8 = 1 << 1, /* UTF-8 in the envelope or header */
+};
+
+/* Mailboxes without angle brackets; an empty reverse_path is the null sender. */
+struct smtpc_message {
+	struct slice reverse_path;
+	const struct slice *recipients;
+	size_t recipient_count; /* >= 1 */
+	unsigned flags;         /* enum smtpc_flags */
+	struct slice body;      /* lines end with CRLF; a bare CR or LF is sent as CRLF */
+};
+
+/* What became of one recipient: the reply that decided it. */
+struct smtpc_result {
+	unsigned code;         /* 250, 4yz, 5yz */
+	struct slice enhanced; /* "5.1.1" or empty */
+	struct slice text;     /* one line of printable UTF-8, at most SMTPC_TEXT_MAX bytes */
+};
+#define SMTPC_TEXT_MAX 480
+
+/* The callbacks fire from the loop only, and each may free the session. */
+struct smtpc_session_events {
+	/* A message can be handed over now. Fires once; later messages follow on_delivered. tls: the session is
+	 * encrypted. size_max_bytes: the peer's SIZE, 0 when it is not known. */
+	void (*on_ready)(void *context, bool tls, uint64_t size_max_bytes);
+	/* The peer answered: one result for each recipient, in order. Borrowed until the callback returns. The
+	 * next message may be handed over from here. */
+	void (*on_delivered)(void *context, const struct smtpc_result *results, size_t count);
+	/* The session is over; fires once. code is the peer's reply or 0. A message without on_delivered: unknown. */
+	void (*on_end)(void *context, enum smtpc_end reason, unsigned code, const char *text);
+};
+
+/* Takes over fd (connected, nonblocking). own_onion and peer_onion ("<56 letters>.onion") are copied, tls and events
+ * borrowed. */
+struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls,
+    const char *own_onion, const char *peer_onion, const struct smtpc_session_events *events, void *context);
+
+/* Hands a message over. The envelope is copied, the body borrowed until on_delivered, on_end or
+ * smtpc_session_free(). ERROR_BUSY when the session is not ready or another message is on its way, ERROR_INVALID
+ * for a mailbox that cannot be in a command, ERROR_CLOSED after the end. */
+int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_message *message, struct error *err);
+
+/* Says QUIT when the message at hand is done; on_end follows. */
+void smtpc_session_quit(struct smtpc_session *session);
+
+void smtpc_session_free(struct smtpc_session *session); /* closes at once, without callbacks; takes NULL */
