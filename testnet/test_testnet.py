@@ -165,6 +165,10 @@ def test_tells_when_there_is_no_network(tmp_path):
         run_testnet(command, tmp_path, code=3)
 
 
+def test_refuses_a_network_too_small_for_circuits(tmp_path):
+    run_testnet("start", tmp_path / "net", "--relays", "0", code=2)
+
+
 def test_stop_spares_a_recycled_pid(tmp_path):
     """A record whose start time is not the process's own must not lead to its end."""
     node = tmp_path / "relay1"
