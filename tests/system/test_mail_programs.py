@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: ISC
+"""Reading and writing with the mail programs that people have, set up as `smtorp mua` says."""
+import mailbox as maildirs
+import pathlib
+import re
+
+import pytest
+
+from harness import account
+from harness.programs import run, swaks
+from harness.waiting import until
+
+
+@pytest.fixture
+def desk():
+    """A folder for bob's mail program."""
+    folder = pathlib.Path(account.own(account.work_folder()))
+    yield folder
+    account.remove(folder)
+
+
+def file_for(desk, name, text):
+    path = desk / name
+    path.write_text(text)
+    path.chmod(0o600)
+    account.own(path)
+    return path
+
+
+def test_isync_reads(running, subject, desk):
+    bob = running.bob
+    swaks(running.alice, [bob.address], '--header', f'Subject: {subject}')
+    with bob.mailbox() as mailbox:
+        mailbox.wait_for(subject)
+    host, port = bob.node.endpoint('imap')
+    config = file_for(desk, 'mbsyncrc', f'''
+IMAPAccount bob
+Host {host}
+Port {port}
+User {bob.login}
+Pass {bob.password}
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account bob
+
+MaildirStore near
+Path {desk}/
+Inbox {desk}/inbox
+
+Channel all
+Far :far:
+Near :near:
+Create Near
+Sync Pull
+''')
+    run(bob.node, 'mbsync', '-c', config, 'all')
+    subjects = [message['Subject'] for message in maildirs.Maildir(desk / 'inbox')]
+    assert subjects.count(subject) == 1
+
+
+def test_fetchmail_over_imaps(running, subject, desk):
+    bob = running.bob
+    swaks(running.alice, [bob.address], '--header', f'Subject: {subject}')
+    with bob.mailbox() as mailbox:
+        mailbox.wait_for(subject)
+    host, port = bob.node.endpoint('imaps')
+    config = file_for(desk, 'fetchmailrc', f'poll {host} service {port} proto imap user "{bob.login}" '
+                      f'password "{bob.password}" ssl keep fetchall mda "cat >> {desk}/got"\n')
+    run(bob.node, 'fetchmail', '-f', config, '--nosslcertck', '--idfile', desk / 'ids', '--pidfile', desk / 'pid')
+    assert f'Subject: {subject}' in (desk / 'got').read_text()
+
+
+def test_neomutt_with_the_printed_settings(running, subject, desk):
+    """The muttrc that `smtorp mua` prints sends through smtorp-sendmail and reads over IMAP."""
+    alice, bob = running.alice, running.bob
+    for identity in (alice, bob):
+        text = running.a.cli('mua', 'alice', '--client', 'mutt').stdout if identity is alice else \
+            running.b.cli('mua', 'bob', '--client', 'mutt').stdout
+        file_for(desk, f'muttrc-{identity.name}', text)
+    body = file_for(desk, 'body', 'written in neomutt: grüße\n')
+    run(alice.node, 'neomutt', '-n', '-F', desk / 'muttrc-alice', '-e', f'set imap_pass="{alice.password}"', '-s', subject,
+        '-i', body, '--', bob.address)
+    with bob.mailbox() as mailbox:
+        got = mailbox.message(mailbox.wait_for(subject))
+    assert 'grüße' in got.get_content() and got['From'].addresses[0].addr_spec == alice.address
+    run(bob.node, 'tmux', '-L', desk.name, 'new-session', '-d', '-x', '200', '-y', '50',
+        f'neomutt -n -F {desk}/muttrc-bob -e \'set imap_pass="{bob.password}"\'')
+    try:
+        def screen():
+            return run(bob.node, 'tmux', '-L', desk.name, 'capture-pane', '-p').stdout
+        until(lambda: subject[:40] in screen(), 30, 'the message on the screen')
+    finally:
+        run(bob.node, 'tmux', '-L', desk.name, 'kill-server', check=False)
+
+
+def test_generic_and_thunderbird_settings_name_the_endpoints(running):
+    endpoints = running.a.status()['endpoints']
+    for client in ('generic', 'thunderbird'):
+        text = running.a.cli('mua', 'alice', '--client', client).stdout
+        assert running.alice.login in text
+        assert str(endpoints['imap']['port']) in text or str(endpoints['imaps']['port']) in text
+        assert re.search(rf"\b({endpoints['submission']['port']}|{endpoints['submissions']['port']})\b", text)

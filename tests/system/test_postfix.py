@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: ISC
+"""Debian's Postfix as a sender to our port 25 and as a receiver of our mail, both through tor."""
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness.installation import ROOT
+from harness.postfix import Postfix
+from harness.programs import swaks
+from harness.waiting import until
+
+sys.path.insert(0, str(ROOT / 'testnet'))
+import control  # noqa: E402
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='Postfix itself wants to be started by root')
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def bridge(network, running):
+    """A loopback port that leads through tor to bob's port 25, for a Postfix that knows no SOCKS."""
+    host, socks_port = network.socks()
+    port = free_port()
+    process = subprocess.Popen(['socat', f'TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr',
+                                f'SOCKS4A:{host}:{running.bob.onion}:25,socksport={socks_port}'])
+    until(lambda: _answers(port), 10, 'socat')
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def _answers(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(('127.0.0.1', port)) == 0
+
+
+def test_postfix_sends_to_our_port_25(running, subject, bridge, work):
+    """Stock settings but for the relay: Postfix uses STARTTLS because port 25 requires it, and gets its 250."""
+    postfix = Postfix(work / 'postfix-sender', free_port(), [
+        'myhostname = mx.example.org', f'relayhost = [127.0.0.1]:{bridge}', 'smtp_tls_security_level = may']).start()
+    try:
+        postfix.sendmail('carol@example.org', running.bob.address,
+                         f'From: carol@example.org\nTo: {running.bob.address}\nSubject: {subject}\n\nfrom Postfix: ü\n')
+        with running.bob.mailbox() as mailbox:
+            message = mailbox.message(mailbox.wait_for(subject, 90))
+        assert 'from Postfix' in message.get_content()
+        until(lambda: 'status=sent' in postfix.log(), 20, 'Postfix to be content')
+    finally:
+        postfix.stop()
+
+
+def test_postfix_receives_our_mail(running, subject, network, work):
+    """A provider's Postfix behind an onion service of its own: no smtorp/1, so we fall back to port 25."""
+    port = free_port()
+    with control.Control(network.status()['control_socket']) as tor:
+        onion = tor.add_onion(f'25,127.0.0.1:{port}')
+        postfix = Postfix(work / 'postfix-receiver', port, [
+            'myhostname = mx.example.org', f'virtual_mailbox_domains = {onion}',
+            'smtpd_tls_security_level = may', 'smtpd_tls_chain_files = ' + str(_certificate(work))]).start()
+        try:
+            swaks(running.alice, [f'carol@{onion}'], '--header', f'Subject: {subject}', '--body', 'to Postfix')
+            message = until(lambda: [m for m in postfix.messages() if subject.encode() in m], 120, 'the message')[0]
+        finally:
+            postfix.stop()
+    assert b'to Postfix' in message
+    assert f'from {running.alice.onion}'.encode() in message
+    assert b'TLS' in message.split(b'\n\n')[0], 'STARTTLS was offered and must be used'
+
+
+def _certificate(work):
+    path = work / 'postfix.pem'
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+                    '-subj', '/CN=mx.example.org', '-keyout', path, '-out', work / 'postfix.crt'], check=True,
+                   capture_output=True)
+    path.write_text(path.read_text() + (work / 'postfix.crt').read_text())
+    return path
