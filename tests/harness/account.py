@@ -24,11 +24,9 @@ def own(path):
     return path
 
 
-def work_folder(parent=None):
-    """A short, fresh folder that the nodes' account can reach: below `parent` where that is possible."""
-    if parent is not None and os.geteuid() != 0:
-        os.makedirs(parent, exist_ok=True)
-        return tempfile.mkdtemp(prefix='run-', dir=parent)
+def work_folder():
+    """A short, fresh folder that the nodes' account can reach. (The clone may lie where only root can go, and
+    Unix sockets need short names.) Whoever makes it removes it."""
     path = tempfile.mkdtemp(prefix='smtorp-')
     os.chmod(path, 0o755)
     return path

@@ -60,7 +60,7 @@ def test_postfix_sends_to_our_port_25(running, subject, bridge, work):
 def test_postfix_receives_our_mail(running, subject, network, work):
     """A provider's Postfix behind an onion service of its own: no smtorp/1, so we fall back to port 25."""
     port = free_port()
-    with control.Control(network.status()['control_socket']) as tor:
+    with control.Control.open(network.status()['control_socket']) as tor:
         onion = tor.add_onion(f'25,127.0.0.1:{port}')
         postfix = Postfix(work / 'postfix-receiver', port, [
             'myhostname = mx.example.org', f'virtual_mailbox_domains = {onion}',
