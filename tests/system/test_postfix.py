@@ -61,7 +61,7 @@ def test_postfix_receives_our_mail(running, subject, network, work):
     """A provider's Postfix behind an onion service of its own: no smtorp/1, so we fall back to port 25."""
     port = free_port()
     with control.Control.open(network.status()['control_socket']) as tor:
-        onion = tor.add_onion(f'25,127.0.0.1:{port}')
+        onion = tor.add_onion(f'25,127.0.0.1:{port}') + '.onion'
         postfix = Postfix(work / 'postfix-receiver', port, [
             'myhostname = mx.example.org', f'virtual_mailbox_domains = {onion}',
             'smtpd_tls_security_level = may', 'smtpd_tls_chain_files = ' + str(_certificate(work))]).start()
