@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * An identity is a folder <data>/identities/NAME that holds everything of one onion name and nothing of any other:
+ *
+ *   identity.conf   local-part, onion, created (a date); the form of smtorp.conf
+ *   onion.key       tor's hs_ed25519_secret_key format
+ *   tls.key, tls.crt  PEM (identity/certificate.h)
+ *   password        one line, an Argon2id hash (base/password.h)
+ *   mail/           all that the mail role of this identity sees
+ *
+ * Folders are 0700, files 0600. A folder is filled under a hidden name and then renamed, and renamed away before it is
+ * deleted, so that under its name it is whole or not there, also after a crash. identities_fd below is the folder
+ * "identities", open. random_init() comes first.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "address/address.h"
+#include "base/error.h"
+#include "base/password.h"
+#include "base/slice.h"
+
+#define IDENTITY_NAME_MAX 32
+#define IDENTITIES_MAX 1000
+#define IDENTITY_ONION_KEY_FILE "onion.key"
+#define IDENTITY_PASSWORD_FILE "password"
+#define IDENTITY_MAIL_FOLDER "mail"
+
+struct identity {
+	char name[IDENTITY_NAME_MAX + 1];
+	char local_part[ADDRESS_LOCAL_PART_MAX + 1];
+	char onion[ADDRESS_ONION_LEN + 1]; /* with ".onion" */
+	char created[sizeof "2026-01-31"]; /* UTC */
+};
+
+/* A name is 1 to 32 of a-z, 0-9 and '-', and does not begin with '-'. ERROR_INVALID. */
+int identity_check_name(const char *name, struct error *err);
+
+/* Opens <data>/identities; with create, makes what is missing of the path, else ERROR_NOT_FOUND. */
+int identity_open_all(const char *data, bool create, int *out_fd, struct error *err);
+
+/* Makes a fresh onion key, certificate and folder; durable on return. today is "YYYY-MM-DD". local_part is checked
+ * (address_check_local_part). ERROR_EXISTS when there is an identity of that name. */
+int identity_create(int identities_fd, const char *name, const char *local_part, struct slice password,
+    const char *today, struct identity *out, struct error *err);
+
+/* Reads identity.conf. ERROR_NOT_FOUND, ERROR_INVALID when the folder is damaged. */
+int identity_load(int identities_fd, const char *name, struct identity *out, struct error *err);
+
+/* Opens one file (O_RDONLY) or folder of the identity; the caller closes it. */
+int identity_open(int identities_fd, const char *name, const char *file, int *out_fd, struct error *err);
+
+/* The names in order of the alphabet, at most max. Folders whose names are none are left out. */
+int identity_list(int identities_fd, char (*names)[IDENTITY_NAME_MAX + 1], size_t max, size_t *out_count,
+    struct error *err);
+
+/* Renames the folder away and deletes it: the onion name is gone for good. ERROR_NOT_FOUND. */
+int identity_remove(int identities_fd, const char *name, struct error *err);
+
+int identity_set_password(int identities_fd, const char *name, struct slice password, struct error *err);
+int identity_load_password_hash(int identities_fd, const char *name, char out[PASSWORD_HASH_MAX], struct error *err);
+
+/* A password of 100 random bits: four groups of five letters and digits of base32, with dashes. */
+#define IDENTITY_PASSWORD_LEN 23
+void identity_generate_password(char out[IDENTITY_PASSWORD_LEN + 1]);
