@@ -86,6 +86,9 @@ encode_from_base64(void *out, size_t *out_len, const char *text, size_t text_len
 {
 	size_t written;
 	const char *end;
+	for (size_t i = 0; i < text_len; i++)
+		if ((unsigned char)text[i] >= 0x80) /* libsodium 1.0.18 takes these for '/' */
+			return error_set(err, ERROR_INVALID, "not base64");
 	if (sodium_base642bin(out, *out_len, text, text_len, NULL, &written, &end,
 	        sodium_base64_VARIANT_ORIGINAL) != 0 || end != text + text_len)
 		return error_set(err, ERROR_INVALID, "not base64");

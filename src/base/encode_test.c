@@ -51,7 +51,7 @@ malformed_is_refused(void **state)
 {
 	(void)state;
 	static const char *const base32[] = { "m", "mz1", "mzx", "mzxw6y", "mz xq", "mzxq====", "mb" };
-	static const char *const base64[] = { "Zg", "Zg=", "Zg==x", "Z!==", " Zg==", "Zh==" };
+	static const char *const base64[] = { "Zg", "Zg=", "Zg==x", "Z!==", " Zg==", "Zh==", "\xff\xff\xff\xff", "Zg\xbd=" };
 	char out[32];
 	for (size_t i = 0; i < sizeof base32 / sizeof base32[0]; i++) {
 		size_t n = sizeof out;
