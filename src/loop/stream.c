@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: ISC */
+#include "loop/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/file.h"
+#include "loop/round.h"
+#include "loop/tlsconn.h"
+
+/* How often one stream may read before the others get their turn. */
+#define READS_PER_TURN 4
+/* Plaintext is encrypted and sent in steps of about this size. */
+#define SEND_STEP_BYTES 65536
+/* What TLS may put into the wire buffer besides one step: handshake flights, alerts. */
+#define TLS_WIRE_EXTRA_BYTES 131072
+/* What a peer may still send while we hang up, before we close in its face. */
+#define LINGER_MAX_BYTES (1024 * 1024)
+
+enum state {
+	OPEN,
+	FINISHING, /* sends what is left, drops what comes */
+	LINGERING, /* everything sent: waits for the other side's end, else a reset could overtake our last bytes */
+	ENDED,
+};
+
+struct stream {
+	struct loop *loop;
+	const struct stream_events *events;
+	void *context;
+	struct watch *readable, *writable;
+	struct timer *give_up;       /* made by stream_finish() */
+	struct round_call round;
+	struct buffer in;
+	struct buffer wire;          /* bytes for the kernel */
+	struct buffer out;           /* plaintext to be encrypted; unused without TLS */
+	struct tlsconn *tls;
+	size_t output_max_bytes;
+	size_t dropped_bytes;        /* while finishing */
+	int fd;
+	enum state state;
+	bool busy;    /* callbacks run: stream_free() leaves the memory to leave() */
+	bool freed;
+	bool resume;  /* offer the input again */
+	bool stalled; /* TLS has bytes that did not fit into the input */
+	bool blocked; /* the kernel takes no more now */
+	bool broken;  /* the kernel will never take any more; what came before may still be read */
+	bool undrained;
+	bool eof;     /* seen while finishing */
+};
+
+static void
+release(struct stream *s)
+{
+	loop_forget_round_call(&s->round);
+	watch_free(s->readable);
+	watch_free(s->writable);
+	timer_free(s->give_up);
+	tlsconn_free(s->tls);
+	buffer_finish(&s->in);
+	buffer_finish(&s->wire);
+	buffer_finish(&s->out);
+	file_close(&s->fd);
+	free(s);
+}
+
+static bool
+can_take_input(const struct stream *s)
+{
+	switch (s->state) {
+	case OPEN:
+		return !s->stalled && buffer_len(&s->in) < s->in.max;
+	case FINISHING:
+	case LINGERING:
+		return !s->eof && s->dropped_bytes < LINGER_MAX_BYTES;
+	case ENDED:
+		break;
+	}
+	return false;
+}
+
+static void
+enter(struct stream *s)
+{
+	assert(!s->busy);
+	s->busy = true;
+}
+
+static void
+leave(struct stream *s)
+{
+	s->busy = false;
+	if (s->freed) {
+		release(s);
+		return;
+	}
+	watch_enable(s->readable, can_take_input(s));
+	watch_enable(s->writable, s->blocked && s->state != ENDED);
+}
+
+/* ---- sending */
+
+static int
+encrypt(struct stream *s, struct error *err)
+{
+	while (tlsconn_is_ready(s->tls) && buffer_len(&s->out) > 0 && buffer_len(&s->wire) < SEND_STEP_BYTES) {
+		size_t len = buffer_len(&s->out);
+		if (len > SEND_STEP_BYTES)
+			len = SEND_STEP_BYTES;
+		if (tlsconn_write(s->tls, buffer_bytes(&s->out), len, err) != 0)
+			return -1;
+		buffer_consume(&s->out, len);
+	}
+	return 0;
+}
+
+static void
+drop_output(struct stream *s)
+{
+	buffer_finish(&s->out);
+	buffer_finish(&s->wire);
+	s->blocked = false;
+	s->undrained = false;
+}
+
+/* Sends until there is nothing more or the kernel is full. -1: the stream cannot go on. */
+static int
+flush(struct stream *s, struct error *err)
+{
+	s->blocked = false;
+	for (;;) {
+		if (s->tls != NULL && encrypt(s, err) != 0)
+			return -1;
+		size_t len = buffer_len(&s->wire);
+		if (len == 0)
+			return 0;
+		ssize_t n = send(s->fd, buffer_bytes(&s->wire), len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			/* The peer hung up, but its last words may still wait to be read: reading finds the end. */
+			s->broken = true;
+			drop_output(s);
+			return 0;
+		}
+		if (n < 0 && errno != EAGAIN)
+			return error_set_errno(err, errno, "cannot send");
+		if (n > 0)
+			buffer_consume(&s->wire, (size_t)n);
+		if (n < 0 || (size_t)n < len) {
+			s->blocked = true;
+			return 0;
+		}
+	}
+}
+
+static void
+end(struct stream *s, const struct error *err)
+{
+	if (s->state == ENDED || s->freed)
+		return;
+	if (s->state == OPEN && !s->broken)
+		flush(s, NULL); /* a TLS alert, or a reply to somebody who has only shut down his side */
+	s->state = ENDED;
+	drop_output(s);
+	loop_forget_round_call(&s->round);
+	if (s->give_up != NULL)
+		timer_stop(s->give_up);
+	s->events->on_end(s->context, err);
+}
+
+static void
+end_closed(struct stream *s)
+{
+	struct error err;
+	error_set(&err, ERROR_CLOSED, "the other side closed the connection");
+	end(s, &err);
+}
+
+static void
+hang_up(struct stream *s)
+{
+	s->state = LINGERING;
+	if (s->eof || s->broken || s->dropped_bytes >= LINGER_MAX_BYTES || shutdown(s->fd, SHUT_WR) != 0)
+		end_closed(s);
+}
+
+static void
+send_and_report(struct stream *s)
+{
+	struct error err;
+	if (s->state != OPEN && s->state != FINISHING)
+		return;
+	if (!s->broken && flush(s, &err) != 0) {
+		end(s, &err);
+		return;
+	}
+	if (buffer_len(&s->wire) > 0)
+		return;
+	if (s->state == FINISHING) {
+		if (s->tls != NULL && tlsconn_is_ready(s->tls) && !s->broken) {
+			tlsconn_close(s->tls);
+			if (flush(s, &err) == 0 && s->blocked)
+				return;
+		}
+		hang_up(s);
+	} else if (s->undrained && buffer_len(&s->out) == 0) {
+		s->undrained = false;
+		if (s->events->on_drained != NULL)
+			s->events->on_drained(s->context);
+	}
+}
+
+static void
+on_writable(void *context)
+{
+	struct stream *s = context;
+	enter(s);
+	send_and_report(s);
+	leave(s);
+}
+
+/* ---- receiving */
+
+static void
+offer(struct stream *s)
+{
+	if (s->state == OPEN && !s->freed && buffer_len(&s->in) > 0)
+		s->events->on_input(s->context);
+}
+
+/* Lets TLS work on what it was fed; offers what came out. */
+static void
+take_tls(struct stream *s)
+{
+	struct error err;
+	bool was_ready = tlsconn_is_ready(s->tls);
+	int result = tlsconn_handshake(s->tls, &err);
+	loop_at_round_end(s->loop, &s->round); /* there may be bytes to send */
+	if (result == 1 && !was_ready && s->events->on_tls != NULL)
+		s->events->on_tls(s->context);
+	s->stalled = false;
+	while (result == 1 && s->state == OPEN && !s->freed) {
+		size_t before = buffer_len(&s->in);
+		result = tlsconn_read(s->tls, &s->in, &err);
+		s->stalled = result == 0;
+		if (buffer_len(&s->in) > before)
+			offer(s);
+		if (!s->stalled || s->state != OPEN || s->freed || buffer_len(&s->in) == s->in.max)
+			break;
+		result = 1; /* the owner has made room */
+	}
+	struct error keep_err;
+	bool kept = s->freed || tlsconn_keep(s->tls, &keep_err) == 0;
+	if (result < 0)
+		end(s, &err);
+	else if (!kept)
+		end(s, &keep_err);
+}
+
+static void
+take(struct stream *s, const unsigned char *bytes, size_t len)
+{
+	struct error err;
+	if (s->state != OPEN) {
+		s->dropped_bytes += len;
+		if (s->state == LINGERING && s->dropped_bytes >= LINGER_MAX_BYTES)
+			end_closed(s);
+	} else if (s->tls != NULL) {
+		tlsconn_feed(s->tls, bytes, len);
+		take_tls(s);
+	} else if (buffer_append(&s->in, bytes, len, &err) != 0) {
+		end(s, &err);
+	} else {
+		offer(s);
+	}
+}
+
+static void
+take_end(struct stream *s)
+{
+	if (s->state == FINISHING)
+		s->eof = true; /* he may still be reading */
+	else
+		end_closed(s);
+}
+
+static void
+on_readable(void *context)
+{
+	struct stream *s = context;
+	enter(s);
+	for (int i = 0; i < READS_PER_TURN && !s->freed && can_take_input(s); i++) {
+		unsigned char *scratch = loop_scratch(s->loop);
+		size_t wanted = LOOP_SCRATCH_BYTES;
+		if (s->state == OPEN && s->tls == NULL && wanted > s->in.max - buffer_len(&s->in))
+			wanted = s->in.max - buffer_len(&s->in);
+		ssize_t n = recv(s->fd, scratch, wanted, MSG_DONTWAIT);
+		if (n > 0)
+			take(s, scratch, (size_t)n);
+		else if (n == 0)
+			take_end(s);
+		else if (errno != EAGAIN && errno != EINTR) {
+			struct error err;
+			error_set_errno(&err, errno, "the connection broke");
+			end(s, &err);
+		}
+		if (n < (ssize_t)wanted)
+			break; /* that was all: another call would only say so */
+	}
+	leave(s);
+}
+
+static void
+on_round_end(void *context)
+{
+	struct stream *s = context;
+	enter(s);
+	if (s->resume) {
+		s->resume = false;
+		offer(s);
+		if (s->state == OPEN && !s->freed && s->stalled && buffer_len(&s->in) < s->in.max)
+			take_tls(s);
+	}
+	if (!s->freed)
+		send_and_report(s);
+	leave(s);
+}
+
+/* ---- the owner's side */
+
+struct stream *
+stream_new(struct loop *loop, int fd, size_t input_max_bytes, size_t output_max_bytes,
+    const struct stream_events *events, void *context)
+{
+	struct stream *s = calloc(1, sizeof *s);
+	assert(s != NULL && input_max_bytes > 0);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	*s = (struct stream){ .loop = loop, .fd = fd, .events = events, .context = context,
+		.output_max_bytes = output_max_bytes, .round = { .callback = on_round_end, .context = s } };
+	buffer_init(&s->in, input_max_bytes);
+	buffer_init(&s->wire, output_max_bytes);
+	s->readable = watch_new(loop, fd, WATCH_READ, on_readable, s);
+	s->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, s);
+	watch_enable(s->readable, true);
+	return s;
+}
+
+void
+stream_free(struct stream *s)
+{
+	if (s == NULL)
+		return;
+	s->freed = true;
+	if (!s->busy)
+		release(s);
+}
+
+struct buffer *
+stream_input(struct stream *s)
+{
+	return &s->in;
+}
+
+void
+stream_resume_input(struct stream *s)
+{
+	if (s->state != OPEN)
+		return;
+	s->resume = true;
+	loop_at_round_end(s->loop, &s->round);
+}
+
+int
+stream_write(struct stream *s, const void *bytes, size_t len, struct error *err)
+{
+	if (s->state != OPEN || s->broken)
+		return error_set(err, ERROR_CLOSED, "the connection is closed");
+	if (buffer_append(s->tls != NULL ? &s->out : &s->wire, bytes, len, err) != 0)
+		return -1;
+	s->undrained = true;
+	/* Not sent at once: what several calls write goes out together at the end of the round. */
+	if (!s->blocked)
+		loop_at_round_end(s->loop, &s->round);
+	return 0;
+}
+
+size_t
+stream_output_len(const struct stream *s)
+{
+	return buffer_len(&s->wire) + buffer_len(&s->out);
+}
+
+static void
+on_give_up(void *context)
+{
+	struct stream *s = context;
+	struct error err;
+	enter(s);
+	if (s->state == FINISHING)
+		error_set(&err, ERROR_TIMEOUT, "the other side does not take what was sent");
+	else
+		error_set(&err, ERROR_CLOSED, "the other side did not close the connection");
+	end(s, &err);
+	leave(s);
+}
+
+void
+stream_finish(struct stream *s, int64_t timeout_ms)
+{
+	if (s->state != OPEN)
+		return;
+	s->state = FINISHING;
+	if (s->tls != NULL && !tlsconn_is_ready(s->tls))
+		buffer_finish(&s->out); /* the handshake will not finish any more */
+	s->give_up = timer_new(s->loop, on_give_up, s);
+	timer_start(s->give_up, timeout_ms);
+	loop_at_round_end(s->loop, &s->round);
+}
+
+static int
+start_tls(struct stream *s, struct tls_context *context, bool is_server, const char *server_name, const char *alpn,
+    struct error *err)
+{
+	assert(s->tls == NULL);
+	if (s->state != OPEN)
+		return error_set(err, ERROR_CLOSED, "the connection is closed");
+	if (buffer_len(&s->in) > 0)
+		return error_set(err, ERROR_PROTOCOL, "plain bytes came behind STARTTLS");
+	if (tlsconn_new(context, is_server, server_name, alpn, &s->wire, &s->tls, err) != 0)
+		return -1;
+	s->wire.max = s->output_max_bytes + SEND_STEP_BYTES + TLS_WIRE_EXTRA_BYTES;
+	buffer_init(&s->out, s->output_max_bytes);
+	loop_at_round_end(s->loop, &s->round);
+	return tlsconn_handshake(s->tls, err) < 0 ? -1 : 0;
+}
+
+int
+stream_start_tls_server(struct stream *s, struct tls_context *context, const char *alpn, struct error *err)
+{
+	return start_tls(s, context, true, NULL, alpn, err);
+}
+
+int
+stream_start_tls_client(struct stream *s, struct tls_context *context, const char *server_name, const char *alpn,
+    struct error *err)
+{
+	return start_tls(s, context, false, server_name, alpn, err);
+}
+
+bool
+stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL && tlsconn_is_ready(s->tls);
+}
+
+const char *
+stream_alpn(const struct stream *s)
+{
+	return s->tls == NULL ? NULL : tlsconn_alpn(s->tls);
+}
+
+int
+stream_peer_key_hash(const struct stream *s, unsigned char hash[32], struct error *err)
+{
+	if (s->tls == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
+	return tlsconn_peer_key_hash(s->tls, hash, err);
+}

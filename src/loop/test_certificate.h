@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A TLS key for tests, known to everybody; and the hash that openssl(1) gives for its SubjectPublicKeyInfo.
+ */
+#pragma once
+
+static const char test_certificate_pem[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBiDCCAS2gAwIBAgIUSA/pFENNmy2dC38FEVIKyZttA8EwCgYIKoZIzj0EAwIw\n"
+    "GDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjAgFw0yNjExMjIxMDU5MjVaGA8yMTI2\n"
+    "MTAyOTEwNTkyNVowGDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjBZMBMGByqGSM49\n"
+    "AgEGCCqGSM49AwEHA0IABCicXMAmwk6xgmXcP2SrECUnioE6KiiDRolGR+HLkDuA\n"
+    "fVQERcjBeC5H/Hk3mCLAeFp3THSwzzxU+1J/ikpm+eKjUzBRMB0GA1UdDgQWBBS5\n"
+    "OcWxodJ8v5gweQzHK7wnC13vaTAfBgNVHSMEGDAWgBS5OcWxodJ8v5gweQzHK7wn\n"
+    "C13vaTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQCmFBpuNxwF\n"
+    "FG43ftCGNqddir4nEptLr3VncnfZmLKdhQIhAIe6dumKTsj+iVaFHr67cszixWoT\n"
+    "0GA4bN2gZzCfeFdR\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_key_pem[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2A7jDjEPe+XgN63W\n"
+    "N6dJ2sl/1Co48KvpiU2WZWwsGFahRANCAAQonFzAJsJOsYJl3D9kqxAlJ4qBOioo\n"
+    "g0aJRkfhy5A7gH1UBEXIwXguR/x5N5giwHhad0x0sM88VPtSf4pKZvni\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_key_hash_hex[] =
+    "50014325E4F08E92DC26C1FCECB7A6A8B64E4F41CA3CC8048D24FED9F83D56E4";
+
+/* Another key, which does not belong to the certificate. */
+static const char test_other_key_pem[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgS+8SeG2LQf1bggUa\n"
+    "q3ZB242gIWJ5O1nTAekXffVVcp6hRANCAASZpCUqgMadqpOS7u3fuxx+TWspnC7p\n"
+    "nrOzYjUzMNSYSNvyIYUJGFokpEKuczF73FozFEBzpt8KBcC9Y/2XdJhD\n"
+    "-----END PRIVATE KEY-----\n";

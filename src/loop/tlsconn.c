@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+#include "loop/tlsconn.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_MAX_BYTES 16384
+#define KEPT_MAX_BYTES (1024 * 1024)
+
+struct tlsconn {
+	SSL *ssl;
+	struct buffer *wire;
+	struct buffer kept;         /* bytes from the network that nobody could take yet, before what is lent */
+	const unsigned char *lent;
+	size_t lent_len;
+	const char *alpn;           /* wanted */
+	bool ready;
+};
+
+/* ---- the BIO between OpenSSL and the buffers: it keeps nothing itself */
+
+static int
+bio_read(BIO *bio, char *out, size_t wanted, size_t *got)
+{
+	struct tlsconn *tls = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	bool from_kept = buffer_len(&tls->kept) > 0;
+	size_t there = from_kept ? buffer_len(&tls->kept) : tls->lent_len;
+	if (there == 0) {
+		BIO_set_retry_read(bio);
+		return 0;
+	}
+	*got = wanted < there ? wanted : there;
+	memcpy(out, from_kept ? buffer_bytes(&tls->kept) : tls->lent, *got);
+	if (from_kept) {
+		buffer_consume(&tls->kept, *got);
+	} else {
+		tls->lent += *got;
+		tls->lent_len -= *got;
+	}
+	return 1;
+}
+
+static int
+bio_write(BIO *bio, const char *bytes, size_t len, size_t *written)
+{
+	struct tlsconn *tls = BIO_get_data(bio);
+	BIO_clear_retry_flags(bio);
+	if (buffer_append(tls->wire, bytes, len, NULL) != 0)
+		return 0;
+	*written = len;
+	return 1;
+}
+
+static long
+bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static BIO *
+new_bio(struct tlsconn *tls)
+{
+	static BIO_METHOD *method;
+	if (method == NULL) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+		if (method == NULL || BIO_meth_set_read_ex(method, bio_read) != 1 ||
+		    BIO_meth_set_write_ex(method, bio_write) != 1 || BIO_meth_set_ctrl(method, bio_ctrl) != 1)
+			return NULL;
+	}
+	BIO *bio = BIO_new(method);
+	if (bio != NULL) {
+		BIO_set_data(bio, tls);
+		BIO_set_init(bio, 1);
+	}
+	return bio;
+}
+
+/* ---- connections */
+
+static int
+prepare_client(struct tlsconn *tls, const char *server_name)
+{
+	SSL_set_connect_state(tls->ssl);
+	if (server_name != NULL && SSL_set_tlsext_host_name(tls->ssl, server_name) != 1)
+		return -1;
+	if (tls->alpn == NULL)
+		return 0;
+	unsigned char protocols[256];
+	size_t len = strlen(tls->alpn);
+	assert(len > 0 && len < sizeof protocols);
+	protocols[0] = (unsigned char)len;
+	memcpy(protocols + 1, tls->alpn, len);
+	return SSL_set_alpn_protos(tls->ssl, protocols, (unsigned)len + 1) == 0 ? 0 : -1; /* this one is upside down */
+}
+
+int
+tlsconn_new(struct tls_context *context, bool is_server, const char *server_name, const char *alpn,
+    struct buffer *wire, struct tlsconn **out, struct error *err)
+{
+	struct tlsconn *tls = calloc(1, sizeof *tls);
+	if (tls == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	buffer_init(&tls->kept, KEPT_MAX_BYTES);
+	tls->wire = wire;
+	tls->alpn = alpn;
+	tls->ssl = SSL_new(tls_context_get(context));
+	BIO *bio = new_bio(tls);
+	if (tls->ssl == NULL || bio == NULL) {
+		BIO_free(bio);
+		goto fail;
+	}
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_app_data(tls->ssl, tls);
+	if (is_server)
+		SSL_set_accept_state(tls->ssl);
+	else if (prepare_client(tls, server_name) != 0)
+		goto fail;
+	*out = tls;
+	return 0;
+fail:
+	tlsconn_free(tls);
+	return tls_error(err, ERROR_NO_MEMORY, "cannot begin TLS");
+}
+
+void
+tlsconn_free(struct tlsconn *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_free(tls->ssl);
+	buffer_finish(&tls->kept);
+	free(tls);
+}
+
+void
+tlsconn_feed(struct tlsconn *tls, const void *bytes, size_t len)
+{
+	assert(tls->lent_len == 0);
+	tls->lent = bytes;
+	tls->lent_len = len;
+}
+
+int
+tlsconn_keep(struct tlsconn *tls, struct error *err)
+{
+	size_t len = tls->lent_len;
+	tls->lent_len = 0;
+	return buffer_append(&tls->kept, tls->lent, len, err);
+}
+
+int
+tlsconn_handshake(struct tlsconn *tls, struct error *err)
+{
+	if (tls->ready)
+		return 1;
+	ERR_clear_error();
+	int result = SSL_do_handshake(tls->ssl);
+	if (result == 1) {
+		tls->ready = true;
+		return 1;
+	}
+	if (SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ)
+		return 0;
+	return tls_error(err, ERROR_PROTOCOL, "the TLS handshake failed");
+}
+
+bool
+tlsconn_is_ready(const struct tlsconn *tls)
+{
+	return tls->ready;
+}
+
+int
+tlsconn_read(struct tlsconn *tls, struct buffer *plain, struct error *err)
+{
+	unsigned char bytes[RECORD_MAX_BYTES];
+	for (;;) {
+		size_t room = plain->max - buffer_len(plain), got;
+		if (room == 0)
+			return 0;
+		ERR_clear_error();
+		int result = SSL_read_ex(tls->ssl, bytes, room < sizeof bytes ? room : sizeof bytes, &got);
+		if (result == 1) {
+			if (buffer_append(plain, bytes, got, err) != 0)
+				return -1;
+			continue;
+		}
+		switch (SSL_get_error(tls->ssl, result)) {
+		case SSL_ERROR_WANT_READ:
+			return 1;
+		case SSL_ERROR_ZERO_RETURN:
+			return error_set(err, ERROR_CLOSED, "the other side closed the connection");
+		default:
+			return tls_error(err, ERROR_PROTOCOL, "TLS broke");
+		}
+	}
+}
+
+int
+tlsconn_write(struct tlsconn *tls, const void *bytes, size_t len, struct error *err)
+{
+	size_t written;
+	ERR_clear_error();
+	if (SSL_write_ex(tls->ssl, bytes, len, &written) == 1)
+		return 0;
+	return tls_error(err, ERROR_PROTOCOL, "cannot encrypt");
+}
+
+void
+tlsconn_close(struct tlsconn *tls)
+{
+	ERR_clear_error();
+	SSL_shutdown(tls->ssl);
+	ERR_clear_error();
+}
+
+const char *
+tlsconn_wanted_alpn(const struct tlsconn *tls)
+{
+	return tls->alpn;
+}
+
+const char *
+tlsconn_alpn(const struct tlsconn *tls)
+{
+	const unsigned char *agreed;
+	unsigned len;
+	SSL_get0_alpn_selected(tls->ssl, &agreed, &len);
+	if (!tls->ready || len == 0 || tls->alpn == NULL || SSL_version(tls->ssl) < TLS1_3_VERSION)
+		return NULL;
+	/* OpenSSL lets a server choose only what was offered, and we offer and accept one. */
+	return len == strlen(tls->alpn) && memcmp(agreed, tls->alpn, len) == 0 ? tls->alpn : NULL;
+}
+
+int
+tlsconn_peer_key_hash(const struct tlsconn *tls, unsigned char hash[32], struct error *err)
+{
+	X509 *certificate = tls->ready ? SSL_get0_peer_certificate(tls->ssl) : NULL;
+	if (certificate == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the other side showed no certificate");
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	if (len <= 0)
+		return tls_error(err, ERROR_PROTOCOL, "the certificate's key cannot be read");
+	SHA256(der, (size_t)len, hash);
+	OPENSSL_free(der);
+	return 0;
+}
