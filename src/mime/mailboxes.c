@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include "mime/mailboxes.h"
+
+#include <gmime/gmime.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Length of the quoted-string or comment that begins at text[0], 0 when it does not end. */
+static size_t
+skip_enclosed(const char *text)
+{
+	bool is_comment = text[0] == '(';
+	unsigned depth = 0;
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		if (text[i] == '\\' && text[i + 1] != '\0')
+			i++;
+		else if (is_comment && text[i] == '(')
+			depth++;
+		else if (is_comment && text[i] == ')' && --depth == 0)
+			return i + 1;
+		else if (!is_comment && text[i] == '"' && i > 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* GMime forgives much and skips what it cannot read; another reader may see an address there. So only plain lists go to it:
+ * at most one "@" in each item, brackets in pairs, nothing of groups, routes or address literals. */
+static bool
+is_plain_list(const char *text)
+{
+	unsigned at_signs = 0;
+	bool in_brackets = false, had_brackets = false;
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		switch (text[i]) {
+		case '"':
+		case '(': {
+			size_t len = skip_enclosed(text + i);
+			if (len == 0)
+				return false;
+			i += len - 1;
+			break;
+		}
+		case '@':
+			if (++at_signs > 1)
+				return false;
+			break;
+		case '<':
+			if (had_brackets)
+				return false;
+			in_brackets = had_brackets = true;
+			break;
+		case '>':
+			if (!in_brackets)
+				return false;
+			in_brackets = false;
+			break;
+		case ',':
+			if (in_brackets)
+				return false;
+			at_signs = 0;
+			had_brackets = false;
+			break;
+		case ':': case ';': case ')': case '[': case ']': case '\\':
+			return false;
+		default:
+			if ((unsigned char)text[i] < ' ' && text[i] != '\t')
+				return false;
+		}
+	}
+	return !in_brackets;
+}
+
+/* Encoded-words stand in display names only, and those do not matter here; decoding them would have iconv load modules. */
+static void
+hide_encoded_words(char *text)
+{
+	for (char *found = text; (found = strstr(found, "=?")) != NULL;)
+		found[1] = '_';
+}
+
+static bool
+is_own(const char *mailbox, const char *local_part, const char *onion)
+{
+	const char *at = strrchr(mailbox, '@');
+	size_t local_len = strlen(local_part);
+	if (at == NULL || strcasecmp(at + 1, onion) != 0)
+		return false;
+	size_t len = (size_t)(at - mailbox);
+	if (len < local_len || strncasecmp(mailbox, local_part, local_len) != 0)
+		return false;
+	return len == local_len || mailbox[local_len] == '+';
+}
+
+static int
+check_each(InternetAddressList *list, const char *local_part, const char *onion, struct error *err)
+{
+	int count = list == NULL ? 0 : internet_address_list_length(list);
+	if (count == 0)
+		return error_set(err, ERROR_INVALID, "From: holds no address: set this account's sender address to %s@%s",
+		    local_part, onion);
+	for (int i = 0; i < count; i++) {
+		InternetAddress *each = internet_address_list_get_address(list, i);
+		const char *mailbox = INTERNET_ADDRESS_IS_MAILBOX(each) ?
+		    internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(each)) : NULL;
+		if (mailbox == NULL)
+			return error_set(err, ERROR_INVALID, "From: holds something else than addresses");
+		if (!is_own(mailbox, local_part, onion))
+			return error_set(err, ERROR_DENIED, "From: says %.60s but this login is %s@%s: set this account's sender "
+			    "address to it", mailbox, local_part, onion);
+	}
+	return 0;
+}
+
+int
+mailboxes_are_own(struct slice value, const char *local_part, const char *onion, struct error *err)
+{
+	if (value.len > MAILBOXES_VALUE_MAX_BYTES)
+		return error_set(err, ERROR_TOO_LARGE, "From: is longer than %d bytes", MAILBOXES_VALUE_MAX_BYTES);
+	int result = -1;
+	InternetAddressList *list = NULL;
+	char *text = g_strndup((const char *)value.data, value.len);
+	if (!is_plain_list(text)) {
+		error_set(err, ERROR_INVALID, "From: cannot be read in one way only: write it as \"Name\" <%s@%s>", local_part, onion);
+		goto out;
+	}
+	hide_encoded_words(text);
+	list = internet_address_list_parse(NULL, text);
+	result = check_each(list, local_part, onion, err);
+out:
+	if (list != NULL)
+		g_object_unref(list);
+	g_free(text);
+	return result;
+}
