@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+#include "mime/dsn.h"
+
+#include <glib.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mime/date.h"
+#include "mime/header.h"
+#include "mime/lines.h"
+
+#define MESSAGE_ID_MAX 250
+
+/* Writes on until something fails; the caller looks once, at the end. */
+struct writer {
+	struct buffer *out;
+	struct error *err;
+	int result;
+};
+
+static void
+put_bytes(struct writer *w, const void *bytes, size_t len)
+{
+	if (w->result == 0)
+		w->result = buffer_append(w->out, bytes, len, w->err);
+}
+
+__attribute__((sentinel))
+static void
+put_strings(struct writer *w, ...)
+{
+	const char *each;
+	va_list args;
+	va_start(args, w);
+	while ((each = va_arg(args, const char *)) != NULL)
+		put_bytes(w, each, strlen(each));
+	va_end(args);
+}
+#define put(w, ...) put_strings(w, __VA_ARGS__, (char *)NULL)
+
+/* Would a terminal or a mail program take this character for more than a letter? Controls, and the marks that turn the
+ * direction of text around. */
+static bool
+is_harmless(gunichar c)
+{
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+		return false;
+	return !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
+}
+
+/* A stranger's words in one line: what is not harmless UTF-8 (not ASCII, when ascii_only) becomes '?'. */
+static void
+put_foreign(struct writer *w, struct slice text, bool ascii_only)
+{
+	const char *p = (const char *)text.data;
+	size_t left = text.len > DSN_PEER_TEXT_MAX_BYTES ? DSN_PEER_TEXT_MAX_BYTES : text.len;
+	while (left > 0) {
+		gunichar c = g_utf8_get_char_validated(p, (gssize)left);
+		bool is_char = c != (gunichar)-1 && c != (gunichar)-2;
+		size_t len = is_char ? (size_t)g_utf8_skip[(unsigned char)*p] : 1;
+		if (is_char && is_harmless(c) && (!ascii_only || c < 0x80))
+			put_bytes(w, p, len);
+		else
+			put(w, "?");
+		p += len;
+		left -= len;
+	}
+}
+
+static bool
+is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* RFC 6533 section 3: a UTF-8 address in a 7-bit field. */
+static void
+put_utf8_address(struct writer *w, struct slice address)
+{
+	const char *p = (const char *)address.data;
+	for (size_t left = address.len; left > 0;) {
+		gunichar c = g_utf8_get_char_validated(p, (gssize)left);
+		bool is_char = c != (gunichar)-1 && c != (gunichar)-2;
+		size_t len = is_char ? (size_t)g_utf8_skip[(unsigned char)*p] : 1;
+		char escaped[16];
+		if (!is_char)
+			snprintf(escaped, sizeof escaped, "?");
+		else if (c > 0x20 && c < 0x7f && strchr("+=\\", (int)c) == NULL)
+			snprintf(escaped, sizeof escaped, "%c", (int)c);
+		else
+			snprintf(escaped, sizeof escaped, "\\x{%02X}", (unsigned)c);
+		put(w, escaped);
+		p += len;
+		left -= len;
+	}
+}
+
+/* RFC 3463: class "." subject "." detail. */
+static bool
+is_status(struct slice s)
+{
+	size_t at = 0;
+	if (s.len < 5 || s.len > 9 || strchr("245", s.data[0]) == NULL || s.data[0] == '\0')
+		return false;
+	for (int part = 0; part < 3; part++) {
+		size_t digits = 0;
+		while (at < s.len && s.data[at] >= '0' && s.data[at] <= '9')
+			at++, digits++;
+		if (digits < 1 || digits > 3 || (part < 2 && (at >= s.len || s.data[at++] != '.')))
+			return false;
+	}
+	return at == s.len;
+}
+
+static struct slice
+status_of(const struct dsn_failure *failure)
+{
+	if (is_status(failure->enhanced) && failure->enhanced.data[0] != '2')
+		return failure->enhanced;
+	return slice_of_string(failure->code >= 500 ? "5.0.0" : "4.0.0");
+}
+
+static const char *
+advice_for(const struct dsn_failure *failure)
+{
+	static const struct {
+		const char *status; /* the start of class and rest; "?" is any class */
+		const char *advice;
+	} table[] = {
+		{ "?.1.", "Look whether the address is right: ask the person for it, or copy it again from where you have it." },
+		{ "?.2.2", "The mailbox of the recipient is full. Send your message again later." },
+		{ "?.2.3", "Send a smaller message, or attach less to it." },
+		{ "?.3.4", "Send a smaller message, or attach less to it." },
+		{ "?.6.", "The other side cannot take this kind of message. Send it as plain text." },
+		{ "5.7.", "The other side does not accept this message from you. Ask the recipient in another way." },
+		{ "4.", "The other side may have been switched off all the time. Send your message again when it is there." },
+		{ "5.", "Ask the recipient in another way, or send your message again later." },
+	};
+	struct slice status = status_of(failure);
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		const char *pattern = table[i].status;
+		size_t len = strlen(pattern);
+		if (status.len >= len && (pattern[0] == '?' || pattern[0] == status.data[0]) &&
+		    memcmp(status.data + 1, pattern + 1, len - 1) == 0)
+			return table[i].advice;
+	}
+	return "Send your message again later.";
+}
+
+static void
+put_reply(struct writer *w, const struct dsn_failure *failure, bool ascii_only)
+{
+	char code[8];
+	snprintf(code, sizeof code, "%03u ", failure->code % 1000);
+	if (failure->code != 0)
+		put(w, code);
+	if (is_status(failure->enhanced)) {
+		put_bytes(w, failure->enhanced.data, failure->enhanced.len);
+		put(w, " ");
+	}
+	put_foreign(w, failure->text, ascii_only);
+}
+
+static void
+put_explanation(struct writer *w, const struct dsn_request *request)
+{
+	char arrival[DATE_TEXT_SIZE];
+	date_format(request->arrival_s, arrival);
+	put(w, "Your message of ", arrival, " could not be delivered to\r\n",
+	    request->failure_count == 1 ? "this recipient:\r\n" : "these recipients:\r\n");
+	for (size_t i = 0; i < request->failure_count; i++) {
+		const struct dsn_failure *failure = &request->failures[i];
+		put(w, "\r\n");
+		put_foreign(w, failure->recipient, false);
+		if (failure->code >= 500)
+			put(w, "\r\n  It was refused with these words:\r\n");
+		else
+			put(w, "\r\n  It was tried again and again, for as long as it was allowed to. The last try ended so:\r\n");
+		put(w, "  > ");
+		put_reply(w, failure, false);
+		put(w, "\r\n  ", advice_for(failure), "\r\n");
+	}
+	put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
+	       "your mail program keeps what you sent.\r\n");
+}
+
+static void
+put_status(struct writer *w, const struct dsn_request *request)
+{
+	char arrival[DATE_TEXT_SIZE];
+	date_format(request->arrival_s, arrival);
+	put(w, "Reporting-MTA: dns; ", request->onion, "\r\nArrival-Date: ", arrival, "\r\n");
+	for (size_t i = 0; i < request->failure_count; i++) {
+		const struct dsn_failure *failure = &request->failures[i];
+		struct slice status = status_of(failure);
+		if (is_ascii(failure->recipient)) {
+			put(w, "\r\nFinal-Recipient: rfc822; ");
+			put_foreign(w, failure->recipient, true);
+		} else {
+			put(w, "\r\nFinal-Recipient: utf-8; ");
+			put_utf8_address(w, failure->recipient);
+		}
+		put(w, "\r\nAction: failed\r\nStatus: ");
+		put_bytes(w, status.data, status.len);
+		if (failure->code != 0) { /* a reply of an SMTP server, not words of our own */
+			put(w, "\r\nDiagnostic-Code: smtp; ");
+			put_reply(w, failure, true);
+		}
+		put(w, "\r\n");
+	}
+}
+
+/* The part of the original's header that goes along, in whole fields. */
+static struct slice
+original_header(const struct dsn_request *request)
+{
+	struct header_scan scan;
+	struct header_field field;
+	size_t len = 0;
+	header_scan_init(&scan, request->original);
+	while (header_scan_next(&scan, &field, NULL) == 1 && scan.scanned_bytes <= DSN_ORIGINAL_HEADER_MAX_BYTES)
+		len = scan.scanned_bytes;
+	return slice_of(request->original.data, len);
+}
+
+/* Lets mail programs show the notification below the message that it is about. */
+static void
+put_references(struct writer *w, struct slice header)
+{
+	struct header_scan scan;
+	struct header_field field;
+	struct buffer value;
+	buffer_init(&value, MESSAGE_ID_MAX);
+	header_scan_init(&scan, header);
+	while (header_scan_next(&scan, &field, NULL) == 1) {
+		if (!slice_is_nocase(field.name, "Message-ID") || header_unfold(field.value, &value, NULL) != 0)
+			continue;
+		const unsigned char *id = buffer_bytes(&value);
+		size_t len = buffer_len(&value);
+		bool is_plain = len > 2 && id[0] == '<' && id[len - 1] == '>';
+		for (size_t i = 0; i < len; i++)
+			is_plain = is_plain && id[i] > ' ' && id[i] < 0x7f;
+		for (int i = 0; is_plain && i < 2; i++) {
+			put(w, i == 0 ? "In-Reply-To: " : "References: ");
+			put_bytes(w, id, len);
+			put(w, "\r\n");
+		}
+		break;
+	}
+	buffer_finish(&value);
+}
+
+static void
+put_top(struct writer *w, const struct dsn_request *request, const char *boundary, struct slice header)
+{
+	char now[DATE_TEXT_SIZE];
+	date_format(request->now_s, now);
+	put(w, "Date: ", now, "\r\nFrom: Mail Delivery System <postmaster@", request->onion, ">\r\nTo: <", request->recipient,
+	    ">\r\nSubject: Your message could not be delivered\r\nMessage-ID: <", request->id_letters, "@", request->onion,
+	    ">\r\n");
+	put_references(w, header);
+	put(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; "
+	    "report-type=delivery-status;\r\n boundary=\"", boundary, "\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+}
+
+/* The mailbox goes into a header field, so it must not be able to begin another. */
+static int
+check_recipient(const char *recipient, struct error *err)
+{
+	if (!g_utf8_validate(recipient, -1, NULL))
+		return error_set(err, ERROR_INVALID, "the mailbox to be notified is not UTF-8");
+	for (const char *p = recipient; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '<' || *p == '>')
+			return error_set(err, ERROR_INVALID, "the mailbox to be notified is none");
+	return 0;
+}
+
+int
+dsn_compose(const struct dsn_request *request, struct buffer *out, bool *needs_smtputf8, bool *has_8bit,
+    struct error *err)
+{
+	struct writer writer = { .out = out, .err = err }, *w = &writer;
+	struct slice header = original_header(request);
+	bool header_is_ascii = is_ascii(header);
+	struct lines_facts lines;
+	char boundary[DSN_LETTERS + 3];
+	size_t before = buffer_len(out);
+	if (check_recipient(request->recipient, err) != 0)
+		return -1;
+	snprintf(boundary, sizeof boundary, "=_%s", request->boundary_letters); /* "=_" is never in quoted-printable */
+	put_top(w, request, boundary, header);
+	put(w, "--", boundary, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+	put_explanation(w, request);
+	put(w, "\r\n--", boundary, "\r\nContent-Type: message/delivery-status\r\n\r\n");
+	put_status(w, request);
+	put(w, "\r\n--", boundary, "\r\nContent-Type: ", header_is_ascii ? "text/rfc822-headers\r\n\r\n" :
+	    "message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+	put_bytes(w, header.data, header.len);
+	put(w, "\r\n--", boundary, "--\r\n");
+	if (w->result != 0)
+		return -1;
+	*needs_smtputf8 = !is_ascii(slice_of_string(request->recipient)) || !header_is_ascii;
+	int checked = lines_check(slice_of(buffer_bytes(out) + before, buffer_len(out) - before), &lines, err);
+	*has_8bit = checked == 0 && lines.has_8bit;
+	return checked;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <gmime/gmime.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mime/dsn.h"
+#include "mime/header.h"
+#include "mime/library.h"
+
+#define ORIGINAL "From: alice@own.onion\r\nSubject: hello\r\nMessage-ID: <1@own.onion>\r\n"
+
+static const struct dsn_request plain = {
+	.onion = "own.onion", .recipient = "alice@own.onion", .now_s = 1795344471, .arrival_s = 1795300000,
+	.id_letters = "abcdefghijklmnopqrstuvwxyz", .boundary_letters = "zyxwvutsrqponmlkjihgfedcba",
+};
+
+static char *
+compose(const struct dsn_request *request, bool *needs_smtputf8, bool *has_8bit)
+{
+	struct buffer out;
+	struct error err = { 0 };
+	buffer_init(&out, DSN_MAX_BYTES);
+	int result = dsn_compose(request, &out, needs_smtputf8, has_8bit, &err);
+	if (result != 0)
+		print_error("%s\n", err.text);
+	assert_int_equal(result, 0);
+	char *text = strndup((const char *)buffer_bytes(&out), buffer_len(&out));
+	assert_non_null(text);
+	assert_int_equal(strlen(text), buffer_len(&out)); /* no NUL */
+	buffer_finish(&out);
+	return text;
+}
+
+static void
+a_refusal_reads_like_this(void **state)
+{
+	(void)state;
+	const struct dsn_failure failure = { slice_of_string("bob@other.onion"), 550, slice_of_string("5.1.1"),
+		slice_of_string("no such mailbox") };
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.failures = &failure;
+	request.failure_count = 1;
+	request.original = slice_of_string(ORIGINAL "\r\nthe text\r\n");
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_string_equal(text,
+	    "Date: Sun, 22 Nov 2026 10:47:51 +0000\r\n"
+	    "From: Mail Delivery System <postmaster@own.onion>\r\n"
+	    "To: <alice@own.onion>\r\n"
+	    "Subject: Your message could not be delivered\r\n"
+	    "Message-ID: <abcdefghijklmnopqrstuvwxyz@own.onion>\r\n"
+	    "In-Reply-To: <1@own.onion>\r\n"
+	    "References: <1@own.onion>\r\n"
+	    "Auto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+	    " boundary=\"=_zyxwvutsrqponmlkjihgfedcba\"\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n"
+	    "\r\n"
+	    "--=_zyxwvutsrqponmlkjihgfedcba\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n"
+	    "\r\n"
+	    "Your message of Sat, 21 Nov 2026 22:26:40 +0000 could not be delivered to\r\n"
+	    "this recipient:\r\n"
+	    "\r\n"
+	    "bob@other.onion\r\n"
+	    "  It was refused with these words:\r\n"
+	    "  > 550 5.1.1 no such mailbox\r\n"
+	    "  Look whether the address is right: ask the person for it, or copy it again from where you have it.\r\n"
+	    "\r\n"
+	    "It will not be tried any more. The header of your message is attached; the message itself is where\r\n"
+	    "your mail program keeps what you sent.\r\n"
+	    "\r\n"
+	    "--=_zyxwvutsrqponmlkjihgfedcba\r\n"
+	    "Content-Type: message/delivery-status\r\n"
+	    "\r\n"
+	    "Reporting-MTA: dns; own.onion\r\n"
+	    "Arrival-Date: Sat, 21 Nov 2026 22:26:40 +0000\r\n"
+	    "\r\n"
+	    "Final-Recipient: rfc822; bob@other.onion\r\n"
+	    "Action: failed\r\n"
+	    "Status: 5.1.1\r\n"
+	    "Diagnostic-Code: smtp; 550 5.1.1 no such mailbox\r\n"
+	    "\r\n"
+	    "--=_zyxwvutsrqponmlkjihgfedcba\r\n"
+	    "Content-Type: text/rfc822-headers\r\n"
+	    "\r\n"
+	    ORIGINAL
+	    "\r\n"
+	    "--=_zyxwvutsrqponmlkjihgfedcba--\r\n");
+	assert_false(needs_smtputf8);
+	assert_false(has_8bit);
+	free(text);
+}
+
+static void
+a_mail_library_reads_its_parts(void **state)
+{
+	(void)state;
+	const struct dsn_failure failures[] = {
+		{ slice_of_string("bob@other.onion"), 550, slice_of_string("5.1.1"), slice_of_string("no such mailbox") },
+		{ slice_of_string("j\xc3\xb6+x@other.onion"), 0, slice_of_string("4.4.7"), slice_of_string("not reached in 7 days") },
+	};
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.failures = failures;
+	request.failure_count = 2;
+	request.original = slice_of_string("Subject: J\xc3\xb6\r\n\r\n");
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_true(needs_smtputf8);
+	assert_true(has_8bit);
+	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(text, strlen(text));
+	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
+	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
+	assert_non_null(message);
+	GMimeMultipart *report = GMIME_MULTIPART(g_mime_message_get_mime_part(message));
+	assert_int_equal(g_mime_multipart_get_count(report), 3);
+	static const char *const types[] = { "text/plain", "message/delivery-status", "message/global-headers" };
+	for (int i = 0; i < 3; i++) {
+		char *type = g_mime_content_type_get_mime_type(g_mime_object_get_content_type(g_mime_multipart_get_part(report, i)));
+		assert_string_equal(type, types[i]);
+		g_free(type);
+	}
+	assert_non_null(strstr(text, "Final-Recipient: utf-8; j\\x{F6}\\x{2B}x@other.onion\r\nAction: failed\r\nStatus: 4.4.7\r\n\r\n"));
+	g_object_unref(message);
+	g_object_unref(parser);
+	g_object_unref(stream);
+	free(text);
+}
+
+static void
+a_strangers_words_stay_in_their_line(void **state)
+{
+	(void)state;
+	static const char words[] = "no\r\nSubject: x\r\n\r\n--=_zyx\n.\n\x1b[2J\0 J\xc3\xb6 \xff \xe2\x80\xae" "evil";
+	const struct dsn_failure failure = { slice_of_string("bob@other.onion\r\nX: y"), 554, slice_of_string("5.1.1\r\n"),
+		slice_of(words, sizeof words - 1) };
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.failures = &failure;
+	request.failure_count = 1;
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_non_null(strstr(text, "  > 554 no??Subject: x?\?\?\?--=_zyx?.??[2J? J\xc3\xb6 ? ?evil\r\n"));
+	assert_non_null(strstr(text, "Diagnostic-Code: smtp; 554 no??Subject: x?\?\?\?--=_zyx?.??[2J? J? ? ?evil\r\n"));
+	assert_non_null(strstr(text, "Final-Recipient: rfc822; bob@other.onion??X: y\r\nAction: failed\r\nStatus: 5.0.0\r\n"));
+	free(text);
+}
+
+static void
+advice_follows_the_status(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned code;
+		const char *enhanced, *words;
+	} table[] = {
+		{ 550, "5.1.1", "address is right" }, { 552, "5.2.2", "full" }, { 552, "5.3.4", "smaller" },
+		{ 550, "5.7.1", "does not accept" }, { 451, "4.3.0", "switched off" }, { 0, "4.4.7", "switched off" },
+		{ 0, "", "switched off" }, { 550, "", "another way" }, { 550, "2.0.0", "another way" }, { 554, "5.6.0", "plain text" },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		const struct dsn_failure failure = { slice_of_string("bob@other.onion"), table[i].code,
+			slice_of_string(table[i].enhanced), slice_of_string("words") };
+		struct dsn_request request = plain;
+		bool needs_smtputf8, has_8bit;
+		request.failures = &failure;
+		request.failure_count = 1;
+		char *text = compose(&request, &needs_smtputf8, &has_8bit);
+		assert_non_null(strstr(text, table[i].words));
+		free(text);
+	}
+}
+
+static void
+a_large_header_is_cut_between_fields(void **state)
+{
+	(void)state;
+	const size_t count = 900;
+	char *original = malloc(count * 80 + 1), *at = original;
+	assert_non_null(original);
+	for (size_t i = 0; i < count; i++) {
+		memset(at, 'x', 78);
+		memcpy(at, "A: ", 3);
+		memcpy(at + 78, "\r\n", 3);
+		at += 80;
+	}
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.original = slice_of_string(original);
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_in_range(strlen(text), DSN_ORIGINAL_HEADER_MAX_BYTES, DSN_ORIGINAL_HEADER_MAX_BYTES + 2000);
+	assert_non_null(strstr(text, "xx\r\n\r\n--=_zyxwvutsrqponmlkjihgfedcba--\r\n"));
+	free(text);
+	free(original);
+}
+
+static void
+a_mailbox_cannot_begin_another_field(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "a@b\r\nBcc: c@d", "a@b\n", "a@b> <c@d", "a b@c", "a@\xff" };
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct dsn_request request = plain;
+		struct buffer out;
+		struct error err = { 0 };
+		bool needs_smtputf8, has_8bit;
+		request.recipient = bad[i];
+		buffer_init(&out, DSN_MAX_BYTES);
+		assert_int_equal(dsn_compose(&request, &out, &needs_smtputf8, &has_8bit, &err), -1);
+		assert_int_equal(err.code, ERROR_INVALID);
+		buffer_finish(&out);
+	}
+}
+
+int
+main(void)
+{
+	library_init();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refusal_reads_like_this),
+		cmocka_unit_test(a_mail_library_reads_its_parts),
+		cmocka_unit_test(a_strangers_words_stay_in_their_line),
+		cmocka_unit_test(advice_follows_the_status),
+		cmocka_unit_test(a_large_header_is_cut_between_fields),
+		cmocka_unit_test(a_mailbox_cannot_begin_another_field),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
