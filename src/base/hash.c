@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/hash.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+static_assert(sizeof(crypto_generichash_state) <= sizeof(struct hash), "libsodium's state has grown");
+
+void
+hash_init(struct hash *hash, size_t out_len, const void *key, size_t key_len)
+{
+	int failed = crypto_generichash_init((crypto_generichash_state *)(void *)hash->state, key, key_len, out_len);
+	assert(failed == 0);
+	(void)failed;
+}
+
+void
+hash_update(struct hash *hash, const void *bytes, size_t len)
+{
+	crypto_generichash_update((crypto_generichash_state *)(void *)hash->state, bytes, len);
+}
+
+void
+hash_final(struct hash *hash, unsigned char *out, size_t out_len)
+{
+	int failed = crypto_generichash_final((crypto_generichash_state *)(void *)hash->state, out, out_len);
+	assert(failed == 0);
+	(void)failed;
+}

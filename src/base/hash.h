@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Incremental BLAKE2b (RFC 7693).
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define HASH_MAX_BYTES 64
+#define HASH_KEY_MAX_BYTES 64
+
+struct hash {
+	_Alignas(64) unsigned char state[384];
+};
+
+/* key may be NULL with key_len 0. out_len (16 to HASH_MAX_BYTES) is part of what is hashed: the same must be
+ * given to hash_final(). */
+void hash_init(struct hash *hash, size_t out_len, const void *key, size_t key_len);
+void hash_update(struct hash *hash, const void *bytes, size_t len);
+void hash_final(struct hash *hash, unsigned char *out, size_t out_len);
