@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/database.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A whole check reads every page: only a database of everyday size is checked at each start. */
+#define CHECK_MAX_BYTES (64 * 1024 * 1024)
+
+struct database {
+	sqlite3 *handle;
+	char path[64];
+};
+
+struct statement {
+	sqlite3_stmt *handle;
+	struct database *db;
+};
+
+static int
+fail(struct database *db, struct error *err)
+{
+	int code = sqlite3_extended_errcode(db->handle);
+	const char *text = sqlite3_errmsg(db->handle);
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return error_set(err, ERROR_NO_SPACE, "no room for the database %s; free some space", db->path);
+	case SQLITE_NOMEM:
+		return error_set(err, ERROR_NO_MEMORY, "no memory for the database %s", db->path);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return error_set(err, ERROR_BUSY, "another process holds the database %s", db->path);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return error_set(err, ERROR_IO, "the database %s is damaged (%s); restore it from a backup, or move it and the "
+		                                "journal away to begin anew", db->path, text);
+	default:
+		return error_set(err, ERROR_IO, "the database %s failed: %s (%d)", db->path, text, code);
+	}
+}
+
+int
+database_run(struct database *db, const char *sql, struct error *err)
+{
+	return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(db, err);
+}
+
+static int
+ask_int(struct database *db, const char *sql, int64_t *out, struct error *err)
+{
+	struct statement *s;
+	if (statement_new(db, sql, &s, err) != 0)
+		return -1;
+	int result = statement_step(s, err);
+	if (result == 1)
+		*out = statement_int(s, 0);
+	statement_free(s);
+	return result == 1 ? 0 : result == 0 ? error_set(err, ERROR_IO, "the database %s gave no answer", db->path) : -1;
+}
+
+static int
+check_whole(struct database *db, struct error *err)
+{
+	struct statement *s;
+	if (statement_new(db, "PRAGMA quick_check(1)", &s, err) != 0)
+		return -1;
+	int result = statement_step(s, err);
+	if (result == 1 && !slice_is(statement_bytes(s, 0), "ok"))
+		result = error_set(err, ERROR_IO, "the database %s is damaged; restore it from a backup, or move it and the "
+		                                  "journal away to begin anew", db->path);
+	statement_free(s);
+	return result == 1 ? 0 : -1;
+}
+
+static int
+migrate(struct database *db, const char *const *versions, unsigned count, struct error *err)
+{
+	int64_t version;
+	if (ask_int(db, "PRAGMA user_version", &version, err) != 0)
+		return -1;
+	if (version < 0 || version > count)
+		return error_set(err, ERROR_UNSUPPORTED, "the database %s was written by a newer version of this program", db->path);
+	for (; version < count; version++) {
+		char set[64];
+		snprintf(set, sizeof set, "PRAGMA user_version = %d", (int)version + 1);
+		if (database_begin(db, err) != 0)
+			return -1;
+		if (database_run(db, versions[version], err) != 0 || database_run(db, set, err) != 0) {
+			database_rollback(db);
+			return -1;
+		}
+		if (database_commit(db, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+prepare_connection(struct database *db, struct error *err)
+{
+	static const char *const settings[] = {
+		"PRAGMA locking_mode = EXCLUSIVE", /* before WAL: no shared memory file, and a second process is refused */
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+		"PRAGMA foreign_keys = ON",
+		"PRAGMA trusted_schema = OFF",
+		"PRAGMA temp_store = MEMORY",
+		"PRAGMA cache_size = -4096",
+		"PRAGMA journal_size_limit = 16777216",
+	};
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+		if (database_run(db, settings[i], err) != 0)
+			return -1;
+	return database_run(db, "BEGIN EXCLUSIVE; COMMIT", err); /* takes the lock now, not at the first write */
+}
+
+int
+database_open(const char *path, bool may_create, const char *const *versions, unsigned count,
+    struct database **out, struct error *err)
+{
+	struct stat st = { 0 };
+	bool exists = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!exists && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot look at the database %s", path);
+	if (!exists && !may_create)
+		return error_set(err, ERROR_NOT_FOUND, "the database %s is missing; restore it from a backup, or move the "
+		                                       "journal away to begin anew", path);
+	struct database *db = calloc(1, sizeof *db);
+	if (db == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	snprintf(db->path, sizeof db->path, "%s", path);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | (may_create ? SQLITE_OPEN_CREATE : 0);
+	if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
+		fail(db, err);
+		goto failed;
+	}
+	sqlite3_extended_result_codes(db->handle, 1);
+	if (prepare_connection(db, err) != 0)
+		goto failed;
+	if (exists && st.st_size <= CHECK_MAX_BYTES && check_whole(db, err) != 0)
+		goto failed;
+	if (migrate(db, versions, count, err) != 0)
+		goto failed;
+	*out = db;
+	return 0;
+failed:
+	sqlite3_close(db->handle);
+	free(db);
+	return -1;
+}
+
+void
+database_close(struct database *db)
+{
+	if (db == NULL)
+		return;
+	database_rollback(db);
+	int result = sqlite3_close(db->handle);
+	assert(result == SQLITE_OK); /* a statement was left */
+	(void)result;
+	free(db);
+}
+
+int
+database_begin(struct database *db, struct error *err)
+{
+	return database_run(db, "BEGIN IMMEDIATE", err);
+}
+
+int
+database_commit(struct database *db, struct error *err)
+{
+	if (database_run(db, "COMMIT", err) == 0)
+		return 0;
+	database_rollback(db);
+	return -1;
+}
+
+void
+database_rollback(struct database *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int
+database_checkpoint(struct database *db, struct error *err)
+{
+	return sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK ? 0
+	                                                                                                        : fail(db, err);
+}
+
+int64_t
+database_changes(const struct database *db)
+{
+	return sqlite3_changes64(db->handle);
+}
+
+/* ---- statements */
+
+int
+statement_new(struct database *db, const char *sql, struct statement **out, struct error *err)
+{
+	struct statement *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	s->db = db;
+	if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->handle, NULL) != SQLITE_OK) {
+		free(s);
+		return fail(db, err);
+	}
+	*out = s;
+	return 0;
+}
+
+void
+statement_free(struct statement *s)
+{
+	if (s == NULL)
+		return;
+	sqlite3_finalize(s->handle);
+	free(s);
+}
+
+static void
+bound(int result)
+{
+	assert(result == SQLITE_OK || result == SQLITE_NOMEM); /* nothing is copied, so memory is not needed */
+	(void)result;
+}
+
+void
+statement_bind_int(struct statement *s, int parameter, int64_t value)
+{
+	bound(sqlite3_bind_int64(s->handle, parameter, value));
+}
+
+void
+statement_bind_text(struct statement *s, int parameter, struct slice text)
+{
+	bound(sqlite3_bind_text64(s->handle, parameter, text.len == 0 ? "" : (const char *)text.data, text.len,
+	    SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void
+statement_bind_string(struct statement *s, int parameter, const char *string)
+{
+	statement_bind_text(s, parameter, slice_of_string(string));
+}
+
+void
+statement_bind_blob(struct statement *s, int parameter, struct slice bytes)
+{
+	bound(sqlite3_bind_blob64(s->handle, parameter, bytes.len == 0 ? (const void *)"" : bytes.data, bytes.len,
+	    SQLITE_STATIC));
+}
+
+void
+statement_bind_null(struct statement *s, int parameter)
+{
+	bound(sqlite3_bind_null(s->handle, parameter));
+}
+
+int
+statement_step(struct statement *s, struct error *err)
+{
+	int result = sqlite3_step(s->handle);
+	if (result == SQLITE_ROW)
+		return 1;
+	if (result == SQLITE_DONE)
+		return 0;
+	fail(s->db, err);
+	statement_reset(s);
+	return -1;
+}
+
+int64_t
+statement_int(const struct statement *s, int column)
+{
+	return sqlite3_column_int64(s->handle, column);
+}
+
+struct slice
+statement_bytes(const struct statement *s, int column)
+{
+	const void *bytes = sqlite3_column_blob(s->handle, column);
+	return slice_of(bytes == NULL ? "" : bytes, (size_t)sqlite3_column_bytes(s->handle, column));
+}
+
+bool
+statement_is_null(const struct statement *s, int column)
+{
+	return sqlite3_column_type(s->handle, column) == SQLITE_NULL;
+}
+
+void
+statement_reset(struct statement *s)
+{
+	sqlite3_reset(s->handle);
+	sqlite3_clear_bindings(s->handle);
+}
+
+int
+statement_run(struct statement *s, struct error *err)
+{
+	int result = statement_step(s, err);
+	assert(result != 1);
+	if (result == 0)
+		statement_reset(s);
+	return result;
+}

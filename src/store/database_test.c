@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/random.h"
+#include "store/database.h"
+#include "store/schema.h"
+
+static char folder[] = "/tmp/smtorp-database-test-XXXXXX";
+
+static int
+make_folder(void **state)
+{
+	(void)state;
+	random_init();
+	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
+}
+
+static int
+remove_folder(void **state)
+{
+	(void)state;
+	return chdir("/") != 0 ? -1 : file_remove_tree(AT_FDCWD, folder, NULL);
+}
+
+static const char *const versions[] = {
+	"CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB) STRICT",
+	"ALTER TABLE t ADD COLUMN more INTEGER",
+};
+
+static void
+keeps_what_was_committed(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	struct statement *insert, *select;
+	assert_int_equal(database_open("a.db", false, versions, 1, &db, &err), -1);
+	assert_int_equal(err.code, ERROR_NOT_FOUND);
+	assert_int_equal(database_open("a.db", true, versions, 1, &db, &err), 0);
+	assert_int_equal(statement_new(db, "INSERT INTO t VALUES (?1, ?2, ?3)", &insert, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(database_begin(db, &err), 0);
+		statement_bind_int(insert, 1, i);
+		statement_bind_string(insert, 2, "name");
+		statement_bind_blob(insert, 3, slice_of("\0\1\2", 3));
+		assert_int_equal(statement_run(insert, &err), 0);
+		assert_int_equal(database_changes(db), 1);
+		if (i == 0)
+			assert_int_equal(database_commit(db, &err), 0);
+		else
+			database_rollback(db);
+	}
+	statement_free(insert);
+	database_close(db);
+	assert_int_equal(database_open("a.db", false, versions, 2, &db, &err), 0); /* and migrates */
+	assert_int_equal(statement_new(db, "SELECT id, name, bytes, more FROM t", &select, &err), 0);
+	assert_int_equal(statement_step(select, &err), 1);
+	assert_int_equal(statement_int(select, 0), 0);
+	assert_true(slice_is(statement_bytes(select, 1), "name"));
+	assert_int_equal(statement_bytes(select, 2).len, 3);
+	assert_true(statement_is_null(select, 3));
+	assert_int_equal(statement_step(select, &err), 0);
+	statement_free(select);
+	database_close(db);
+	assert_int_equal(database_open("a.db", false, versions, 1, &db, &err), -1);
+	assert_int_equal(err.code, ERROR_UNSUPPORTED); /* newer than we */
+}
+
+static void
+the_schema_of_mail_db_is_good(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	assert_int_equal(database_open("mail.db", true, schema_versions, SCHEMA_VERSIONS, &db, &err), 0);
+	database_close(db);
+}
+
+static void
+refuses_a_second_process(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db, *other;
+	assert_int_equal(database_open("b.db", true, versions, 1, &db, &err), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct error mine = { 0 };
+		_exit(database_open("b.db", false, versions, 1, &other, &mine) == -1 && mine.code == ERROR_BUSY ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	database_close(db);
+}
+
+static void
+never_replaces_a_damaged_one(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	struct stat before, after;
+	assert_int_equal(database_open("c.db", true, versions, 1, &db, &err), 0);
+	assert_int_equal(database_run(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+	    " INSERT INTO t SELECT i, 'some text', NULL FROM n", &err), 0);
+	database_close(db);
+	int fd = open("c.db", O_RDWR | O_CLOEXEC);
+	char noise[4096];
+	memset(noise, 0x5a, sizeof noise);
+	for (int page = 0; page < 3; page++) {
+		assert_int_equal(fstat(fd, &before), 0);
+		assert_int_equal(pwrite(fd, noise, sizeof noise, page == 0 ? 8192 : page == 1 ? 4096 : 0), sizeof noise);
+		err = (struct error){ 0 };
+		assert_int_equal(database_open("c.db", true, versions, 1, &db, &err), -1);
+		assert_int_equal(err.code, ERROR_IO);
+		assert_non_null(strstr(err.text, "damaged"));
+		assert_int_equal(fstat(fd, &after), 0);
+		assert_int_equal(before.st_size, after.st_size);
+	}
+	close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_what_was_committed),
+		cmocka_unit_test(the_schema_of_mail_db_is_good),
+		cmocka_unit_test(refuses_a_second_process),
+		cmocka_unit_test(never_replaces_a_damaged_one),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

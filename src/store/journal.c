@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/journal.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/segment.h"
+
+struct journal {
+	int dir_fd;
+	struct journal_segment *segments; /* oldest first; the last is written to once there is one */
+	struct journal_segment *active;   /* NULL: the next record begins a new segment */
+	struct journal_entry *first, **last;
+	uint64_t next_sequence, next_number;
+	uint64_t durable_below; /* records below this sequence are on disk */
+	uint64_t backlog_bytes;
+	size_t backlog_records;
+	bool broken;
+};
+
+/* ---- the scan at the start */
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static bool
+number_of_name(const char *name, uint64_t *number)
+{
+	if (strlen(name) != SEGMENT_NAME_BYTES - 1 || strspn(name, "0123456789abcdef") != SEGMENT_NAME_BYTES - 1)
+		return false;
+	*number = strtoull(name, NULL, 16);
+	return true;
+}
+
+static int
+list_segments(int dir_fd, uint64_t **numbers, size_t *count, struct error *err)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return error_set_errno(err, errno, "cannot list the journal");
+	}
+	struct dirent *entry;
+	size_t room = 0;
+	int result = 0;
+	*numbers = NULL;
+	*count = 0;
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		uint64_t number;
+		if (!number_of_name(entry->d_name, &number))
+			continue;
+		if (*count == room) {
+			room = room == 0 ? 64 : room * 2;
+			uint64_t *grown = reallocarray(*numbers, room, sizeof **numbers);
+			if (grown == NULL) {
+				result = error_set(err, ERROR_NO_MEMORY, "out of memory");
+				break;
+			}
+			*numbers = grown;
+		}
+		(*numbers)[(*count)++] = number;
+	}
+	closedir(dir);
+	if (result == 0 && *count > 0)
+		qsort(*numbers, *count, sizeof **numbers, by_number);
+	return result;
+}
+
+static void
+add_entry(struct journal *j, struct journal_entry *e, struct journal_segment *s, const struct segment_record *r)
+{
+	*e = (struct journal_entry){ .segment = s, .sequence = r->sequence, .identifiers = r->identifiers,
+		.offset = s->end - segment_record_bytes(r->length) + SEGMENT_RECORD_HEADER_BYTES, .length = r->length,
+		.type = r->type };
+	*j->last = e;
+	j->last = &e->next;
+	s->pending++;
+	j->backlog_bytes += r->length;
+	j->backlog_records++;
+}
+
+static int
+scan_records(struct journal *j, struct journal_segment *s, uint64_t consumed, struct error *err)
+{
+	struct segment_record r;
+	int found;
+	uint64_t expected = s->first_sequence;
+	while ((found = segment_scan(s, expected, &r, err)) == 1) {
+		expected = r.sequence + r.identifiers;
+		if (r.sequence < consumed)
+			continue;
+		struct journal_entry *e = malloc(sizeof *e);
+		if (e == NULL)
+			return error_set(err, ERROR_NO_MEMORY, "out of memory");
+		add_entry(j, e, s, &r);
+	}
+	if (expected > j->next_sequence)
+		j->next_sequence = expected;
+	return found;
+}
+
+static void
+append_segment(struct journal *j, struct journal_segment *s)
+{
+	struct journal_segment **at = &j->segments;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = s;
+}
+
+static int
+scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journal_segment **previous, struct error *err)
+{
+	struct journal_segment *s;
+	if (segment_open(j->dir_fd, number, &s, err) != 0) {
+		if (err->code == ERROR_NOT_FOUND) {
+			char name[SEGMENT_NAME_BYTES];
+			snprintf(name, sizeof name, "%016" PRIx64, number);
+			unlinkat(j->dir_fd, name, 0);
+			return 0;
+		}
+		if (err->code != ERROR_INVALID)
+			return -1;
+		log_error("%s; it is set aside, and mail that was in it is missing", err->text);
+		segment_set_aside(j->dir_fd, number);
+		return 0;
+	}
+	if (s->first_sequence > j->next_sequence) {
+		log_error("%" PRIu64 " records are missing in the journal before part %016" PRIx64 "; the disk or a "
+		          "person has damaged it", s->first_sequence - j->next_sequence, number);
+		if (*previous != NULL)
+			(*previous)->damaged = true;
+	}
+	append_segment(j, s);
+	*previous = s;
+	if (scan_records(j, s, consumed, err) != 0)
+		return -1;
+	/* A process may have died between its write and its sync: what we go on from must be on the disk. */
+	if (s->pending > 0 && journal_calls.sync(s->fd) != 0)
+		return error_set_errno(err, errno, "cannot make the journal durable");
+	return 0;
+}
+
+static void
+remove_done(struct journal *j)
+{
+	while (j->segments != NULL && j->segments != j->active && j->segments->pending == 0) {
+		struct journal_segment *done = j->segments;
+		j->segments = done->next;
+		segment_remove(j->dir_fd, done);
+	}
+}
+
+int
+journal_open(int dir_fd, uint64_t consumed, struct journal **out, struct error *err)
+{
+	struct journal *j = calloc(1, sizeof *j);
+	uint64_t *numbers = NULL;
+	size_t count = 0;
+	int result = -1;
+	if (j == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	*j = (struct journal){ .dir_fd = dir_fd, .next_sequence = consumed == 0 ? 1 : consumed };
+	j->last = &j->first;
+	if (list_segments(dir_fd, &numbers, &count, err) != 0)
+		goto out;
+	struct journal_segment *previous = NULL;
+	for (size_t i = 0; i < count; i++)
+		if (scan_segment(j, numbers[i], consumed, &previous, err) != 0)
+			goto out;
+	j->next_number = count == 0 ? 1 : numbers[count - 1] + 1;
+	j->durable_below = j->next_sequence;
+	remove_done(j);
+	*out = j;
+	j = NULL;
+	result = 0;
+out:
+	free(numbers);
+	journal_free(j);
+	return result;
+}
+
+void
+journal_free(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	while (j->first != NULL) {
+		struct journal_entry *e = j->first;
+		j->first = e->next;
+		free(e);
+	}
+	while (j->segments != NULL) {
+		struct journal_segment *s = j->segments;
+		j->segments = s->next;
+		segment_free(s);
+	}
+	free(j);
+}
+
+/* ---- appending */
+
+static int
+break_for_good(struct journal *j)
+{
+	j->broken = true;
+	return -1;
+}
+
+static int
+begin_segment(struct journal *j, uint64_t room, struct error *err)
+{
+	struct journal_segment *s;
+	if (journal_commit(j, err) != 0) /* so that only one segment ever has bytes that are not durable */
+		return -1;
+	if (segment_create(j->dir_fd, j->next_number, j->next_sequence, room, &s, err) != 0)
+		return err->code == ERROR_NO_SPACE || err->code == ERROR_NO_MEMORY || err->code == ERROR_BUSY ? -1
+		                                                                                               : break_for_good(j);
+	j->next_number++;
+	append_segment(j, s);
+	j->active = s;
+	remove_done(j);
+	return 0;
+}
+
+int
+journal_append(struct journal *j, uint32_t type, uint64_t identifiers, const struct slice *parts, size_t count,
+    uint64_t *sequence, struct error *err)
+{
+	struct error ignored;
+	struct segment_record r = { .type = type, .sequence = j->next_sequence, .identifiers = identifiers };
+	assert(identifiers > 0 && identifiers <= UINT32_MAX);
+	if (err == NULL)
+		err = &ignored;
+	if (j->broken)
+		return error_set(err, ERROR_IO, "the journal is broken");
+	for (size_t i = 0; i < count; i++)
+		r.length += parts[i].len;
+	if (r.length > JOURNAL_PAYLOAD_MAX)
+		return error_set(err, ERROR_TOO_LARGE, "a record of %" PRIu64 " bytes", r.length);
+	uint64_t room = segment_record_bytes(r.length);
+	if ((j->active == NULL || j->active->capacity - j->active->end < room) && begin_segment(j, room, err) != 0)
+		return -1;
+	struct journal_entry *e = malloc(sizeof *e); /* first, since what is written cannot be taken back */
+	if (e == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	if (segment_write(j->active, &r, parts, count, err) != 0) {
+		free(e);
+		return err->code == ERROR_NO_SPACE ? -1 : break_for_good(j);
+	}
+	add_entry(j, e, j->active, &r);
+	j->next_sequence += identifiers;
+	*sequence = r.sequence;
+	return 0;
+}
+
+int
+journal_commit(struct journal *j, struct error *err)
+{
+	if (j->broken)
+		return error_set(err, ERROR_IO, "the journal is broken");
+	if (j->durable_below == j->next_sequence)
+		return 0;
+	if (journal_calls.sync(j->active->fd) != 0) {
+		error_set_errno(err, errno, "cannot make the journal durable");
+		return break_for_good(j);
+	}
+	j->durable_below = j->next_sequence;
+	return 0;
+}
+
+bool
+journal_is_broken(const struct journal *j)
+{
+	return j->broken;
+}
+
+/* ---- reading and consuming */
+
+const struct journal_entry *
+journal_first(const struct journal *j)
+{
+	return j->first != NULL && j->first->sequence < j->durable_below ? j->first : NULL;
+}
+
+const struct journal_entry *
+journal_next(const struct journal *j, const struct journal_entry *e)
+{
+	return e->next != NULL && e->next->sequence < j->durable_below ? e->next : NULL;
+}
+
+int
+journal_read(struct journal *j, const struct journal_entry *e, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	(void)j;
+	if (offset > e->length || len > e->length - offset)
+		return error_set(err, ERROR_INVALID, "a record in the journal is shorter than its content says");
+	return segment_read(e->segment, e->offset + offset, out, len, err);
+}
+
+void
+journal_consume(struct journal *j, uint64_t sequence)
+{
+	while (j->first != NULL && j->first->sequence < sequence) {
+		struct journal_entry *e = j->first;
+		assert(e->sequence < j->durable_below);
+		j->first = e->next;
+		if (j->first == NULL)
+			j->last = &j->first;
+		e->segment->pending--;
+		j->backlog_bytes -= e->length;
+		j->backlog_records--;
+		free(e);
+	}
+	remove_done(j);
+}
+
+uint64_t
+journal_backlog_bytes(const struct journal *j)
+{
+	return j->backlog_bytes;
+}
+
+size_t
+journal_backlog_records(const struct journal *j)
+{
+	return j->backlog_records;
+}
+
+uint64_t
+journal_next_sequence(const struct journal *j)
+{
+	return j->next_sequence;
+}

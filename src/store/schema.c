@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/schema.h"
+
+const char *const schema_versions[SCHEMA_VERSIONS] = {
+	/* consumed: sequence of the first journal record whose effects are not here. queue_ms: the queue clock when
+	 * it was last written down, wall_ms the wall clock at that moment (0: never). */
+	"CREATE TABLE state ("
+	"  id INTEGER PRIMARY KEY CHECK (id = 1), consumed INTEGER NOT NULL,"
+	"  queue_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL) STRICT;"
+	"INSERT INTO state VALUES (1, 1, 0, 0);"
+
+	/* Files in staging/ that are to be in Maildir/new under this name. */
+	"CREATE TABLE staged (sequence INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;"
+
+	/* Hashes of what was received in the last 14 days. */
+	"CREATE TABLE seen (hash BLOB PRIMARY KEY, wall_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX seen_by_time ON seen (wall_s);"
+
+	/* One message to one destination. body names a file in queue/, shared by the items of one message.
+	 * due_ms (queue clock) is NULL when nothing is left to deliver and only a bounce is owed.
+	 * peer_failures: the peer's count when the item came, so that tries need not be counted in each item. */
+	"CREATE TABLE items ("
+	"  id INTEGER PRIMARY KEY, onion TEXT NOT NULL, body INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+	"  reverse_path TEXT NOT NULL, flags INTEGER NOT NULL, arrival_s INTEGER NOT NULL, arrival_ms INTEGER NOT NULL,"
+	"  due_ms INTEGER, tries INTEGER NOT NULL, peer_failures INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX items_by_destination ON items (onion, due_ms);"
+	"CREATE INDEX items_by_age ON items (onion, arrival_ms);"
+	"CREATE INDEX items_by_body ON items (body);"
+
+	/* state 0: waiting, with the last temporary answer; 1: failed, and the sender is to be told. */
+	"CREATE TABLE recipients ("
+	"  item INTEGER NOT NULL, position INTEGER NOT NULL, mailbox TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  code INTEGER NOT NULL, enhanced TEXT NOT NULL, reply TEXT NOT NULL,"
+	"  PRIMARY KEY (item, position)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX recipients_failed ON recipients (item) WHERE state = 1;"
+
+	/* due_ms: when to dial, NULL when there is nothing for it. failures: tries that ever failed as a whole;
+	 * tries: those since it was last reached. port: 465 or 25 when that is known to work, else 0. */
+	"CREATE TABLE peers ("
+	"  onion TEXT PRIMARY KEY, due_ms INTEGER, not_before_ms INTEGER NOT NULL, tries INTEGER NOT NULL,"
+	"  failures INTEGER NOT NULL, port INTEGER NOT NULL, port_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX peers_by_due ON peers (due_ms) WHERE due_ms IS NOT NULL;"
+
+	/* Bodies to be unlinked. */
+	"CREATE TABLE trash (body INTEGER PRIMARY KEY) STRICT;",
+};

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+#define SEGMENT_MAGIC "SMTORPJ1"
+#define RECORD_MAGIC "JREC"
+#define SEGMENT_CHECK_BYTES 16
+#define RECORD_CHECK_BYTES 32
+#define CHECK_STEP_BYTES 65536
+
+struct journal_calls journal_calls = { pwritev, fdatasync, posix_fallocate };
+
+static void
+put_le(unsigned char *out, uint64_t value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		out[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t
+get_le(const unsigned char *in, size_t bytes)
+{
+	uint64_t value = 0;
+	for (size_t i = 0; i < bytes; i++)
+		value |= (uint64_t)in[i] << (8 * i);
+	return value;
+}
+
+static void
+name_of(uint64_t number, char out[SEGMENT_NAME_BYTES])
+{
+	snprintf(out, SEGMENT_NAME_BYTES, "%016" PRIx64, number);
+}
+
+static uint64_t
+padded(uint64_t bytes)
+{
+	return (bytes + 7) & ~(uint64_t)7;
+}
+
+uint64_t
+segment_record_bytes(uint64_t payload_bytes)
+{
+	return SEGMENT_RECORD_HEADER_BYTES + padded(payload_bytes);
+}
+
+/* ---- the segment's own header */
+
+static void
+seal_header(const struct journal_segment *s, unsigned char out[SEGMENT_HEADER_BYTES])
+{
+	struct hash hash;
+	memcpy(out, SEGMENT_MAGIC, 8);
+	put_le(out + 8, s->number, 8);
+	put_le(out + 16, s->first_sequence, 8);
+	put_le(out + 24, s->capacity, 8);
+	memcpy(out + 32, s->salt, SEGMENT_SALT_BYTES);
+	hash_init(&hash, SEGMENT_CHECK_BYTES, NULL, 0);
+	hash_update(&hash, out, 48);
+	hash_final(&hash, out + 48, SEGMENT_CHECK_BYTES);
+}
+
+static int
+write_all(int fd, struct iovec *iov, int count, uint64_t offset, struct error *err)
+{
+	while (count > 0) {
+		ssize_t n = journal_calls.write(fd, iov, count, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot write to the journal");
+		offset += (uint64_t)n;
+		for (; count > 0 && (size_t)n >= iov->iov_len; iov++, count--)
+			n -= (ssize_t)iov->iov_len;
+		if (count > 0) {
+			iov->iov_base = (unsigned char *)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int
+fill_new(int dir_fd, struct journal_segment *s, struct error *err)
+{
+	unsigned char header[SEGMENT_HEADER_BYTES];
+	struct iovec iov = { header, sizeof header };
+	int errnum = journal_calls.allocate(s->fd, 0, (off_t)s->capacity);
+	if (errnum != 0)
+		return error_set_errno(err, errnum, "no room for mail in the journal; free some space");
+	seal_header(s, header);
+	if (write_all(s->fd, &iov, 1, 0, err) != 0)
+		return -1;
+	if (fsync(s->fd) != 0 || fsync(dir_fd) != 0)
+		return error_set_errno(err, errno, "cannot make a new part of the journal durable");
+	return 0;
+}
+
+int
+segment_create(int dir_fd, uint64_t number, uint64_t first_sequence, uint64_t room, struct journal_segment **out,
+    struct error *err)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct journal_segment *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	uint64_t capacity = SEGMENT_HEADER_BYTES + room;
+	*s = (struct journal_segment){ .fd = -1, .number = number, .first_sequence = first_sequence,
+		.capacity = capacity > JOURNAL_SEGMENT_BYTES ? capacity : JOURNAL_SEGMENT_BYTES,
+		.end = SEGMENT_HEADER_BYTES };
+	random_bytes(s->salt, sizeof s->salt);
+	name_of(number, name);
+	s->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->fd < 0) {
+		error_set_errno(err, errno, "cannot create a part of the journal");
+		goto fail;
+	}
+	if (fill_new(dir_fd, s, err) != 0) {
+		unlinkat(dir_fd, name, 0);
+		goto fail;
+	}
+	*out = s;
+	return 0;
+fail:
+	segment_free(s);
+	return -1;
+}
+
+static int
+check_header(const struct journal_segment *s, const unsigned char header[SEGMENT_HEADER_BYTES], struct error *err)
+{
+	static const unsigned char zeros[SEGMENT_HEADER_BYTES];
+	unsigned char again[SEGMENT_HEADER_BYTES];
+	if (memcmp(header, zeros, sizeof zeros) == 0)
+		return error_set(err, ERROR_NOT_FOUND, "a part of the journal that was never used");
+	seal_header(s, again);
+	if (memcmp(header, again, sizeof again) != 0)
+		return error_set(err, ERROR_INVALID, "the journal's part %" PRIx64 " is damaged", s->number);
+	return 0;
+}
+
+int
+segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct error *err)
+{
+	char name[SEGMENT_NAME_BYTES];
+	unsigned char header[SEGMENT_HEADER_BYTES] = { 0 };
+	struct stat st;
+	struct journal_segment *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	*s = (struct journal_segment){ .fd = -1, .number = number, .end = SEGMENT_HEADER_BYTES };
+	name_of(number, name);
+	s->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (s->fd < 0 || fstat(s->fd, &st) != 0 || pread(s->fd, header, sizeof header, 0) < 0) {
+		error_set_errno(err, errno, "cannot open the journal's part %s", name);
+		if (err->code != ERROR_NO_MEMORY && err->code != ERROR_BUSY)
+			err->code = ERROR_IO; /* not to be taken for a segment that was never used */
+		goto fail;
+	}
+	s->first_sequence = get_le(header + 16, 8);
+	s->capacity = get_le(header + 24, 8);
+	memcpy(s->salt, header + 32, SEGMENT_SALT_BYTES);
+	if (check_header(s, header, err) != 0)
+		goto fail;
+	if (s->capacity > (uint64_t)st.st_size)
+		s->capacity = (uint64_t)st.st_size; /* somebody cut it: what is there is read */
+	*out = s;
+	return 0;
+fail:
+	segment_free(s);
+	return -1;
+}
+
+void
+segment_free(struct journal_segment *s)
+{
+	if (s == NULL)
+		return;
+	file_close(&s->fd);
+	free(s);
+}
+
+void
+segment_set_aside(int dir_fd, uint64_t number)
+{
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_NAME_BYTES + 8];
+	name_of(number, name);
+	snprintf(aside, sizeof aside, "%s.damaged", name);
+	renameat(dir_fd, name, dir_fd, aside);
+}
+
+void
+segment_remove(int dir_fd, struct journal_segment *s)
+{
+	char name[SEGMENT_NAME_BYTES];
+	name_of(s->number, name);
+	if (s->damaged)
+		segment_set_aside(dir_fd, s->number);
+	else
+		unlinkat(dir_fd, name, 0); /* if that fails, the next scan finds all its records consumed */
+	segment_free(s);
+}
+
+/* ---- records */
+
+static void
+encode_record(const struct segment_record *r, unsigned char out[SEGMENT_RECORD_HEADER_BYTES])
+{
+	memcpy(out, RECORD_MAGIC, 4);
+	put_le(out + 4, r->type, 4);
+	put_le(out + 8, r->sequence, 8);
+	put_le(out + 16, r->identifiers, 4);
+	put_le(out + 20, 0, 4);
+	put_le(out + 24, r->length, 8);
+}
+
+int
+segment_write(struct journal_segment *s, const struct segment_record *r, const struct slice *parts, size_t count,
+    struct error *err)
+{
+	static const unsigned char zeros[8];
+	unsigned char header[SEGMENT_RECORD_HEADER_BYTES];
+	struct iovec iov[JOURNAL_PARTS_MAX + 2] = { { header, sizeof header } };
+	struct hash hash;
+	int used = 1;
+	assert(count <= JOURNAL_PARTS_MAX && segment_record_bytes(r->length) <= s->capacity - s->end);
+	encode_record(r, header);
+	hash_init(&hash, RECORD_CHECK_BYTES, s->salt, sizeof s->salt);
+	hash_update(&hash, header, 32);
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].len == 0)
+			continue;
+		hash_update(&hash, parts[i].data, parts[i].len);
+		iov[used++] = (struct iovec){ (void *)(uintptr_t)parts[i].data, parts[i].len };
+	}
+	hash_final(&hash, header + 32, RECORD_CHECK_BYTES);
+	if (padded(r->length) != r->length)
+		iov[used++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(padded(r->length) - r->length) };
+	if (write_all(s->fd, iov, used, s->end, err) != 0)
+		return -1;
+	s->end += segment_record_bytes(r->length);
+	return 0;
+}
+
+int
+segment_read(const struct journal_segment *s, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	unsigned char *p = out;
+	while (len > 0) {
+		ssize_t n = pread(s->fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot read the journal");
+		if (n == 0)
+			return error_set(err, ERROR_IO, "the journal is shorter than it was");
+		p += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static bool
+header_is_plausible(const struct journal_segment *s, const unsigned char *header, uint64_t expected,
+    struct segment_record *r)
+{
+	*r = (struct segment_record){ .type = (uint32_t)get_le(header + 4, 4), .sequence = get_le(header + 8, 8),
+		.identifiers = get_le(header + 16, 4), .length = get_le(header + 24, 8) };
+	if (memcmp(header, RECORD_MAGIC, 4) != 0 || r->sequence != expected || r->identifiers == 0)
+		return false;
+	return r->length <= JOURNAL_PAYLOAD_MAX && segment_record_bytes(r->length) <= s->capacity - s->end;
+}
+
+int
+segment_scan(struct journal_segment *s, uint64_t expected, struct segment_record *r, struct error *err)
+{
+	unsigned char header[SEGMENT_RECORD_HEADER_BYTES], check[RECORD_CHECK_BYTES];
+	if (s->capacity < s->end || s->capacity - s->end < sizeof header)
+		return 0;
+	if (segment_read(s, s->end, header, sizeof header, err) != 0)
+		return -1;
+	if (!header_is_plausible(s, header, expected, r))
+		return 0;
+	struct hash hash;
+	hash_init(&hash, RECORD_CHECK_BYTES, s->salt, sizeof s->salt);
+	hash_update(&hash, header, 32);
+	for (uint64_t done = 0; done < r->length;) {
+		unsigned char chunk[CHECK_STEP_BYTES];
+		size_t step = r->length - done < sizeof chunk ? (size_t)(r->length - done) : sizeof chunk;
+		if (segment_read(s, s->end + sizeof header + done, chunk, step, err) != 0)
+			return -1;
+		hash_update(&hash, chunk, step);
+		done += step;
+	}
+	hash_final(&hash, check, sizeof check);
+	if (memcmp(check, header + 32, sizeof check) != 0)
+		return 0;
+	s->end += segment_record_bytes(r->length);
+	return 1;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One segment file of the journal (doc/durability.md): made once, filled once, deleted. For journal.c only.
+ */
+#pragma once
+
+#include "store/journal.h"
+
+#define SEGMENT_HEADER_BYTES 64
+#define SEGMENT_RECORD_HEADER_BYTES 64
+#define SEGMENT_SALT_BYTES 16
+#define SEGMENT_NAME_BYTES 17 /* 16 hex digits and a NUL */
+
+struct journal_segment {
+	struct journal_segment *next;
+	int fd;
+	uint64_t number;
+	uint64_t first_sequence;
+	uint64_t capacity; /* of the file, in bytes */
+	uint64_t end;      /* where the next record goes */
+	size_t pending;    /* records not consumed */
+	bool damaged;      /* to be kept for inspection */
+	unsigned char salt[SEGMENT_SALT_BYTES];
+};
+
+/* A record header, decoded. */
+struct segment_record {
+	uint32_t type;
+	uint64_t sequence;
+	uint64_t identifiers;
+	uint64_t length; /* of the payload */
+};
+
+/* What a record of this payload takes in a segment. */
+uint64_t segment_record_bytes(uint64_t payload_bytes);
+
+/* Makes a segment that is durable and ready, with room for at least `room` bytes of records. ERROR_NO_SPACE and others:
+ * no file remains. */
+int segment_create(int dir_fd, uint64_t number, uint64_t first_sequence, uint64_t room, struct journal_segment **out,
+    struct error *err);
+
+/* Opens one for reading. ERROR_NOT_FOUND: never used (its header is zeros); ERROR_INVALID: its header is damaged. */
+int segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct error *err);
+void segment_free(struct journal_segment *segment);
+void segment_remove(int dir_fd, struct journal_segment *segment); /* deletes the file, or sets it aside if damaged; frees */
+void segment_set_aside(int dir_fd, uint64_t number);
+
+/* Writes a record at the end and moves the end. */
+int segment_write(struct journal_segment *segment, const struct segment_record *record, const struct slice *parts,
+    size_t count, struct error *err);
+
+/* Checks the record at the end. 1: valid, *record filled, the end moved behind it; 0: no valid record there; -1: ERROR_IO. */
+int segment_scan(struct journal_segment *segment, uint64_t expected_sequence, struct segment_record *record,
+    struct error *err);
+
+int segment_read(const struct journal_segment *segment, uint64_t offset, void *out, size_t len, struct error *err);
