@@ -74,7 +74,7 @@ class Control:
         self.command("SETEVENTS " + " ".join(names))
 
     def wait(self, accept, timeout):
-        """Return the first event, as its one string, that accept(string) is true for; the ones before it are dropped."""
+        """Return the first event, as its one string, that accept(string) is true for, and drop the earlier ones."""
         deadline = time.monotonic() + timeout
         while True:
             while self._events:

@@ -332,8 +332,8 @@ class Boot:
              "-s", keys / "authority_signing_key", "-c", keys / "authority_certificate", "-m", "12", "-a", address)
         certificate = (keys / "authority_certificate").read_text().splitlines()
         v3ident = next(line.split()[1] for line in certificate if line.startswith("fingerprint "))
-        listed = _run(self.tor, "--defaults-torrc", "/dev/null", "-f", keys / "none", "--ignore-missing-torrc", "--hush",
-                      "--list-fingerprint", "--nickname", name, "--orport", "1", "--datadirectory", data)
+        listed = _run(self.tor, "--defaults-torrc", "/dev/null", "-f", keys / "none", "--ignore-missing-torrc",
+                      "--hush", "--list-fingerprint", "--nickname", name, "--orport", "1", "--datadirectory", data)
         fingerprint = listed.split(name, 1)[1].replace(" ", "").strip()
         return (f"DirAuthority {name} orport={self.or_ports[name]} no-v2 v3ident={v3ident} "
                 f"{address} {fingerprint}\n")
