@@ -39,11 +39,14 @@ pack_result(struct buffer *list, const struct pack_result *result, struct error 
 bool
 pack_next_result(struct slice *list, struct pack_result *result)
 {
-	struct slice code;
-	if (!pack_next(list, &code) || code.len != 2)
+	struct slice rest = *list, code;
+	if (!pack_next(&rest, &code) || code.len != 2)
 		return false;
 	result->code = (unsigned)(code.data[0] | code.data[1] << 8);
-	return pack_next(list, &result->enhanced) && pack_next(list, &result->text);
+	if (!pack_next(&rest, &result->enhanced) || !pack_next(&rest, &result->text))
+		return false;
+	*list = rest;
+	return true;
 }
 
 int
@@ -57,5 +60,9 @@ pack_failure(struct buffer *list, struct slice recipient, const struct pack_resu
 bool
 pack_next_failure(struct slice *list, struct slice *recipient, struct pack_result *result)
 {
-	return pack_next(list, recipient) && pack_next_result(list, result);
+	struct slice rest = *list;
+	if (!pack_next(&rest, recipient) || !pack_next_result(&rest, result))
+		return false;
+	*list = rest;
+	return true;
 }

@@ -15,7 +15,7 @@
 int pack_string(struct buffer *list, struct slice string, struct error *err);
 
 /* Takes the next string from the front of *list (borrowed from it). false at the end or when malformed;
- * *list is empty at an orderly end only. */
+ * *list is empty at an orderly end only. The same holds for the items below. */
 bool pack_next(struct slice *list, struct slice *string);
 
 /* The outcome for one recipient: an SMTP reply. code 0: not known. */
