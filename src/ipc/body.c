@@ -28,6 +28,8 @@ int
 body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err)
 {
 	*out = BODY_EMPTY;
+	if (m->fd < 0 && inline_bytes.len > max_bytes)
+		return error_set(err, ERROR_TOO_LARGE, "a body of more than %zu bytes", max_bytes);
 	if (m->fd < 0)
 		return body_from_bytes(inline_bytes, out, err);
 	if (inline_bytes.len != 0)
@@ -51,6 +53,15 @@ body_from_bytes(struct slice bytes, struct body *out, struct error *err)
 	memcpy(out->copy, bytes.data, bytes.len);
 	out->bytes = slice_of(out->copy, bytes.len);
 	return 0;
+}
+
+void
+body_from_buffer(struct buffer *buffer, struct body *out)
+{
+	*out = BODY_EMPTY;
+	out->bytes = slice_of(buffer_bytes(buffer), buffer_len(buffer));
+	out->copy = buffer->data; /* may begin before the bytes; it is only kept to be freed */
+	buffer_init(buffer, buffer->max);
 }
 
 void

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "ipc/messages.h"
@@ -22,6 +23,8 @@ struct body {
 int body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err);
 /* A body of our own from bytes (copied). */
 int body_from_bytes(struct slice bytes, struct body *out, struct error *err);
+/* A body of our own that takes over what the buffer holds; the buffer is empty then. Nothing is copied. */
+void body_from_buffer(struct buffer *buffer, struct body *out);
 void body_finish(struct body *body); /* unmaps, closes, frees; fine on a zeroed body with fd -1 */
 
 /* Prepares a body for sending: sets *inline_bytes and m->fd (borrowed until channel_send() returns). Makes a
