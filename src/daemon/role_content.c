@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The role content@ID: everything that parses message content. Started when mail@ID has something for it, ends with that
+ * channel or when it was idle for a while. It keeps nothing between two requests and after its start opens nothing; mail@ID
+ * asks again when it dies.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "daemon/role.h"
+#include "ipc/body.h"
+#include "ipc/pack.h"
+#include "mime/dsn.h"
+#include "mime/library.h"
+#include "mime/prepare.h"
+
+#define IDLE_MS 60000
+#define MESSAGE_MAX_BYTES (1024 * 1024 * 1024) /* mail@ID takes no more than the owner allows; this is a belt beside it */
+
+static struct {
+	struct channel *mail;
+	struct timer *idle;
+} self;
+
+/* The reply that the sender gets for an error. */
+static void
+set_reply(struct ipc_content_result *result, const struct error *err)
+{
+	static const struct {
+		enum error_code code;
+		unsigned reply;
+		const char *enhanced;
+	} table[] = {
+		{ ERROR_DENIED, 550, "5.7.1" },
+		{ ERROR_TOO_LARGE, 552, "5.3.4" },
+	};
+	result->code = error_is_temporary(err) ? 451 : 550;
+	strcpy(result->enhanced, error_is_temporary(err) ? "4.3.0" : "5.6.0");
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (err->code == table[i].code) {
+			result->code = (uint16_t)table[i].reply;
+			strcpy(result->enhanced, table[i].enhanced);
+		}
+	_Static_assert(ERROR_TEXT_MAX <= IPC_TEXT_MAX, "any error text fits into a result");
+	size_t len = strlen(err->text);
+	for (size_t i = 0; i < len; i++) /* an SMTP reply is one line of ASCII, whatever stood in the message */
+		result->text[i] = err->text[i] >= ' ' && err->text[i] < 0x7f ? err->text[i] : '?';
+	result->text[len] = '\0';
+}
+
+/* Sends the buffer's content, or what went wrong when err->code says so. Empties the buffer. */
+static void
+answer(uint64_t request_id, const struct error *failed, struct buffer *content, uint8_t flags)
+{
+	struct ipc_message m = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	struct body body = BODY_EMPTY;
+	struct error err = *failed;
+	m.content_result.request_id = request_id;
+	if (err.code == ERROR_NONE)
+		body_from_buffer(content, &body);
+	buffer_finish(content);
+	if (err.code == ERROR_NONE && body_attach(&body, &m, &m.content_result.body, &err) == 0) {
+		m.content_result.code = 250;
+		strcpy(m.content_result.enhanced, "2.0.0");
+		m.content_result.flags = flags;
+	} else {
+		m.fd = -1;
+		m.content_result.body = slice_of("", 0);
+		set_reply(&m.content_result, &err);
+	}
+	if (channel_send(self.mail, &m, &err) != 0) {
+		log_warn("cannot answer mail: %s", err.text);
+		role_quit(1); /* it asks the next one of us */
+	}
+	body_finish(&body);
+}
+
+static uint8_t
+flags_of(bool has_8bit, bool needs_smtputf8)
+{
+	return (uint8_t)((has_8bit ? BODY_8BIT : 0) | (needs_smtputf8 ? BODY_SMTPUTF8 : 0));
+}
+
+static void
+on_prepare(struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct body message;
+	struct buffer out;
+	struct prepare_facts facts = { 0 };
+	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
+		.now_s = (int64_t)m->prepare.now_s };
+	random_name(request.id_letters, sizeof request.id_letters);
+	buffer_init(&out, MESSAGE_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
+	if (body_take(m, m->prepare.body, MESSAGE_MAX_BYTES, &message, &err) == 0) {
+		request.message = message.bytes;
+		prepare_message(&request, &out, &facts, &err);
+	}
+	answer(m->prepare.request_id, &err, &out, flags_of(facts.has_8bit, facts.needs_smtputf8));
+	body_finish(&message);
+}
+
+/* The packed list, borrowed from it. *out is the caller's to free. */
+static int
+unpack_failures(struct slice list, struct dsn_failure **out, size_t *count, struct error *err)
+{
+	struct slice rest = list, recipient;
+	struct pack_result result;
+	size_t n = 0;
+	while (pack_next_failure(&rest, &recipient, &result))
+		n++;
+	if (rest.len != 0 || n == 0)
+		return error_set(err, ERROR_PROTOCOL, "mail sent a malformed list of failures");
+	struct dsn_failure *failures = calloc(n, sizeof *failures);
+	if (failures == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	for (size_t i = 0; i < n && pack_next_failure(&list, &recipient, &result); i++)
+		failures[i] = (struct dsn_failure){ recipient, result.code, result.enhanced, result.text };
+	*out = failures;
+	*count = n;
+	return 0;
+}
+
+static void
+on_compose_dsn(struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct body original = BODY_EMPTY;
+	struct buffer out;
+	struct dsn_failure *failures = NULL;
+	bool needs_smtputf8 = false, has_8bit = false;
+	struct dsn_request request = { .onion = m->compose_dsn.onion, .recipient = m->compose_dsn.recipient,
+		.now_s = (int64_t)m->compose_dsn.now_s, .arrival_s = (int64_t)m->compose_dsn.arrival_s };
+	random_name(request.id_letters, sizeof request.id_letters);
+	random_name(request.boundary_letters, sizeof request.boundary_letters);
+	buffer_init(&out, DSN_MAX_BYTES);
+	if (unpack_failures(m->compose_dsn.failures, &failures, &request.failure_count, &err) == 0 &&
+	    body_take(m, m->compose_dsn.body, MESSAGE_MAX_BYTES, &original, &err) == 0) {
+		request.failures = failures;
+		request.original = original.bytes;
+		dsn_compose(&request, &out, &needs_smtputf8, &has_8bit, &err);
+	}
+	answer(m->compose_dsn.request_id, &err, &out, flags_of(has_8bit, needs_smtputf8));
+	body_finish(&original);
+	free(failures);
+}
+
+static void
+on_mail(void *context, struct ipc_message *m)
+{
+	(void)context;
+	timer_start(self.idle, IDLE_MS);
+	if (m->type == IPC_TYPE_PREPARE)
+		on_prepare(m);
+	else if (m->type == IPC_TYPE_COMPOSE_DSN)
+		on_compose_dsn(m);
+}
+
+static void
+on_mail_end(void *context, const struct error *err)
+{
+	(void)context;
+	if (err->code != ERROR_CLOSED)
+		log_warn("%s", err->text);
+	role_quit(err->code == ERROR_CLOSED ? 0 : 1);
+}
+
+static void
+on_idle(void *context)
+{
+	(void)context;
+	if (self.mail != NULL && !channel_is_idle(self.mail))
+		timer_start(self.idle, IDLE_MS);
+	else
+		role_quit(0);
+}
+
+static void
+on_peer(void *context, enum role peer, const char *identity, int fd)
+{
+	static const struct channel_events events = { on_mail, on_mail_end };
+	(void)context, (void)peer, (void)identity;
+	channel_free(self.mail);
+	self.mail = channel_new(role_loop(), fd, ROLE_CONTENT, ROLE_MAIL, &events, NULL);
+	timer_start(self.idle, IDLE_MS);
+}
+
+static void
+on_parent(void *context, struct ipc_message *m)
+{
+	(void)context, (void)m; /* there is nothing to configure */
+}
+
+static void
+on_stop(void *context)
+{
+	(void)context;
+	role_quit(0); /* each request is answered before the next is looked at */
+}
+
+int
+main(void)
+{
+	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
+	library_init();
+	role_init(ROLE_CONTENT, &events, NULL);
+	self.idle = timer_new(role_loop(), on_idle, NULL);
+	timer_start(self.idle, IDLE_MS);
+	return role_run();
+}
