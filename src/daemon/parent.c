@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/parent.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/random.h"
+
+#define CONFIG_FILE_MAX_BYTES (256 * 1024)
+
+enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3 };
+
+static struct parent parent = { .lock_fd = -1, .data_fd = -1, .identities_fd = -1, .node_fd = -1, .runtime_fd = -1,
+	.listeners = { .submission = -1, .submissions = -1, .sendmail = -1, .control = -1 } };
+
+/* ---- the end */
+
+static void
+end_phase(enum stop_phase phase)
+{
+	for (struct process *p = parent.processes; p != NULL; p = p->next)
+		if (p->kind->stop_phase == phase)
+			parent_process_end(p);
+}
+
+static void
+on_sweep(void *context)
+{
+	(void)context;
+	parent_identity_sweep(&parent);
+	if (!parent.stopping)
+		return;
+	while (parent.stop_phase < STOP_PHASES && !parent_process_any_is_running(&parent, parent.stop_phase))
+		if (++parent.stop_phase < STOP_PHASES)
+			end_phase(parent.stop_phase);
+	if (parent.stop_phase == STOP_PHASES)
+		loop_stop(parent.loop);
+}
+
+void
+parent_sweep_soon(struct parent *p)
+{
+	timer_start(p->sweep, 0);
+}
+
+static void
+on_deadline(void *context)
+{
+	(void)context;
+	for (struct process *p = parent.processes; p != NULL; p = p->next) {
+		if (p->pid == 0)
+			continue;
+		log_warn("%s does not end in time and is killed", p->name);
+		kill(p->pid, SIGKILL);
+	}
+}
+
+void
+parent_stop(struct parent *p)
+{
+	if (p->stopping)
+		return;
+	log_info("ending");
+	p->stopping = true;
+	p->stop_phase = STOP_INTAKE;
+	for (struct process *each = p->processes; each != NULL; each = each->next)
+		each->wanted = false;
+	end_phase(STOP_INTAKE);
+	timer_start(p->deadline, PARENT_GRACE_MS);
+	parent_sweep_soon(p);
+}
+
+/* ---- signals */
+
+static void
+on_end_signal(void *context)
+{
+	(void)context;
+	parent_stop(&parent);
+}
+
+static void
+on_hangup(void *context)
+{
+	(void)context;
+	log_info("SIGHUP changes nothing: smtorpd reads its configuration when it starts");
+}
+
+static void
+on_child(void *context)
+{
+	(void)context;
+	parent_process_reap(&parent);
+}
+
+/* ---- the beginning */
+
+static int
+load_config(struct error *err)
+{
+	struct error why = { 0 };
+	struct buffer text;
+	buffer_init(&text, CONFIG_FILE_MAX_BYTES);
+	int result = file_load(AT_FDCWD, parent.paths.config_file, &text, &why);
+	if (result != 0 && why.code == ERROR_NOT_FOUND)
+		result = 0;
+	if (result == 0)
+		result = config_parse(slice_of(buffer_bytes(&text), buffer_len(&text)), &parent.config, &why);
+	buffer_finish(&text);
+	if (result != 0)
+		error_set(err, why.code, "%s: %s", parent.paths.config_file, why.text);
+	return result;
+}
+
+static int
+set_up(struct error *err)
+{
+	parent_setup_limits();
+	if (parent_setup_find_roles(&parent, err) != 0 || parent_tor_write_torrc(&parent, err) != 0 ||
+	    parent_listen_open(&parent, err) != 0)
+		return -1;
+	parent.loop = loop_new();
+	parent.sweep = timer_new(parent.loop, on_sweep, NULL);
+	parent.deadline = timer_new(parent.loop, on_deadline, NULL);
+	loop_on_signal(parent.loop, SIGCHLD, on_child, NULL);
+	loop_on_signal(parent.loop, SIGTERM, on_end_signal, NULL);
+	loop_on_signal(parent.loop, SIGINT, on_end_signal, NULL);
+	loop_on_signal(parent.loop, SIGHUP, on_hangup, NULL);
+	parent_tor_init(&parent);
+	parent_role_init(&parent.control, &parent, ROLE_CONTROL, NULL);
+	parent_role_init(&parent.submission, &parent, ROLE_SUBMISSION, NULL);
+	if (parent_identity_load_all(&parent, err) != 0)
+		return -1;
+	return parent_dovecot_init(&parent, err);
+}
+
+static void
+run(void)
+{
+	log_info("node in %s, process %d", parent.paths.data, (int)getpid());
+	parent_process_want(&parent.control.process);
+	parent_process_want(&parent.tor.program);
+	parent_process_want(&parent.submission.process);
+	parent_identity_start_all(&parent);
+	if (parent.dovecot.enabled)
+		parent_process_want(&parent.dovecot.program);
+	loop_run(parent.loop);
+}
+
+static void
+finish(void)
+{
+	parent_identity_free_all(&parent);
+	parent_dovecot_finish(&parent);
+	parent_tor_finish(&parent);
+	parent_role_finish(&parent.control);
+	parent_role_finish(&parent.submission);
+	parent_listen_close(&parent);
+	timer_free(parent.sweep);
+	timer_free(parent.deadline);
+	loop_free(parent.loop);
+	parent_setup_remove_runtime(&parent);
+	file_close(&parent.runtime_fd);
+	file_close(&parent.node_fd);
+	file_close(&parent.identities_fd);
+	file_close(&parent.data_fd);
+	file_close(&parent.lock_fd);
+}
+
+static int
+main_with_home(const char *home)
+{
+	struct error err = { 0 };
+	if (paths_resolve(home, &parent.paths, &err) != 0 || load_config(&err) != 0) {
+		log_error("%s", err.text);
+		return EXIT_WRONG_USE;
+	}
+	if (parent_setup_home(&parent, &err) != 0) {
+		log_error("%s", err.text);
+		return err.code == ERROR_EXISTS ? EXIT_RUNS_ALREADY : EXIT_FAILURE;
+	}
+	int result = set_up(&err);
+	if (result != 0)
+		log_error("%s", err.text);
+	else
+		run();
+	finish();
+	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void
+print_help(void)
+{
+	puts("usage: smtorpd [--home FOLDER]\n"
+	     "\n"
+	     "Runs a node in the foreground: mail between onion services (see smtorp(1)).\n"
+	     "\n"
+	     "  --home FOLDER  where the node lives (default: SMTORP_HOME, else the XDG folders)\n"
+	     "  --help         this text\n"
+	     "  --version      the version");
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = { { "home", required_argument, NULL, 'H' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+	const char *home = NULL;
+	int option;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'H':
+			home = optarg;
+			break;
+		case 'h':
+			print_help();
+			return EXIT_SUCCESS;
+		case 'v':
+			puts("smtorpd " SMTORP_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			return EXIT_WRONG_USE;
+		}
+	}
+	if (optind != argc) {
+		fprintf(stderr, "smtorpd takes no arguments but options; see smtorpd --help\n");
+		return EXIT_WRONG_USE;
+	}
+	random_init();
+	log_init("parent", LOG_LEVEL_INFO);
+	if (geteuid() == 0 || getuid() == 0) {
+		log_error("smtorpd does not run as root: it needs no such rights. Run it as the user whose mail it is");
+		return EXIT_WRONG_USE;
+	}
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return main_with_home(home);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The inside of smtorpd, the parent of all processes of a node. Each group of functions below is the file that
+ * its names begin with.
+ *
+ * The parent reads the configuration and the identities' folders, opens listening sockets, starts the others, joins
+ * them by channels, and starts again what dies. It parses nothing that comes from a network; password
+ * hashes and keys only pass through.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "config/paths.h"
+#include "identity/identity.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "loop/loop.h"
+
+struct parent;
+struct process;
+
+/* What the parent waits for a process to end by itself before it is killed. */
+#define PARENT_GRACE_MS 5000
+
+/* The order of the end: those who take mail first, those who keep it then, tor and control last. */
+enum stop_phase { STOP_INTAKE, STOP_MAIL, STOP_REST, STOP_PHASES };
+
+/* ---- parent_process.c: one child process, a role or a program, started again when it dies */
+
+struct process_kind {
+	/* Starts it with parent_process_spawn(); what fails here is tried again later. */
+	int (*start)(struct process *process, struct error *err);
+	/* It is gone (and will be started again, when that is wanted). May be NULL. */
+	void (*on_dead)(struct process *process);
+	/* Asks it to end. It is killed when it has not after PARENT_GRACE_MS. */
+	void (*ask_to_end)(struct process *process);
+	enum stop_phase stop_phase;
+	int orphan_signal; /* the kernel sends it when the parent dies */
+	bool may_end;      /* ends by itself when it has nothing to do, with exit status 0 */
+};
+
+#define PROCESS_DEATHS 5
+
+struct process {
+	const struct process_kind *kind;
+	struct parent *parent;
+	struct process *next;              /* all processes of the parent */
+	char name[16 + IPC_NAME_MAX];      /* "mail@work", for the log */
+	pid_t pid;                         /* 0: not running */
+	bool wanted;                       /* is to be started (again) */
+	bool ending;                       /* was asked to end, so its death is no surprise */
+	unsigned restarts;                 /* how often it died without being asked to */
+	int64_t started_ms, interval_ms;   /* monotonic; the wait before the next start */
+	int64_t deaths_ms[PROCESS_DEATHS]; /* of the last deaths, a ring */
+	unsigned deaths;
+	bool said_often;
+	struct timer *timer;               /* runs: the next start; is running: the kill */
+};
+
+struct process_spawn {
+	const char *program;          /* absolute */
+	const char *const *arguments; /* NULL-terminated, with argv[0] */
+	int fd3, fd4;                 /* handed on as descriptors 3 and 4, borrowed; -1: none */
+	int directory_fd;             /* working directory, borrowed; -1: the root */
+};
+
+/* Adds it to the parent's list; name is copied. */
+void parent_process_init(struct process *process, struct parent *parent, const struct process_kind *kind,
+    const char *name);
+void parent_process_finish(struct process *process); /* must not be running; takes one that was never made */
+/* From now on it is to run; started at once unless it runs. */
+void parent_process_want(struct process *process);
+/* It is not to run any more. */
+void parent_process_end(struct process *process);
+/* Ends it and starts it again at once. */
+void parent_process_renew(struct process *process);
+/* For process_kind.start: forks and executes, with empty hands but for the descriptors named. */
+int parent_process_spawn(struct process *process, const struct process_spawn *how, struct error *err);
+/* Collects the dead. */
+void parent_process_reap(struct parent *parent);
+bool parent_process_any_is_running(const struct parent *parent, enum stop_phase up_to);
+
+/* ---- parent_role.c: a role: a process with a channel */
+
+struct role_process {
+	struct process process;            /* first, so that one can be had from the other */
+	enum role role;
+	struct parent_identity *identity;  /* NULL: one for the node */
+	struct channel *channel;           /* NULL: not running */
+	bool ready;
+	bool needed;                       /* content: asked for again while the last one was ending */
+};
+
+void parent_role_init(struct role_process *role, struct parent *parent, enum role which,
+    struct parent_identity *identity);
+void parent_role_finish(struct role_process *role);
+/* For the tor role, which is not started by itself: control_fd (borrowed) becomes its descriptor 4. */
+int parent_role_start_with(struct role_process *role, int control_fd, struct error *err);
+/* Sends when it runs; nothing when it does not. m->fd stays the caller's. */
+void parent_role_send(struct role_process *role, const struct ipc_message *m);
+/* Sends TLS_KEY or TLS_CERTIFICATE with the opened file, and closes it. */
+void parent_role_send_file(struct role_process *role, enum ipc_type type, int fd);
+
+/* ---- parent_identity.c: the identities and their sockets */
+
+struct parent_identity {
+	struct parent_identity *next;
+	struct parent *parent;
+	struct identity is;
+	int listen_25, listen_465;
+	char path_25[IPC_PATH_MAX + 1], path_465[IPC_PATH_MAX + 1];
+	struct role_process mail, smtp, content;
+	enum ipc_publication state;
+	uint32_t uploaded;
+	char detail[128 + 1];
+	bool leaving;              /* asked to go; gone when its processes are */
+	uint64_t leave_request_id; /* of the control request that waits for it */
+	pid_t leave_dovecot_pid;   /* the Dovecot that may have its mail open */
+};
+
+/* Loads every folder in identities/; one that cannot be loaded is logged and left out. */
+int parent_identity_load_all(struct parent *parent, struct error *err);
+void parent_identity_start_all(struct parent *parent);
+/* Loads a new one and starts it, or takes in the changed password of one that runs. */
+int parent_identity_load(struct parent *parent, const char *name, struct error *err);
+/* Begins to stop everything of it; parent_identity_sweep() answers the request when all is gone. */
+int parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err);
+void parent_identity_sweep(struct parent *parent);
+void parent_identity_free_all(struct parent *parent); /* nothing of them may be running */
+/* Sends the role what it has to know: LISTEN, TLS_KEY, TLS_CERTIFICATE, SERVICE_ADD, LOGIN. */
+int parent_identity_tell_smtp(struct parent_identity *identity, struct error *err);
+int parent_identity_tell_tor(struct parent_identity *identity, struct error *err);
+int parent_identity_tell_submission(struct parent_identity *identity, struct error *err);
+void parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state);
+void parent_identity_nothing_published(struct parent *parent); /* tor is gone */
+/* The Argon2id text of its password; the caller wipes it. */
+int parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err);
+
+/* ---- parent_tor.c: tor and its role, which live and die together */
+
+struct parent_tor {
+	struct process program;
+	struct role_process role;
+	int control_fd;  /* while both are being started */
+	uint8_t bootstrap_percent;
+	char version[64 + 1], phase[128 + 1];
+};
+
+void parent_tor_init(struct parent *parent);
+void parent_tor_finish(struct parent *parent);
+int parent_tor_write_torrc(struct parent *parent, struct error *err);
+void parent_tor_on_role_dead(struct parent *parent);
+void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state);
+
+/* ---- parent_dovecot.c: IMAP */
+
+struct parent_dovecot {
+	struct process program;
+	bool enabled;                 /* imap.program is not "none" */
+	uint16_t imap_port, imaps_port;
+	int64_t passwd_s;             /* the time stamp of the last passwd file */
+};
+
+int parent_dovecot_init(struct parent *parent, struct error *err); /* finds the ports, writes the configuration */
+void parent_dovecot_finish(struct parent *parent);
+/* Writes the passwd file for the identities that there are; Dovecot reads it at the next login. */
+int parent_dovecot_write_passwd(struct parent *parent, struct error *err);
+
+/* ---- parent_listen.c: listening sockets that outlive the roles that accept on them */
+
+struct parent_listeners {
+	int submission, submissions, sendmail, control;
+	uint16_t submission_port, submissions_port;
+	char sendmail_path[IPC_PATH_MAX + 1], control_path[IPC_PATH_MAX + 1];
+};
+
+int parent_listen_open(struct parent *parent, struct error *err);
+void parent_listen_close(struct parent *parent);
+/* Below the runtime folder, mode 0600. path is the whole name. */
+int parent_listen_unix(const char *path, int *out_fd, struct error *err);
+/* A bound socket; *port is what it got. key is the configuration's, for the error text. */
+int parent_listen_bind(const struct config_endpoint *endpoint, const char *key, int *out_fd, uint16_t *port,
+    struct error *err);
+/* Sends LISTEN with fd. */
+void parent_listen_send(struct role_process *role, enum ipc_listener listener, int fd);
+
+/* ---- parent_control.c: what the owner's programs ask, by way of the control role */
+
+void parent_control_on_request(struct parent *parent, const struct ipc_control_request *request);
+/* The answer that ends a request; err NULL: it was done. */
+void parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err);
+
+/* ---- parent.c */
+
+struct parent {
+	struct loop *loop;
+	struct paths paths;
+	struct config config;
+	char role_folder[PATH_MAX]; /* where the roles' executables are */
+	int lock_fd, data_fd, identities_fd, node_fd, runtime_fd;
+	struct process *processes;
+	struct role_process control, submission;
+	struct parent_tor tor;
+	struct parent_dovecot dovecot;
+	struct parent_listeners listeners;
+	struct parent_identity *identities;
+	struct timer *sweep, *deadline;
+	bool stopping;
+	enum stop_phase stop_phase;
+};
+
+/* Looks after identities that leave and after the end of the node, in the next round of the loop. */
+void parent_sweep_soon(struct parent *parent);
+/* Begins the end of the node. */
+void parent_stop(struct parent *parent);
+
+/* ---- parent_setup.c: before anything runs */
+
+/* Folders, lock, the node's certificate for TLS on loopback. ERROR_EXISTS when a node runs in this home already. */
+int parent_setup_home(struct parent *parent, struct error *err);
+void parent_setup_limits(void);
+void parent_setup_remove_runtime(struct parent *parent);
+/* Where the executables of the roles are. */
+int parent_setup_find_roles(struct parent *parent, struct error *err);
+/* The absolute name of a program: as it is, or looked for in PATH and the folders of system programs. */
+int parent_setup_find_program(const char *name, const char *key, char out[PATH_MAX], struct error *err);

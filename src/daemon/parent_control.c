@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/parent.h"
+
+void
+parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_CONTROL_END, .fd = -1, .control_end.request_id = request_id };
+	if (err != NULL) {
+		m.control_end.error = (uint8_t)err->code;
+		snprintf(m.control_end.text, sizeof m.control_end.text, "%s", err->text);
+	}
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_role(struct parent *parent, uint64_t request_id, const struct role_process *role)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_ROLE, .fd = -1, .status_role = { .request_id = request_id,
+		.role = (uint8_t)role->role, .pid = (uint32_t)role->process.pid, .restarts = role->process.restarts,
+		.ready = role->ready } };
+	if (role->identity != NULL)
+		snprintf(m.status_role.identity, sizeof m.status_role.identity, "%s", role->identity->is.name);
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_program(struct parent *parent, uint64_t request_id, const char *name, const struct process *process)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_PROGRAM, .fd = -1, .status_program = { .request_id = request_id,
+		.pid = (uint32_t)process->pid, .restarts = process->restarts } };
+	snprintf(m.status_program.name, sizeof m.status_program.name, "%s", name);
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_endpoint(struct parent *parent, uint64_t request_id, const char *name, const char *host, uint16_t port,
+    const char *path)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_ENDPOINT, .fd = -1, .status_endpoint = {
+		.request_id = request_id, .port = port } };
+	snprintf(m.status_endpoint.name, sizeof m.status_endpoint.name, "%s", name);
+	snprintf(m.status_endpoint.host, sizeof m.status_endpoint.host, "%s", host);
+	snprintf(m.status_endpoint.path, sizeof m.status_endpoint.path, "%s", path);
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_endpoints(struct parent *parent, uint64_t request_id)
+{
+	const struct config *config = &parent->config;
+	const struct parent_listeners *listeners = &parent->listeners;
+	tell_endpoint(parent, request_id, "submission", config->submission.host, listeners->submission_port, "");
+	tell_endpoint(parent, request_id, "submissions", config->submissions.host, listeners->submissions_port, "");
+	tell_endpoint(parent, request_id, "sendmail", "", 0, listeners->sendmail_path);
+	if (!parent->dovecot.enabled)
+		return;
+	tell_endpoint(parent, request_id, "imap", config->imap.host, parent->dovecot.imap_port, "");
+	tell_endpoint(parent, request_id, "imaps", config->imaps.host, parent->dovecot.imaps_port, "");
+}
+
+static void
+tell_tor(struct parent *parent, uint64_t request_id)
+{
+	const struct parent_tor *tor = &parent->tor;
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_TOR, .fd = -1, .status_tor = { .request_id = request_id,
+		.bootstrap_percent = tor->bootstrap_percent } };
+	snprintf(m.status_tor.version, sizeof m.status_tor.version, "%s", tor->version);
+	snprintf(m.status_tor.phase, sizeof m.status_tor.phase, "%s", tor->phase);
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_identity(struct parent *parent, uint64_t request_id, const struct parent_identity *identity)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_IDENTITY, .fd = -1, .status_identity = {
+		.request_id = request_id, .state = (uint8_t)identity->state, .uploaded = identity->uploaded } };
+	struct ipc_status_identity *row = &m.status_identity;
+	snprintf(row->identity, sizeof row->identity, "%s", identity->is.name);
+	snprintf(row->onion, sizeof row->onion, "%s", identity->is.onion);
+	snprintf(row->detail, sizeof row->detail, "%s", identity->detail);
+	snprintf(row->path_25, sizeof row->path_25, "%s", identity->path_25);
+	snprintf(row->path_465, sizeof row->path_465, "%s", identity->path_465);
+	parent_role_send(&parent->control, &m);
+}
+
+static void
+tell_status(struct parent *parent, uint64_t request_id)
+{
+	tell_tor(parent, request_id);
+	tell_endpoints(parent, request_id);
+	tell_role(parent, request_id, &parent->tor.role);
+	tell_role(parent, request_id, &parent->submission);
+	tell_role(parent, request_id, &parent->control);
+	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
+		tell_role(parent, request_id, &identity->mail);
+		tell_role(parent, request_id, &identity->smtp);
+		if (identity->content.process.pid != 0)
+			tell_role(parent, request_id, &identity->content);
+		if (!identity->leaving)
+			tell_identity(parent, request_id, identity);
+	}
+	tell_program(parent, request_id, "tor", &parent->tor.program);
+	if (parent->dovecot.enabled)
+		tell_program(parent, request_id, "dovecot", &parent->dovecot.program);
+}
+
+void
+parent_control_on_request(struct parent *parent, const struct ipc_control_request *request)
+{
+	struct error err = { 0 };
+	uint64_t id = request->request_id;
+	int result = 0;
+	if (parent->stopping && request->verb != CONTROL_STATUS && request->verb != CONTROL_STOP) {
+		error_set(&err, ERROR_BUSY, "the node is being stopped");
+		parent_control_answer(parent, id, &err);
+		return;
+	}
+	switch (request->verb) {
+	case CONTROL_STATUS:
+		tell_status(parent, id);
+		break;
+	case CONTROL_IDENTITY_LOAD:
+		result = parent_identity_load(parent, request->identity, &err);
+		break;
+	case CONTROL_IDENTITY_UNLOAD:
+		if (parent_identity_unload(parent, request->identity, id, &err) == 0)
+			return; /* answered when it is gone */
+		result = -1;
+		break;
+	case CONTROL_STOP:
+		parent_stop(parent);
+		break;
+	default:
+		result = error_set(&err, ERROR_UNSUPPORTED, "this node does not know that request");
+	}
+	parent_control_answer(parent, id, result == 0 ? NULL : &err);
+}

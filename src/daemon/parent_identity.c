@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/parent.h"
+#include "identity/certificate.h"
+
+static struct parent_identity *
+find(struct parent *parent, const char *name)
+{
+	struct parent_identity *identity = parent->identities;
+	while (identity != NULL && strcmp(identity->is.name, name) != 0)
+		identity = identity->next;
+	return identity;
+}
+
+/* ---- its sockets: <runtime>/onion/NAME/25 and 465 */
+
+static int
+open_socket(const struct parent_identity *identity, const char *port, char path[IPC_PATH_MAX + 1], int *out_fd,
+    struct error *err)
+{
+	int n = snprintf(path, IPC_PATH_MAX + 1, "%s/onion/%s/%s", identity->parent->paths.runtime, identity->is.name, port);
+	if (n < 0 || n > IPC_PATH_MAX)
+		return error_set(err, ERROR_TOO_LARGE, "the path of the runtime folder is too long");
+	return parent_listen_unix(path, out_fd, err);
+}
+
+static int
+open_sockets(struct parent_identity *identity, struct error *err)
+{
+	int onion_fd = -1, folder_fd = -1;
+	int result = file_open_private_dir(identity->parent->runtime_fd, "onion", &onion_fd, err);
+	if (result == 0)
+		result = file_open_private_dir(onion_fd, identity->is.name, &folder_fd, err);
+	if (result == 0)
+		result = open_socket(identity, "25", identity->path_25, &identity->listen_25, err);
+	if (result == 0)
+		result = open_socket(identity, "465", identity->path_465, &identity->listen_465, err);
+	file_close(&folder_fd);
+	file_close(&onion_fd);
+	return result;
+}
+
+static void
+remove_sockets(struct parent_identity *identity)
+{
+	struct error err = { 0 };
+	int onion_fd = openat(identity->parent->runtime_fd, "onion", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	file_close(&identity->listen_25);
+	file_close(&identity->listen_465);
+	if (onion_fd >= 0 && file_remove_tree(onion_fd, identity->is.name, &err) != 0)
+		log_warn("%s", err.text);
+	file_close(&onion_fd);
+}
+
+/* ---- the identity */
+
+static void
+free_one(struct parent_identity *identity)
+{
+	if (identity == NULL)
+		return;
+	parent_role_finish(&identity->mail);
+	parent_role_finish(&identity->smtp);
+	parent_role_finish(&identity->content);
+	remove_sockets(identity);
+	free(identity);
+}
+
+static int
+add(struct parent *parent, const char *name, struct error *err)
+{
+	struct parent_identity *identity = calloc(1, sizeof *identity);
+	if (identity == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	identity->parent = parent;
+	identity->listen_25 = identity->listen_465 = -1;
+	if (identity_load(parent->identities_fd, name, &identity->is, err) != 0 || open_sockets(identity, err) != 0) {
+		free_one(identity);
+		return -1;
+	}
+	parent_role_init(&identity->mail, parent, ROLE_MAIL, identity);
+	parent_role_init(&identity->smtp, parent, ROLE_SMTP, identity);
+	parent_role_init(&identity->content, parent, ROLE_CONTENT, identity);
+	identity->next = parent->identities;
+	parent->identities = identity;
+	return 0;
+}
+
+int
+parent_identity_load_all(struct parent *parent, struct error *err)
+{
+	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
+	size_t count = 0;
+	if (names == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	int result = identity_list(parent->identities_fd, names, IDENTITIES_MAX, &count, err);
+	for (size_t i = 0; result == 0 && i < count; i++) {
+		struct error why = { 0 };
+		if (add(parent, names[i], &why) != 0)
+			log_error("the identity %s is left out: %s", names[i], why.text);
+	}
+	free(names);
+	return result;
+}
+
+static void
+start(struct parent_identity *identity)
+{
+	parent_process_want(&identity->mail.process);
+	parent_process_want(&identity->smtp.process);
+}
+
+void
+parent_identity_start_all(struct parent *parent)
+{
+	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next)
+		start(identity);
+}
+
+int
+parent_identity_load(struct parent *parent, const char *name, struct error *err)
+{
+	struct parent_identity *identity = find(parent, name);
+	if (identity != NULL && identity->leaving)
+		return error_set(err, ERROR_BUSY, "the identity %s is just being stopped: try again", name);
+	if (identity == NULL) {
+		if (identity_check_name(name, err) != 0 || add(parent, name, err) != 0)
+			return -1;
+		identity = parent->identities;
+		start(identity);
+		if (parent_identity_tell_tor(identity, err) != 0)
+			return -1;
+	}
+	if (parent_identity_tell_submission(identity, err) != 0)
+		return -1;
+	return parent_dovecot_write_passwd(parent, err);
+}
+
+int
+parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err)
+{
+	struct parent_identity *identity = find(parent, name);
+	if (identity == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the node runs no identity %s", name);
+	if (identity->leaving)
+		return error_set(err, ERROR_BUSY, "the identity %s is being stopped already", name);
+	identity->leaving = true;
+	identity->leave_request_id = request_id;
+	struct ipc_message m = { .type = IPC_TYPE_SERVICE_REMOVE, .fd = -1 };
+	snprintf(m.service_remove.identity, sizeof m.service_remove.identity, "%s", identity->is.name);
+	parent_role_send(&parent->tor.role, &m);
+	m.type = IPC_TYPE_LOGIN_REMOVE;
+	snprintf(m.login_remove.identity, sizeof m.login_remove.identity, "%s", identity->is.name);
+	parent_role_send(&parent->submission, &m);
+	parent_process_end(&identity->smtp.process);
+	parent_process_end(&identity->mail.process);
+	parent_process_end(&identity->content.process);
+	/* Its IMAP sessions end with the Dovecot that serves them; those of others come back by themselves. */
+	identity->leave_dovecot_pid = parent->dovecot.program.pid;
+	struct error why = { 0 };
+	if (parent_dovecot_write_passwd(parent, &why) != 0)
+		log_error("%s", why.text);
+	if (parent->dovecot.enabled)
+		parent_process_renew(&parent->dovecot.program);
+	parent_sweep_soon(parent);
+	return 0;
+}
+
+static bool
+is_gone(const struct parent_identity *identity)
+{
+	const struct process *dovecot = &identity->parent->dovecot.program;
+	return identity->leaving && identity->mail.process.pid == 0 && identity->smtp.process.pid == 0 &&
+	    identity->content.process.pid == 0 && (dovecot->pid == 0 || dovecot->pid != identity->leave_dovecot_pid);
+}
+
+void
+parent_identity_sweep(struct parent *parent)
+{
+	struct parent_identity **at = &parent->identities;
+	while (*at != NULL) {
+		struct parent_identity *identity = *at;
+		if (!is_gone(identity)) {
+			at = &identity->next;
+			continue;
+		}
+		*at = identity->next;
+		uint64_t request_id = identity->leave_request_id;
+		log_info("%s is stopped", identity->is.name);
+		free_one(identity);
+		parent_control_answer(parent, request_id, NULL);
+	}
+}
+
+void
+parent_identity_free_all(struct parent *parent)
+{
+	while (parent->identities != NULL) {
+		struct parent_identity *identity = parent->identities;
+		parent->identities = identity->next;
+		free_one(identity);
+	}
+}
+
+/* ---- what roles have to know about it */
+
+static int
+send_file(struct role_process *role, enum ipc_type type, const char *name, struct error *err)
+{
+	int fd = -1;
+	if (identity_open(role->process.parent->identities_fd, role->identity->is.name, name, &fd, err) != 0)
+		return -1;
+	parent_role_send_file(role, type, fd);
+	return 0;
+}
+
+int
+parent_identity_tell_smtp(struct parent_identity *identity, struct error *err)
+{
+	const struct config *config = &identity->parent->config;
+	struct ipc_message m = { .type = IPC_TYPE_SMTP_CONFIG, .fd = -1, .smtp_config = {
+		.message_max_bytes = config->message_max_bytes, .require_tls = config->require_starttls } };
+	snprintf(m.smtp_config.onion, sizeof m.smtp_config.onion, "%s", identity->is.onion);
+	snprintf(m.smtp_config.local_part, sizeof m.smtp_config.local_part, "%s", identity->is.local_part);
+	parent_role_send(&identity->smtp, &m);
+	parent_listen_send(&identity->smtp, LISTENER_SMTP, identity->listen_25);
+	parent_listen_send(&identity->smtp, LISTENER_SMTORP, identity->listen_465);
+	if (send_file(&identity->smtp, IPC_TYPE_TLS_KEY, CERTIFICATE_KEY_FILE, err) != 0)
+		return -1;
+	return send_file(&identity->smtp, IPC_TYPE_TLS_CERTIFICATE, CERTIFICATE_FILE, err);
+}
+
+int
+parent_identity_tell_tor(struct parent_identity *identity, struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
+	if (identity_open(identity->parent->identities_fd, identity->is.name, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
+		return -1;
+	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
+	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
+	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
+	parent_role_send(&identity->parent->tor.role, &m);
+	file_close(&m.fd);
+	return 0;
+}
+
+int
+parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err)
+{
+	const char *name = identity->is.name;
+	if (identity_load_password_hash(identity->parent->identities_fd, name, out, err) != 0)
+		return -1;
+	/* It goes into Dovecot's passwd file, where ':' and white space would have a meaning. */
+	if (strncmp(out, "$argon2id$", 10) == 0 && strpbrk(out, ": \t\r\n") == NULL)
+		return 0;
+	explicit_bzero(out, PASSWORD_HASH_MAX);
+	return error_set(err, ERROR_INVALID, "identity %s has no usable password: set one with `smtorp identity password %s`",
+	    name, name);
+}
+
+int
+parent_identity_tell_submission(struct parent_identity *identity, struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_LOGIN, .fd = -1 };
+	_Static_assert(sizeof m.login.password_hash >= PASSWORD_HASH_MAX, "a hash fits in the message");
+	if (parent_identity_password(identity, m.login.password_hash, err) != 0)
+		return -1;
+	snprintf(m.login.identity, sizeof m.login.identity, "%s", identity->is.name);
+	snprintf(m.login.local_part, sizeof m.login.local_part, "%s", identity->is.local_part);
+	snprintf(m.login.onion, sizeof m.login.onion, "%s", identity->is.onion);
+	parent_role_send(&identity->parent->submission, &m);
+	explicit_bzero(&m, sizeof m);
+	return 0;
+}
+
+void
+parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state)
+{
+	struct parent_identity *identity = find(parent, state->identity);
+	if (identity == NULL)
+		return;
+	identity->state = state->state <= SERVICE_FAILED ? (enum ipc_publication)state->state : SERVICE_FAILED;
+	identity->uploaded = state->uploaded;
+	snprintf(identity->detail, sizeof identity->detail, "%s", state->detail);
+}
+
+void
+parent_identity_nothing_published(struct parent *parent)
+{
+	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
+		identity->state = SERVICE_WAITING;
+		identity->uploaded = 0;
+		snprintf(identity->detail, sizeof identity->detail, "tor is being started");
+	}
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/parent.h"
+#include "identity/certificate.h"
+
+/* Who speaks with whom. Roles of identities speak only with those of the same identity. */
+static const struct {
+	enum role one, other;
+} links[] = {
+	{ ROLE_MAIL, ROLE_SMTP },
+	{ ROLE_MAIL, ROLE_TOR },
+	{ ROLE_MAIL, ROLE_SUBMISSION },
+	{ ROLE_MAIL, ROLE_CONTENT },
+	{ ROLE_SMTP, ROLE_TOR },
+};
+
+static const struct process_kind kind_node, kind_tor, kind_intake, kind_mail, kind_content;
+
+/* ---- the links between roles */
+
+static bool
+are_linked(const struct role_process *a, const struct role_process *b)
+{
+	if (a->identity != NULL && b->identity != NULL && a->identity != b->identity)
+		return false;
+	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+		if ((links[i].one == a->role && links[i].other == b->role) ||
+		    (links[i].other == a->role && links[i].one == b->role))
+			return true;
+	return false;
+}
+
+/* What `to` calls its peer: tor and submission have one for each identity, the others have one. */
+static const char *
+name_of_peer(const struct role_process *to, const struct role_process *peer)
+{
+	return to->identity == NULL && peer->identity != NULL ? peer->identity->is.name : "";
+}
+
+static void
+give_peer(struct role_process *to, const struct role_process *peer, int fd)
+{
+	struct ipc_message m = { .type = IPC_TYPE_PEER, .fd = fd, .peer.role = (uint8_t)peer->role };
+	snprintf(m.peer.identity, sizeof m.peer.identity, "%s", name_of_peer(to, peer));
+	parent_role_send(to, &m);
+}
+
+static int
+join(struct role_process *a, struct role_process *b, struct error *err)
+{
+	int fds[2];
+	if (channel_pair(fds, err) != 0)
+		return -1;
+	give_peer(a, b, fds[0]);
+	give_peer(b, a, fds[1]);
+	file_close(&fds[0]);
+	file_close(&fds[1]);
+	return 0;
+}
+
+static bool
+is_role(const struct process *process)
+{
+	const struct process_kind *k = process->kind;
+	return k == &kind_node || k == &kind_tor || k == &kind_intake || k == &kind_mail || k == &kind_content;
+}
+
+static int
+join_with_partners(struct role_process *role, struct error *err)
+{
+	for (struct process *p = role->process.parent->processes; p != NULL; p = p->next) {
+		struct role_process *other = (struct role_process *)p;
+		if (is_role(p) && other->channel != NULL && are_linked(role, other) && join(role, other, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+say_gone(struct role_process *gone)
+{
+	struct ipc_message m = { .type = IPC_TYPE_PEER_GONE, .fd = -1, .peer_gone.role = (uint8_t)gone->role };
+	for (struct process *p = gone->process.parent->processes; p != NULL; p = p->next) {
+		struct role_process *other = (struct role_process *)p;
+		if (!is_role(p) || !are_linked(gone, other))
+			continue;
+		snprintf(m.peer_gone.identity, sizeof m.peer_gone.identity, "%s", name_of_peer(other, gone));
+		parent_role_send(other, &m);
+	}
+}
+
+/* ---- the channel to the role */
+
+static void
+on_message(void *context, struct ipc_message *m)
+{
+	struct role_process *role = context;
+	struct parent *parent = role->process.parent;
+	switch (m->type) {
+	case IPC_TYPE_READY:
+		role->ready = true;
+		break;
+	case IPC_TYPE_TOR_STATE:
+		parent_tor_on_state(parent, &m->tor_state);
+		break;
+	case IPC_TYPE_SERVICE_STATE:
+		parent_identity_on_state(parent, &m->service_state);
+		break;
+	case IPC_TYPE_NEED_CONTENT:
+		if (parent->stopping || role->identity->leaving)
+			break;
+		role->identity->content.needed = role->identity->content.process.pid != 0;
+		parent_process_want(&role->identity->content.process);
+		break;
+	case IPC_TYPE_CONTROL_REQUEST:
+		parent_control_on_request(parent, &m->control_request);
+		break;
+	default: /* the table of messages lets nothing else through */
+		break;
+	}
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	struct role_process *role = context;
+	channel_free(role->channel);
+	role->channel = NULL;
+	role->ready = false;
+	if (err->code == ERROR_CLOSED || role->process.pid == 0)
+		return; /* it is about to end, or has */
+	log_error("%s: %s", role->process.name, err->text);
+	kill(role->process.pid, SIGKILL);
+}
+
+void
+parent_role_send(struct role_process *role, const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	if (role->channel == NULL || channel_send(role->channel, m, &err) == 0)
+		return;
+	log_warn("%s cannot be told %s: %s", role->process.name, ipc_type_name(m->type), err.text);
+}
+
+/* ---- starting */
+
+void
+parent_role_send_file(struct role_process *role, enum ipc_type type, int fd)
+{
+	const struct ipc_message m = { .type = type, .fd = fd };
+	parent_role_send(role, &m);
+	close(fd);
+}
+
+static void
+tell_mail(struct role_process *role)
+{
+	const struct config *config = &role->process.parent->config;
+	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config = {
+		.message_max_bytes = config->message_max_bytes, .retry_first_s = config->retry_first_s,
+		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s } };
+	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
+	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
+	parent_role_send(role, &m);
+}
+
+static int
+send_node_file(struct role_process *role, enum ipc_type type, const char *name, struct error *err)
+{
+	int fd = openat(role->process.parent->node_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open %s of the node", name);
+	parent_role_send_file(role, type, fd);
+	return 0;
+}
+
+static int
+tell_submission(struct role_process *role, struct error *err)
+{
+	struct parent *parent = role->process.parent;
+	struct ipc_message m = { .type = IPC_TYPE_SUBMISSION_CONFIG, .fd = -1,
+		.submission_config.message_max_bytes = parent->config.message_max_bytes };
+	parent_role_send(role, &m);
+	parent_listen_send(role, LISTENER_SUBMISSION, parent->listeners.submission);
+	parent_listen_send(role, LISTENER_SUBMISSIONS, parent->listeners.submissions);
+	parent_listen_send(role, LISTENER_SENDMAIL, parent->listeners.sendmail);
+	if (send_node_file(role, IPC_TYPE_TLS_KEY, CERTIFICATE_KEY_FILE, err) != 0 ||
+	    send_node_file(role, IPC_TYPE_TLS_CERTIFICATE, CERTIFICATE_FILE, err) != 0)
+		return -1;
+	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
+		struct error why = { 0 };
+		if (!identity->leaving && parent_identity_tell_submission(identity, &why) != 0)
+			log_error("%s has no login: %s", identity->is.name, why.text);
+	}
+	return 0;
+}
+
+static int
+tell_tor(struct role_process *role)
+{
+	for (struct parent_identity *identity = role->process.parent->identities; identity != NULL;
+	    identity = identity->next) {
+		struct error why = { 0 };
+		if (!identity->leaving && parent_identity_tell_tor(identity, &why) != 0)
+			log_error("%s is not published: %s", identity->is.name, why.text);
+	}
+	return 0;
+}
+
+static int
+tell(struct role_process *role, struct error *err)
+{
+	switch (role->role) {
+	case ROLE_CONTROL:
+		parent_listen_send(role, LISTENER_CONTROL, role->process.parent->listeners.control);
+		return 0;
+	case ROLE_TOR:
+		return tell_tor(role);
+	case ROLE_SUBMISSION:
+		return tell_submission(role, err);
+	case ROLE_SMTP:
+		return parent_identity_tell_smtp(role->identity, err);
+	case ROLE_MAIL:
+		tell_mail(role);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int
+spawn(struct role_process *role, int channel_fd, int control_fd, struct error *err)
+{
+	char program[PATH_MAX + 32];
+	const char *arguments[3] = { program, NULL, NULL };
+	int folder_fd = -1;
+	bool is_smtp = role->role == ROLE_SMTP || role->role == ROLE_SUBMISSION;
+	snprintf(program, sizeof program, "%s/smtorp-%s", role->process.parent->role_folder,
+	    is_smtp ? "smtp" : ipc_role_name(role->role));
+	if (is_smtp)
+		arguments[1] = ipc_role_name(role->role);
+	if (role->role == ROLE_MAIL && identity_open(role->process.parent->identities_fd,
+	    role->identity->is.name, IDENTITY_MAIL_FOLDER, &folder_fd, err) != 0)
+		return -1;
+	const struct process_spawn how = { .program = program, .arguments = arguments, .fd3 = channel_fd,
+		.fd4 = control_fd, .directory_fd = folder_fd };
+	int result = parent_process_spawn(&role->process, &how, err);
+	file_close(&folder_fd);
+	return result;
+}
+
+int
+parent_role_start_with(struct role_process *role, int control_fd, struct error *err)
+{
+	static const struct channel_events events = { on_message, on_end };
+	int fds[2];
+	if (channel_pair(fds, err) != 0)
+		return -1;
+	int result = spawn(role, fds[1], control_fd, err);
+	file_close(&fds[1]);
+	if (result != 0) {
+		file_close(&fds[0]);
+		return -1;
+	}
+	channel_free(role->channel);
+	role->needed = false;
+	role->ready = false;
+	role->channel = channel_new(role->process.parent->loop, fds[0], ROLE_PARENT, role->role, &events, role);
+	return tell(role, err) == 0 ? join_with_partners(role, err) : -1;
+}
+
+static int
+start(struct process *process, struct error *err)
+{
+	return parent_role_start_with((struct role_process *)process, -1, err);
+}
+
+/* ---- ending */
+
+static void
+on_dead(struct process *process)
+{
+	struct role_process *role = (struct role_process *)process;
+	channel_free(role->channel);
+	role->channel = NULL;
+	role->ready = false;
+	if (role->role == ROLE_TOR)
+		parent_tor_on_role_dead(process->parent);
+	if (role->needed && !process->parent->stopping && !role->identity->leaving)
+		parent_process_want(process);
+	if (role->identity != NULL && role->identity->leaving)
+		say_gone(role);
+}
+
+static void
+ask_to_end(struct process *process)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };
+	parent_role_send((struct role_process *)process, &m);
+}
+
+static const struct process_kind kind_node = { start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };
+static const struct process_kind kind_tor = { start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };
+static const struct process_kind kind_intake = { start, on_dead, ask_to_end, STOP_INTAKE, SIGKILL, false };
+static const struct process_kind kind_mail = { start, on_dead, ask_to_end, STOP_MAIL, SIGKILL, false };
+static const struct process_kind kind_content = { start, on_dead, ask_to_end, STOP_MAIL, SIGKILL, true };
+
+static const struct process_kind *
+kind_of(enum role role)
+{
+	switch (role) {
+	case ROLE_SMTP:
+	case ROLE_SUBMISSION:
+		return &kind_intake;
+	case ROLE_MAIL:
+		return &kind_mail;
+	case ROLE_CONTENT:
+		return &kind_content;
+	case ROLE_TOR:
+		return &kind_tor;
+	default:
+		return &kind_node;
+	}
+}
+
+void
+parent_role_init(struct role_process *role, struct parent *parent, enum role which, struct parent_identity *identity)
+{
+	char name[sizeof role->process.name];
+	snprintf(name, sizeof name, "%s%s%s", ipc_role_name(which), identity == NULL ? "" : "@",
+	    identity == NULL ? "" : identity->is.name);
+	*role = (struct role_process){ .role = which, .identity = identity };
+	parent_process_init(&role->process, parent, kind_of(which), name);
+}
+
+void
+parent_role_finish(struct role_process *role)
+{
+	channel_free(role->channel);
+	role->channel = NULL;
+	parent_process_finish(&role->process);
+}

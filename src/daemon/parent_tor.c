@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * tor and its role are joined by a socket pair: tor's end is its owning control connection, so tor ends when the
+ * role does, and the role ends when tor does. Both are started together, by the program's process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/parent.h"
+#include "tor/torrc.h"
+
+#define TORRC_MAX_BYTES (CONFIG_LINES_MAX * CONFIG_VALUE_MAX + 16384)
+
+static void
+forget_state(struct parent *parent)
+{
+	struct parent_tor *tor = &parent->tor;
+	tor->bootstrap_percent = 0;
+	snprintf(tor->phase, sizeof tor->phase, "starting");
+	parent_identity_nothing_published(parent);
+}
+
+static int
+spawn_program(struct process *process, int control_fd, struct error *err)
+{
+	struct parent *parent = process->parent;
+	char program[PATH_MAX], torrc[PATHS_MAX + 16];
+	if (parent_setup_find_program(parent->config.tor_program, "tor.program", program, err) != 0)
+		return -1;
+	snprintf(torrc, sizeof torrc, "%s/tor/torrc", parent->paths.runtime);
+	const char *const arguments[] = { program, "--defaults-torrc", "/dev/null", "-f", torrc, "__OwningControllerFD",
+		"4", NULL };
+	const struct process_spawn how = { .program = program, .arguments = arguments, .fd3 = -1, .fd4 = control_fd,
+		.directory_fd = -1 };
+	return parent_process_spawn(process, &how, err);
+}
+
+static int
+start(struct process *process, struct error *err)
+{
+	struct parent *parent = process->parent;
+	int fds[2];
+	if (parent->tor.role.process.pid != 0)
+		return error_set(err, ERROR_BUSY, "the tor role of before has not ended yet");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+		return error_set_errno(err, errno, "cannot make a socket pair");
+	forget_state(parent);
+	int result = spawn_program(process, fds[0], err);
+	if (result == 0)
+		result = parent_role_start_with(&parent->tor.role, fds[1], err);
+	file_close(&fds[0]);
+	file_close(&fds[1]);
+	return result;
+}
+
+/* The role ends by itself when its control connection does; if it hangs, it is no use either. */
+static void
+on_dead(struct process *process)
+{
+	const struct role_process *role = &process->parent->tor.role;
+	forget_state(process->parent);
+	if (role->process.pid != 0)
+		kill(role->process.pid, SIGKILL);
+}
+
+static void
+ask_to_end(struct process *process)
+{
+	kill(process->pid, SIGTERM);
+}
+
+void
+parent_tor_on_role_dead(struct parent *parent)
+{
+	struct process *program = &parent->tor.program;
+	if (program->pid != 0 && !program->ending)
+		kill(program->pid, SIGTERM); /* it is on its way out, since its owner is gone; this is for a tor that is not */
+}
+
+void
+parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
+{
+	struct parent_tor *tor = &parent->tor;
+	if (state->bootstrap_percent == 100 && tor->bootstrap_percent != 100)
+		log_info("tor %s is connected", state->version);
+	tor->bootstrap_percent = state->bootstrap_percent;
+	snprintf(tor->version, sizeof tor->version, "%s", state->version);
+	snprintf(tor->phase, sizeof tor->phase, "%s", state->phase);
+}
+
+int
+parent_tor_write_torrc(struct parent *parent, struct error *err)
+{
+	char data[PATHS_MAX + 16], socks[PATHS_MAX + 16];
+	struct buffer text;
+	int folder_fd = -1, data_fd = -1;
+	buffer_init(&text, TORRC_MAX_BYTES);
+	snprintf(data, sizeof data, "%s/tor", parent->paths.data);
+	snprintf(socks, sizeof socks, "%s/tor/socks", parent->paths.runtime);
+	int result = torrc_write(data, socks, &text, err);
+	for (unsigned i = 0; result == 0 && i < parent->config.tor_extra_count; i++)
+		result = torrc_add_line(parent->config.tor_extra[i], &text, err);
+	if (result == 0)
+		result = file_open_private_dir(parent->data_fd, "tor", &data_fd, err);
+	if (result == 0)
+		result = file_open_private_dir(parent->runtime_fd, "tor", &folder_fd, err);
+	if (result == 0)
+		result = file_replace(folder_fd, "torrc", buffer_bytes(&text), buffer_len(&text), 0600, err);
+	file_close(&data_fd);
+	file_close(&folder_fd);
+	buffer_finish(&text);
+	return result;
+}
+
+void
+parent_tor_init(struct parent *parent)
+{
+	static const struct process_kind kind = { start, on_dead, ask_to_end, STOP_REST, SIGTERM, false };
+	parent_process_init(&parent->tor.program, parent, &kind, "tor, the program");
+	parent_role_init(&parent->tor.role, parent, ROLE_TOR, NULL);
+}
+
+void
+parent_tor_finish(struct parent *parent)
+{
+	parent_process_finish(&parent->tor.program);
+	parent_role_finish(&parent->tor.role);
+}

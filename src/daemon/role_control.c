@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * smtorp-control: JSON-RPC 2.0, one object in a line each way, for the owner's programs on control.sock. It turns
+ * requests into typed messages for the parent, and the parent's rows into results.
+ */
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "daemon/role.h"
+#include "loop/stream.h"
+
+#define LINE_MAX_BYTES 65536
+#define OUTPUT_MAX_BYTES (4 * 1024 * 1024)
+#define CONNECTIONS_MAX 16
+#define PENDING_MAX 16 /* requests of one connection that have no answer yet */
+#define FINISH_MS 2000
+
+/* JSON-RPC 2.0, section 5.1. */
+enum { RPC_PARSE = -32700, RPC_INVALID_REQUEST = -32600, RPC_NO_METHOD = -32601, RPC_INVALID_PARAMS = -32602,
+	RPC_NODE = -32000 };
+
+struct connection {
+	struct connection *next;
+	struct stream *stream;
+	unsigned pending;
+};
+
+struct request {
+	struct request *next;
+	struct connection *from; /* NULL: it has gone */
+	uint64_t id;             /* ours, towards the parent */
+	json_t *rpc_id;          /* NULL: a notification, which has no answer */
+	json_t *result;
+};
+
+static struct {
+	struct listener *listener;
+	struct connection *connections;
+	unsigned connection_count;
+	struct request *requests;
+	uint64_t next_id;
+	bool stopping;
+} control;
+
+/* ---- answers */
+
+static void
+send_json(struct connection *c, json_t *answer)
+{
+	struct error err = { 0 };
+	char *text = json_dumps(answer, JSON_COMPACT);
+	json_decref(answer);
+	if (text == NULL || stream_write(c->stream, text, strlen(text), &err) != 0 ||
+	    stream_write(c->stream, "\n", 1, &err) != 0)
+		stream_finish(c->stream, 0);
+	free(text);
+}
+
+static void
+answer_error(struct connection *c, json_t *rpc_id, int code, const char *text)
+{
+	send_json(c, json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", rpc_id == NULL ? json_null() : rpc_id,
+	    "error", "code", code, "message", text));
+}
+
+static void
+answer_result(struct connection *c, json_t *rpc_id, json_t *result)
+{
+	send_json(c, json_pack("{s:s, s:O, s:O}", "jsonrpc", "2.0", "id", rpc_id, "result", result));
+}
+
+/* ---- requests */
+
+static const struct method {
+	const char *name;
+	enum ipc_control_verb verb;
+	bool has_name;
+} methods[] = {
+	{ "status", CONTROL_STATUS, false },
+	{ "identity.load", CONTROL_IDENTITY_LOAD, true },
+	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, true },
+	{ "stop", CONTROL_STOP, false },
+};
+
+static const struct method *
+find_method(const char *name)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+static json_t *
+empty_status(void)
+{
+	return json_pack("{s:s, s:{s:i, s:s, s:s, s:i}, s:{}, s:[], s:[], s:[]}", "version", SMTORP_VERSION, "tor",
+	    "bootstrap", 0, "phase", "", "version", "", "pid", 0, "endpoints", "roles", "programs", "identities");
+}
+
+static void
+ask_parent(struct connection *c, json_t *rpc_id, const struct method *method, const char *name)
+{
+	struct request *request = calloc(1, sizeof *request);
+	assert(request != NULL);
+	*request = (struct request){ .next = control.requests, .from = c, .id = control.next_id++, .rpc_id = rpc_id,
+		.result = method->verb == CONTROL_STATUS ? empty_status() : json_object() };
+	json_incref(rpc_id);
+	control.requests = request;
+	c->pending++;
+	struct ipc_message m = { .type = IPC_TYPE_CONTROL_REQUEST, .fd = -1, .control_request = { .request_id = request->id,
+		.verb = (uint8_t)method->verb } };
+	if (name != NULL)
+		memcpy(m.control_request.identity, name, strlen(name) + 1);
+	role_tell_parent(&m);
+}
+
+static void
+take_request(struct connection *c, json_t *request)
+{
+	json_t *id = json_object_get(request, "id");
+	const char *version = json_string_value(json_object_get(request, "jsonrpc"));
+	const char *name = json_string_value(json_object_get(request, "method"));
+	if (!json_is_object(request) || version == NULL || strcmp(version, "2.0") != 0 || name == NULL ||
+	    (id != NULL && !json_is_string(id) && !json_is_number(id) && !json_is_null(id))) {
+		answer_error(c, NULL, RPC_INVALID_REQUEST, "send one JSON-RPC 2.0 request in a line: an object with \"jsonrpc\": "
+		    "\"2.0\", \"method\" and \"id\"");
+		return;
+	}
+	const struct method *method = find_method(name);
+	if (method == NULL) {
+		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload and "
+		    "stop");
+		return;
+	}
+	const char *identity = json_string_value(json_object_get(json_object_get(request, "params"), "name"));
+	if (method->has_name && (identity == NULL || strlen(identity) > IPC_NAME_MAX)) {
+		answer_error(c, id, RPC_INVALID_PARAMS, "params must hold the \"name\" of an identity");
+		return;
+	}
+	if (c->pending == PENDING_MAX) {
+		answer_error(c, id, RPC_NODE, "too many requests at a time: wait for answers");
+		return;
+	}
+	ask_parent(c, id, method, method->has_name ? identity : NULL);
+}
+
+static void
+take_line(struct connection *c, const unsigned char *line, size_t len)
+{
+	json_error_t why;
+	json_t *request = json_loadb((const char *)line, len, JSON_REJECT_DUPLICATES, &why);
+	if (request == NULL)
+		answer_error(c, NULL, RPC_PARSE, "this line is not JSON");
+	else
+		take_request(c, request);
+	json_decref(request);
+}
+
+/* ---- connections */
+
+static void
+on_input(void *context)
+{
+	struct connection *c = context;
+	struct buffer *input = stream_input(c->stream);
+	const unsigned char *newline;
+	while ((newline = memchr(buffer_bytes(input), '\n', buffer_len(input))) != NULL) {
+		size_t len = (size_t)(newline - buffer_bytes(input));
+		take_line(c, buffer_bytes(input), len);
+		buffer_consume(input, len + 1);
+	}
+	if (buffer_len(input) < LINE_MAX_BYTES)
+		return;
+	answer_error(c, NULL, RPC_INVALID_REQUEST, "the line is longer than 64 KiB");
+	stream_finish(c->stream, FINISH_MS);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	struct connection *c = context;
+	struct connection **at = &control.connections;
+	(void)err;
+	for (struct request *request = control.requests; request != NULL; request = request->next)
+		if (request->from == c)
+			request->from = NULL;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	stream_free(c->stream);
+	free(c);
+	control.connection_count--;
+	if (control.listener != NULL)
+		listener_pause(control.listener, false);
+	if (control.stopping && control.connection_count == 0)
+		role_quit(0);
+}
+
+/* The socket is in a folder of ours alone; this is the second lock. */
+static bool
+is_owner(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void
+on_accept(void *context, int fd)
+{
+	static const struct stream_events events = { .on_input = on_input, .on_end = on_end };
+	(void)context;
+	if (!is_owner(fd) || control.stopping) {
+		close(fd);
+		return;
+	}
+	struct connection *c = calloc(1, sizeof *c);
+	assert(c != NULL);
+	c->stream = stream_new(role_loop(), fd, LINE_MAX_BYTES, OUTPUT_MAX_BYTES, &events, c);
+	c->next = control.connections;
+	control.connections = c;
+	if (++control.connection_count == CONNECTIONS_MAX)
+		listener_pause(control.listener, true);
+}
+
+/* ---- what the parent says */
+
+static struct request *
+find_request(uint64_t id)
+{
+	struct request *request = control.requests;
+	while (request != NULL && request->id != id)
+		request = request->next;
+	return request;
+}
+
+static void
+append(uint64_t id, const char *list, json_t *row)
+{
+	struct request *request = find_request(id);
+	if (request == NULL)
+		json_decref(row);
+	else
+		json_array_append_new(json_object_get(request->result, list), row);
+}
+
+static void
+on_status_tor(const struct ipc_status_tor *row)
+{
+	struct request *request = find_request(row->request_id);
+	if (request == NULL)
+		return;
+	json_t *tor = json_object_get(request->result, "tor");
+	json_object_set_new(tor, "bootstrap", json_integer(row->bootstrap_percent));
+	json_object_set_new(tor, "phase", json_string(row->phase));
+	json_object_set_new(tor, "version", json_string(row->version));
+}
+
+static void
+on_status_program(const struct ipc_status_program *row)
+{
+	struct request *request = find_request(row->request_id);
+	append(row->request_id, "programs", json_pack("{s:s, s:I, s:I}", "name", row->name, "pid", (json_int_t)row->pid,
+	    "restarts", (json_int_t)row->restarts));
+	if (request != NULL && strcmp(row->name, "tor") == 0)
+		json_object_set_new(json_object_get(request->result, "tor"), "pid", json_integer(row->pid));
+}
+
+static void
+on_status_endpoint(const struct ipc_status_endpoint *row)
+{
+	struct request *request = find_request(row->request_id);
+	if (request == NULL)
+		return;
+	json_t *endpoint = row->path[0] != '\0' ? json_pack("{s:s}", "path", row->path) :
+	    json_pack("{s:s, s:i}", "host", row->host, "port", row->port);
+	json_object_set_new(json_object_get(request->result, "endpoints"), row->name, endpoint);
+}
+
+static void
+on_status_role(const struct ipc_status_role *row)
+{
+	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b}", "role", ipc_role_name((enum role)row->role),
+	    "identity", row->identity, "pid", (json_int_t)row->pid, "restarts", (json_int_t)row->restarts, "ready",
+	    row->ready));
+}
+
+static void
+on_status_identity(const struct ipc_status_identity *row)
+{
+	static const char *const states[] = { "waiting", "published", "failed" };
+	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:s, s:{s:s, s:s}}", "name", row->identity,
+	    "onion", row->onion, "state", row->state <= SERVICE_FAILED ? states[row->state] : "failed", "uploaded",
+	    (json_int_t)row->uploaded, "detail", row->detail, "sockets", "25", row->path_25, "465", row->path_465));
+}
+
+static void
+on_control_end(const struct ipc_control_end *end)
+{
+	struct request **at = &control.requests;
+	while (*at != NULL && (*at)->id != end->request_id)
+		at = &(*at)->next;
+	struct request *request = *at;
+	if (request == NULL)
+		return; /* asked by the process that was here before */
+	*at = request->next;
+	if (request->from != NULL)
+		request->from->pending--;
+	if (request->from != NULL && request->rpc_id != NULL) {
+		if (end->error != 0)
+			answer_error(request->from, request->rpc_id, RPC_NODE, end->text);
+		else
+			answer_result(request->from, request->rpc_id, request->result);
+	}
+	json_decref(request->rpc_id);
+	json_decref(request->result);
+	free(request);
+}
+
+static void
+on_parent(void *context, struct ipc_message *m)
+{
+	(void)context;
+	switch (m->type) {
+	case IPC_TYPE_LISTEN:
+		if (control.listener != NULL)
+			break;
+		control.listener = listener_new(role_loop(), m->fd, on_accept, NULL);
+		m->fd = -1;
+		break;
+	case IPC_TYPE_STATUS_TOR:
+		on_status_tor(&m->status_tor);
+		break;
+	case IPC_TYPE_STATUS_PROGRAM:
+		on_status_program(&m->status_program);
+		break;
+	case IPC_TYPE_STATUS_ENDPOINT:
+		on_status_endpoint(&m->status_endpoint);
+		break;
+	case IPC_TYPE_STATUS_ROLE:
+		on_status_role(&m->status_role);
+		break;
+	case IPC_TYPE_STATUS_IDENTITY:
+		on_status_identity(&m->status_identity);
+		break;
+	case IPC_TYPE_CONTROL_END:
+		on_control_end(&m->control_end);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_peer(void *context, enum role peer, const char *identity, int fd)
+{
+	(void)context;
+	(void)peer;
+	(void)identity;
+	close(fd); /* this role has none */
+}
+
+static void
+on_stop(void *context)
+{
+	(void)context;
+	control.stopping = true;
+	if (control.connection_count == 0)
+		role_quit(0);
+	for (struct connection *c = control.connections, *next; c != NULL; c = next) {
+		next = c->next;
+		stream_finish(c->stream, FINISH_MS);
+	}
+}
+
+int
+main(void)
+{
+	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
+	role_init(ROLE_CONTROL, &events, NULL);
+	control.next_id = random_u64() >> 1; /* so that answers to a process before us are not taken for ours */
+	return role_run();
+}
