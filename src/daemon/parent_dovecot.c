@@ -58,8 +58,8 @@ quote(const char *text, bool doubles_percent, char *out, size_t size)
 
 static const char conf_form[] =
     "# Made by smtorpd at every start; changes are lost.\n"
-    "base_dir = %1$s/dovecot\n"
-    "state_dir = %1$s/dovecot\n"
+    "base_dir = %1$s/dovecot/base\n"
+    "state_dir = %1$s/dovecot/base\n"
     "log_path = /dev/stderr\n"
     "info_log_path = /dev/null\n"
     "protocols = imap\n"
@@ -167,10 +167,13 @@ write_conf(struct parent *parent, int folder_fd, struct error *err)
 	return result;
 }
 
-/* So that dovecot.conf can name them without their path, which may hold any letters. */
+/* Dovecot wants its own folder readable by all; it lies in one that is not. The certificate is linked, so that
+ * dovecot.conf can name it without its path, which may hold any letters. */
 static int
-link_certificate(struct parent *parent, int folder_fd, struct error *err)
+prepare_folder(struct parent *parent, int folder_fd, struct error *err)
 {
+	if ((mkdirat(folder_fd, "base", 0700) != 0 && errno != EEXIST) || fchmodat(folder_fd, "base", 0755, 0) != 0)
+		return error_set_errno(err, errno, "cannot prepare Dovecot's folder");
 	static const char *const names[] = { CERTIFICATE_KEY_FILE, CERTIFICATE_FILE };
 	char target[PATHS_MAX + 32];
 	for (size_t i = 0; i < 2; i++) {
@@ -245,7 +248,7 @@ start(struct process *process, struct error *err)
 		return -1;
 	int result = write_conf(parent, folder_fd, err);
 	if (result == 0)
-		result = link_certificate(parent, folder_fd, err);
+		result = prepare_folder(parent, folder_fd, err);
 	file_close(&folder_fd);
 	if (result != 0 || parent_dovecot_write_passwd(parent, err) != 0)
 		return -1;
