@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+static int
+connect_to_node(const struct paths *paths, int *out_fd, struct error *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", paths->runtime);
+	if (len < 0 || (size_t)len >= sizeof address.sun_path)
+		return error_set(err, ERROR_TOO_LARGE, "the path of the node's socket is too long");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot make a socket");
+	if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0) {
+		*out_fd = fd;
+		return 0;
+	}
+	int errnum = errno;
+	file_close(&fd);
+	if (errnum == ENOENT || errnum == ENOTDIR || errnum == ECONNREFUSED)
+		return error_set(err, ERROR_UNREACHABLE, "the node is not running: start it with `smtorp up` (its folder is %.150s)",
+		    paths->data);
+	return error_set_errno(err, errnum, "cannot connect to the node at %.150s", address.sun_path);
+}
+
+static int
+send_all(int fd, const char *bytes, size_t len, struct error *err)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot speak to the node");
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Waits until fd can be read. */
+static int
+wait_readable(int fd, int64_t deadline_ms, struct error *err)
+{
+	for (;;) {
+		int64_t left = deadline_ms - clock_monotonic_ms();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		if (left <= 0)
+			return error_set(err, ERROR_TIMEOUT, "the node does not answer: look at its log");
+		int n = poll(&p, 1, (int)left);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return error_set_errno(err, errno, "cannot wait for the node");
+	}
+}
+
+/* Reads until there is a whole line. */
+static int
+read_line(int fd, int64_t deadline_ms, struct buffer *line, struct error *err)
+{
+	while (buffer_len(line) == 0 || memchr(buffer_bytes(line), '\n', buffer_len(line)) == NULL) {
+		if (wait_readable(fd, deadline_ms, err) != 0)
+			return -1;
+		unsigned char *room = buffer_reserve(line, 16384, err);
+		if (room == NULL)
+			return -1;
+		ssize_t n = recv(fd, room, 16384, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot read the node's answer");
+		if (n == 0)
+			return error_set(err, ERROR_CLOSED, "the node hung up without an answer: look at its log");
+		buffer_commit(line, (size_t)n);
+	}
+	return 0;
+}
+
+static int
+take_answer(const struct buffer *line, json_t **out, struct error *err)
+{
+	int status = -1;
+	json_t *answer = json_loadb((const char *)buffer_bytes(line), buffer_len(line), JSON_DISABLE_EOF_CHECK, NULL);
+	json_t *problem = json_object_get(answer, "error");
+	json_t *result = json_object_get(answer, "result");
+	if (problem != NULL && !json_is_null(problem)) {
+		const char *text = json_string_value(json_object_get(problem, "message"));
+		error_set(err, ERROR_DENIED, "%s", text != NULL ? text : "the node refused, without saying why");
+	} else if (result == NULL)
+		error_set(err, ERROR_PROTOCOL, "the node gave an answer that is not understood: is it of another version?");
+	else {
+		if (out != NULL)
+			*out = json_incref(result);
+		status = 0;
+	}
+	json_decref(answer);
+	return status;
+}
+
+int
+client_call(const struct paths *paths, const char *method, json_t *params, int timeout_ms, json_t **out,
+    struct error *err)
+{
+	int fd = -1, result = -1;
+	struct buffer line;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method", method, "params", params);
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	buffer_init(&line, CLIENT_ANSWER_MAX);
+	if (text == NULL) {
+		error_set(err, ERROR_NO_MEMORY, "not enough memory to ask the node");
+		goto out;
+	}
+	if (connect_to_node(paths, &fd, err) != 0 || send_all(fd, text, strlen(text), err) != 0 ||
+	    send_all(fd, "\n", 1, err) != 0 || read_line(fd, deadline_ms, &line, err) != 0)
+		goto out;
+	result = take_answer(&line, out, err);
+out:
+	buffer_finish(&line);
+	file_close(&fd);
+	free(text);
+	json_decref(request);
+	return result;
+}
+
+int
+client_call_name(const struct paths *paths, const char *method, const char *name, struct error *err)
+{
+	return client_call(paths, method, json_pack("{s:s}", "name", name), CLIENT_TIMEOUT_MS, NULL, err);
+}

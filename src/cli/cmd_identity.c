@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/cmd_identity.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/ask.h"
+#include "cli/client.h"
+#include "cli/view.h"
+#include "identity/identity.h"
+
+const struct cli_option cmd_identity_json_options[] = {
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_identity_delete_options[] = {
+	{ "yes", NULL, "do not ask" },
+	{ 0 },
+};
+
+const struct cli_option cmd_identity_password_options[] = {
+	{ "stdin", NULL, "take the password from standard input (one line)" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+/* A folder that is not there yet holds no identities. */
+static int
+open_identities(const struct cli *cli, int *out_fd, struct error *err)
+{
+	if (identity_open_all(cli->paths.data, false, out_fd, err) == 0)
+		return 0;
+	if (err->code == ERROR_NOT_FOUND)
+		error_set(err, ERROR_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
+	return -1;
+}
+
+static int
+load(const struct cli *cli, struct identity *out)
+{
+	struct error err;
+	int fd;
+	if (identity_check_name(cli->arguments[0], &err) != 0)
+		return cli_fail_with(CLI_USAGE, "%s", err.text);
+	if (open_identities(cli, &fd, &err) != 0)
+		return cli_fail(&err);
+	int result = identity_load(fd, cli->arguments[0], out, &err);
+	file_close(&fd);
+	return result == 0 ? CLI_OK : cli_fail(&err);
+}
+
+static int
+print_list(struct cli *cli, int identities_fd, char (*names)[IDENTITY_NAME_MAX + 1], size_t count, json_t *status)
+{
+	json_t *list = cli_has(cli, "json") ? json_array() : NULL;
+	int exit_status = CLI_OK;
+	for (size_t i = 0; i < count; i++) {
+		struct identity identity;
+		struct error err;
+		char address[ADDRESS_MAX + 1];
+		if (identity_load(identities_fd, names[i], &identity, &err) != 0) {
+			exit_status = cli_fail_with(CLI_FAILED, "%s", err.text);
+			continue;
+		}
+		view_address(&identity, address);
+		if (list != NULL)
+			json_array_append_new(list, view_identity(&cli->paths, &identity, status));
+		else
+			printf("%s (%s)\n  %s\n", names[i], view_state(status, names[i]), address);
+	}
+	int printed = list != NULL ? view_print_json(list) : cli_end_output();
+	return printed != CLI_OK ? printed : exit_status;
+}
+
+int
+cmd_identity_list(struct cli *cli)
+{
+	struct error err;
+	size_t count = 0;
+	int fd = -1;
+	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
+	if (names == NULL)
+		return cli_fail_with(CLI_FAILED, "not enough memory");
+	int result = identity_open_all(cli->paths.data, false, &fd, &err);
+	if (result == 0)
+		result = identity_list(fd, names, IDENTITIES_MAX, &count, &err);
+	else if (err.code == ERROR_NOT_FOUND)
+		result = 0;
+	int exit_status;
+	if (result != 0)
+		exit_status = cli_fail_with(CLI_FAILED, "%s", err.text);
+	else {
+		json_t *status = view_status(&cli->paths);
+		if (count == 0 && !cli_has(cli, "json"))
+			fputs("There is no identity yet: `smtorp identity new NAME` makes one.\n", stderr);
+		exit_status = print_list(cli, fd, names, count, status);
+		json_decref(status);
+	}
+	file_close(&fd);
+	free(names);
+	return exit_status;
+}
+
+int
+cmd_identity_show(struct cli *cli)
+{
+	struct identity identity;
+	int failed = load(cli, &identity);
+	if (failed != CLI_OK)
+		return failed;
+	json_t *status = view_status(&cli->paths);
+	json_t *description = view_identity(&cli->paths, &identity, status);
+	if (cli_has(cli, "json")) {
+		json_decref(status);
+		return view_print_json(description);
+	}
+	const char *detail = view_text(view_row(status, identity.name), "detail");
+	printf("%s\n", view_text(description, "address"));
+	printf("  identity   %s, made on %s\n", identity.name, identity.created);
+	printf("  state      %s%s%s\n", view_text(description, "state"), detail[0] != '\0' ? ": " : "", detail);
+	printf("  login      the address; `smtorp mua %s` prints settings for mail programs\n", identity.name);
+	printf("  folder     %s/identities/%s\n", cli->paths.data, identity.name);
+	json_decref(description);
+	json_decref(status);
+	return cli_end_output();
+}
+
+/* Asks unless --yes. -1: go on; else the exit status. */
+static int
+confirm_deletion(struct cli *cli, const struct identity *identity)
+{
+	char answer[ASK_LINE_MAX], address[ADDRESS_MAX + 1];
+	if (cli_has(cli, "yes"))
+		return -1;
+	if (isatty(STDIN_FILENO) != 1)
+		return cli_fail_with(CLI_USAGE, "deleting cannot be undone: say --yes when nobody is there to be asked");
+	view_address(identity, address);
+	fprintf(stderr, "This deletes the address\n  %s\nfor good, and all mail of identity %s on this machine.\n", address,
+	    identity->name);
+	if (ask_line("Type the identity's name to go on: ", false, answer) != 0 || strcmp(answer, identity->name) != 0)
+		return cli_fail_with(CLI_FAILED, "nothing was deleted");
+	return -1;
+}
+
+int
+cmd_identity_delete(struct cli *cli)
+{
+	struct identity identity;
+	struct error err;
+	int fd, failed = load(cli, &identity);
+	if (failed == CLI_OK)
+		failed = confirm_deletion(cli, &identity);
+	if (failed >= 0)
+		return failed;
+	if (client_call_name(&cli->paths, "identity.unload", identity.name, &err) != 0 && err.code != ERROR_UNREACHABLE)
+		return cli_fail_with(CLI_FAILED, "nothing was deleted, because the node does not let the identity go: %s", err.text);
+	if (open_identities(cli, &fd, &err) != 0)
+		return cli_fail(&err);
+	int result = identity_remove(fd, identity.name, &err);
+	file_close(&fd);
+	if (result != 0)
+		return cli_fail(&err);
+	fprintf(stderr, "Identity %s is deleted.\n", identity.name);
+	return CLI_OK;
+}
+
+static int
+choose_password(struct cli *cli, char out[ASK_LINE_MAX], bool *is_random)
+{
+	*is_random = !cli_has(cli, "stdin");
+	if (*is_random) {
+		identity_generate_password(out);
+		return 0;
+	}
+	return ask_password(out);
+}
+
+static int
+tell_password(struct cli *cli, const struct identity *identity, const char *password)
+{
+	char address[ADDRESS_MAX + 1];
+	view_address(identity, address);
+	if (cli_has(cli, "json")) {
+		json_t *o = json_pack("{s:s, s:s}", "name", identity->name, "login", address);
+		if (password != NULL)
+			json_object_set_new(o, "password", json_string(password));
+		return view_print_json(o);
+	}
+	if (password == NULL) {
+		fprintf(stderr, "The password of %s is changed.\n", identity->name);
+		return CLI_OK;
+	}
+	printf("The password of %s is now\n\n  %s\n\nIt is not shown again. The login is %s\n", identity->name, password, address);
+	return cli_end_output();
+}
+
+int
+cmd_identity_password(struct cli *cli)
+{
+	struct identity identity;
+	struct error err;
+	char password[ASK_LINE_MAX];
+	bool is_random;
+	int fd, failed = load(cli, &identity);
+	if (failed != CLI_OK)
+		return failed;
+	if (choose_password(cli, password, &is_random) != 0)
+		return cli_fail_with(CLI_FAILED, "no password was given: it is one line that is not empty, and nothing was changed");
+	if (open_identities(cli, &fd, &err) != 0)
+		return cli_fail(&err);
+	int result = identity_set_password(fd, identity.name, slice_of_string(password), &err);
+	file_close(&fd);
+	if (result != 0)
+		return cli_fail(&err);
+	if (client_call_name(&cli->paths, "identity.load", identity.name, &err) != 0 && err.code != ERROR_UNREACHABLE)
+		return cli_fail_with(CLI_FAILED, "the password is changed, but the running node did not take it in: %s", err.text);
+	failed = tell_password(cli, &identity, is_random ? password : NULL);
+	explicit_bzero(password, sizeof password);
+	return failed;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/client.h"
+#include "cli/cmd_identity.h"
+#include "cli/progress.h"
+#include "cli/view.h"
+#include "identity/identity.h"
+
+#define WAIT_DEFAULT_S 120
+#define WAIT_MOST_S 86400
+#define LOOK_EVERY_MS 200
+
+const struct cli_option cmd_identity_new_options[] = {
+	{ "local-part", "LP", "what stands before the @; otherwise NAME" },
+	{ "wait", NULL, "wait until the address can be reached" },
+	{ "timeout", "SECONDS", "how long to wait; otherwise 120" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+static int
+parse_timeout(const struct cli *cli, int *out_s)
+{
+	const char *text = cli_option_value(cli, "timeout");
+	char *end;
+	*out_s = WAIT_DEFAULT_S;
+	if (text == NULL)
+		return 0;
+	long value = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || value < 1 || value > WAIT_MOST_S)
+		return -1;
+	*out_s = (int)value;
+	return 0;
+}
+
+/* Everything that can be known to be wrong before anything is made. */
+static int
+check(const struct cli *cli, const char *local_part, int *timeout_s)
+{
+	struct error err;
+	if (identity_check_name(cli->arguments[0], &err) != 0 ||
+	    address_check_local_part(slice_of_string(local_part), &err) != 0)
+		return cli_fail_with(CLI_USAGE, "%s", err.text);
+	if (parse_timeout(cli, timeout_s) != 0)
+		return cli_fail_with(CLI_USAGE, "--timeout takes a number of seconds from 1 to %d", WAIT_MOST_S);
+	if (!cli_has(cli, "wait"))
+		return CLI_OK;
+	json_t *status = NULL;
+	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
+		return cli_fail(&err);
+	json_decref(status);
+	return CLI_OK;
+}
+
+static int
+create(const struct cli *cli, const char *local_part, const char *password, struct identity *out)
+{
+	struct error err;
+	char today[32];
+	int fd;
+	time_t now = (time_t)clock_wall_s();
+	struct tm utc;
+	gmtime_r(&now, &utc);
+	strftime(today, sizeof today, "%Y-%m-%d", &utc);
+	if (identity_open_all(cli->paths.data, true, &fd, &err) != 0)
+		return cli_fail(&err);
+	int result = identity_create(fd, cli->arguments[0], local_part, slice_of_string(password), today, out, &err);
+	file_close(&fd);
+	return result == 0 ? CLI_OK : cli_fail(&err);
+}
+
+static void
+show_progress(struct progress *progress, json_t *status, json_t *row)
+{
+	json_t *tor = json_object_get(status, "tor");
+	char detail[200];
+	if (view_number(tor, "bootstrap") < 100) {
+		progress_show(progress, "tor", (int)view_number(tor, "bootstrap"), view_text(tor, "phase"));
+		return;
+	}
+	snprintf(detail, sizeof detail, "%.150s (%lld)", view_text(row, "detail"), view_number(row, "uploaded"));
+	progress_show(progress, "publishing", -1, view_number(row, "uploaded") > 0 ? detail : view_text(row, "detail"));
+}
+
+static int
+wait_until_published(const struct cli *cli, const char *name, int timeout_s)
+{
+	struct progress progress;
+	struct error err;
+	int64_t began_ms = clock_monotonic_ms();
+	progress_init(&progress, stderr);
+	for (;;) {
+		json_t *status = NULL;
+		if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0) {
+			progress_clear(&progress);
+			return cli_fail(&err);
+		}
+		int64_t waited_ms = clock_monotonic_ms() - began_ms;
+		bool published = strcmp(view_state(status, name), "published") == 0;
+		if (!published)
+			show_progress(&progress, status, view_row(status, name));
+		json_decref(status);
+		if (published) {
+			progress_say(&progress, "Published after %.1f s: mail can be sent to it now.", (double)waited_ms / 1000);
+			return CLI_OK;
+		}
+		if (waited_ms > (int64_t)timeout_s * 1000) {
+			progress_clear(&progress);
+			return cli_fail_with(CLI_TIMEOUT, "identity %s is made, but not published after %d s; the node keeps trying: "
+			    "`smtorp status` shows how far it is", name, timeout_s);
+		}
+		poll(NULL, 0, LOOK_EVERY_MS);
+	}
+}
+
+static void
+print_text(const struct cli *cli, const struct identity *identity, const char *password, bool is_running)
+{
+	char address[ADDRESS_MAX + 1];
+	view_address(identity, address);
+	printf("Identity %s is made.\n\n  %s\n  password %s\n\n", identity->name, address, password);
+	printf("The password is for your mail program and is not shown again;\n"
+	       "`smtorp mua %s` prints the settings.\n", identity->name);
+	if (!is_running)
+		printf("The address can be reached while the node runs: `smtorp up`.\n");
+	else if (!cli_has(cli, "wait"))
+		printf("The node is publishing it: `smtorp status` shows how far it is.\n");
+	fflush(stdout);
+}
+
+static int
+print_json(const struct cli *cli, const struct identity *identity, const char *password)
+{
+	json_t *status = view_status(&cli->paths);
+	json_t *description = view_identity(&cli->paths, identity, status);
+	json_object_set_new(description, "password", json_string(password));
+	json_decref(status);
+	return view_print_json(description);
+}
+
+int
+cmd_identity_new(struct cli *cli)
+{
+	struct identity identity;
+	struct error err;
+	char password[IDENTITY_PASSWORD_LEN + 1];
+	int timeout_s = WAIT_DEFAULT_S;
+	const char *local_part = cli_option_value(cli, "local-part");
+	if (local_part == NULL)
+		local_part = cli->arguments[0];
+	int failed = check(cli, local_part, &timeout_s);
+	if (failed != CLI_OK)
+		return failed;
+	identity_generate_password(password);
+	failed = create(cli, local_part, password, &identity);
+	if (failed != CLI_OK)
+		return failed;
+	bool is_running = client_call_name(&cli->paths, "identity.load", identity.name, &err) == 0;
+	bool is_json = cli_has(cli, "json");
+	if (!is_json)
+		print_text(cli, &identity, password, is_running);
+	if (!is_running && err.code != ERROR_UNREACHABLE)
+		failed = cli_fail_with(CLI_FAILED, "identity %s is made, but the running node did not take it in: %s", identity.name,
+		    err.text);
+	else if (cli_has(cli, "wait"))
+		failed = wait_until_published(cli, identity.name, timeout_s);
+	/* The password is printed whatever came of the rest: nobody could get it otherwise. */
+	if (is_json) {
+		int printed = print_json(cli, &identity, password);
+		failed = failed != CLI_OK ? failed : printed;
+	}
+	return failed;
+}

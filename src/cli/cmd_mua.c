@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/cmd_mua.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/client.h"
+#include "cli/sibling.h"
+#include "cli/view.h"
+#include "config/config.h"
+#include "identity/identity.h"
+
+#define CONFIG_FILE_MAX (256 * 1024)
+
+const char *const cmd_mua_clients[] = { "generic", "thunderbird", "mutt", NULL };
+
+const struct cli_option cmd_mua_options[] = {
+	{ "client", "PROGRAM", "generic (otherwise), thunderbird or mutt" },
+	{ 0 },
+};
+
+struct settings {
+	struct cli *cli;
+	char address[ADDRESS_MAX + 1];
+	struct identity identity;
+	struct config_endpoint submission, submissions, imap, imaps; /* port 0: not known */
+	char sendmail[PATH_MAX + 32];
+	char certificate[PATHS_MAX + 32];
+};
+
+static void
+take_endpoint(json_t *endpoints, const char *name, struct config_endpoint *out)
+{
+	json_t *endpoint = json_object_get(endpoints, name);
+	if (endpoint == NULL)
+		return;
+	snprintf(out->host, sizeof out->host, "%s", view_text(endpoint, "host"));
+	out->port = (uint16_t)view_number(endpoint, "port");
+}
+
+/* Where the node listens: its own word when it runs, else its configuration. */
+static int
+find_endpoints(struct settings *s, struct error *err)
+{
+	struct config *config = calloc(1, sizeof *config);
+	struct buffer text;
+	struct error why = { 0 };
+	int result = -1;
+	buffer_init(&text, CONFIG_FILE_MAX);
+	if (config == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "not enough memory");
+	if (file_load(AT_FDCWD, s->cli->paths.config_file, &text, &why) != 0 && why.code != ERROR_NOT_FOUND) {
+		error_set(err, why.code, "%s", why.text);
+		goto out;
+	}
+	config_defaults(config);
+	if (config_parse(slice_of(buffer_bytes(&text), buffer_len(&text)), config, &why) != 0) {
+		error_set(err, ERROR_INVALID, "%.120s: %.120s", s->cli->paths.config_file, why.text);
+		goto out;
+	}
+	s->submission = config->submission;
+	s->submissions = config->submissions;
+	s->imap = config->imap;
+	s->imaps = config->imaps;
+	json_t *status = view_status(&s->cli->paths), *endpoints = json_object_get(status, "endpoints");
+	take_endpoint(endpoints, "submission", &s->submission);
+	take_endpoint(endpoints, "submissions", &s->submissions);
+	take_endpoint(endpoints, "imap", &s->imap);
+	take_endpoint(endpoints, "imaps", &s->imaps);
+	json_decref(status);
+	if (s->submissions.port == 0 || s->imaps.port == 0)
+		error_set(err, ERROR_UNREACHABLE, "the node chooses its ports when it starts, and it is not running: `smtorp up`");
+	else
+		result = 0;
+out:
+	buffer_finish(&text);
+	free(config);
+	return result;
+}
+
+static void
+print_generic(const struct settings *s)
+{
+	printf("Settings of %s for mail programs\n\n", s->identity.name);
+	printf("  Address       %s\n", s->address);
+	printf("  User name     the address, all of it\n");
+	printf("  Password      that of `smtorp identity new`; `smtorp identity password %s`\n                makes another\n\n",
+	    s->identity.name);
+	printf("  Reading       IMAP, %s\n", s->imaps.host);
+	printf("                port %u with TLS, or port %u with STARTTLS\n", s->imaps.port, s->imap.port);
+	printf("  Sending       SMTP, %s\n", s->submissions.host);
+	printf("                port %u with TLS, or port %u with STARTTLS\n", s->submissions.port, s->submission.port);
+	printf("  Sign-in       ordinary password (PLAIN or LOGIN)\n");
+	printf("  Certificate   the node's own, made out to \"localhost\"; it lies in\n                %s\n\n", s->certificate);
+	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s", s->sendmail);
+	if (s->cli->home != NULL)
+		printf(" --home %s", s->cli->paths.data);
+	printf(" -t -f %s\n", s->address);
+}
+
+static void
+print_thunderbird(const struct settings *s)
+{
+	printf("Thunderbird: File > New > Existing Mail Account (or Account Settings >\n"
+	       "Account Actions > Add Mail Account), then:\n\n");
+	printf("  Your full name   as you like; it is sent with every message\n");
+	printf("  Email address    %s\n", s->address);
+	printf("  Password         that of `smtorp identity new`\n\n");
+	printf("Choose \"Configure manually\" before it starts to search, and enter:\n\n");
+	printf("  Incoming server  IMAP\n");
+	printf("    Hostname         localhost\n    Port             %u\n", s->imaps.port);
+	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
+	printf("    Username         the address, all of it\n");
+	printf("  Outgoing server\n");
+	printf("    Hostname         localhost\n    Port             %u\n", s->submissions.port);
+	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
+	printf("    Username         the address, all of it\n\n");
+	printf("Thunderbird asks once for each server about the node's own certificate:\n"
+	       "\"Confirm Security Exception\" is right here, because nothing leaves this machine.\n");
+}
+
+/* For neomutt and mutt. Copies of sent mail are kept once a mailbox was opened: sending from a script then needs no
+ * password. The certificate is the node's, so that nobody else on this machine can take its place. */
+static void
+print_mutt(const struct settings *s)
+{
+	const char *home = s->cli->home != NULL ? s->cli->paths.data : NULL;
+	printf("# %s: for neomutt or mutt, as a muttrc or sourced from one. imap_pass may be added.\n", s->address);
+	printf("set from=\"%s\"\nset realname=\"\"\nset use_from=yes\n", s->address);
+	printf("set use_envelope_from=yes\n");
+	printf("set sendmail=\"%s%s%s%s -f %s\"\n", s->sendmail, home != NULL ? " --home '" : "", home != NULL ? home : "",
+	    home != NULL ? "'" : "", s->address);
+	printf("set sendmail_wait=0\n");
+	printf("# nothing about this machine goes into messages\n");
+	printf("set hostname=\"%s\"\nset user_agent=no\n\n", s->identity.onion);
+	printf("set imap_user=\"%s\"\nset folder=\"imaps://localhost:%u/\"\nset spoolfile=\"+INBOX\"\n", s->address, s->imaps.port);
+	printf("set certificate_file=\"%s\"\n", s->certificate);
+	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
+	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
+}
+
+static int
+print_client(const struct settings *s, const char *client)
+{
+	if (strcmp(client, "generic") == 0)
+		print_generic(s);
+	else if (strcmp(client, "thunderbird") == 0)
+		print_thunderbird(s);
+	else
+		print_mutt(s);
+	return cli_end_output();
+}
+
+static bool
+is_client(const char *client)
+{
+	for (size_t i = 0; cmd_mua_clients[i] != NULL; i++)
+		if (strcmp(cmd_mua_clients[i], client) == 0)
+			return true;
+	return false;
+}
+
+int
+cmd_mua_main(struct cli *cli)
+{
+	struct settings s = { .cli = cli };
+	struct error err;
+	int fd;
+	const char *client = cli_option_value(cli, "client");
+	if (client == NULL)
+		client = "generic";
+	if (!is_client(client))
+		return cli_fail_with(CLI_USAGE, "--client knows generic, thunderbird and mutt (also for neomutt)");
+	if (identity_open_all(cli->paths.data, false, &fd, &err) != 0)
+		return err.code == ERROR_NOT_FOUND ? cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME`") :
+		                                     cli_fail(&err);
+	int result = identity_load(fd, cli->arguments[0], &s.identity, &err);
+	file_close(&fd);
+	if (result != 0 || find_endpoints(&s, &err) != 0 ||
+	    sibling_find("smtorp-sendmail", s.sendmail, sizeof s.sendmail, &err) != 0)
+		return cli_fail(&err);
+	view_address(&s.identity, s.address);
+	snprintf(s.certificate, sizeof s.certificate, "%s/node/tls.crt", cli->paths.data);
+	return print_client(&s, client);
+}

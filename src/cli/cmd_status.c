@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/cmd_status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/view.h"
+
+static void
+print_tor(json_t *status)
+{
+	json_t *tor = json_object_get(status, "tor");
+	long long percent = view_number(tor, "bootstrap");
+	const char *version = view_text(tor, "version");
+	printf("tor           %s%s%s\n", version[0] != '\0' ? version : "starting", percent == 100 ? ", connected" : "",
+	    percent == 100 ? "" : ", connecting");
+	if (percent < 100)
+		printf("              %lld %% %s\n", percent, view_text(tor, "phase"));
+}
+
+static void
+print_endpoint(const char *label, json_t *endpoints, const char *name, const char *with)
+{
+	json_t *endpoint = json_object_get(endpoints, name);
+	if (endpoint != NULL)
+		printf("%-14s%s:%lld %s\n", label, view_text(endpoint, "host"), view_number(endpoint, "port"), with);
+}
+
+static void
+print_identities(json_t *status)
+{
+	size_t i;
+	json_t *row, *rows = json_object_get(status, "identities");
+	printf("\nIdentities\n");
+	if (json_array_size(rows) == 0)
+		printf("  none yet: `smtorp identity new NAME` makes one\n");
+	json_array_foreach(rows, i, row) {
+		const char *detail = view_text(row, "detail");
+		printf("  %s: %s%s%s\n    %s\n", view_text(row, "name"), view_text(row, "state"), detail[0] != '\0' ? ", " : "",
+		    detail, view_text(row, "onion"));
+	}
+}
+
+static void
+print_process(const char *name, json_t *row, bool is_ready)
+{
+	printf("  %-34s", name);
+	if (view_number(row, "pid") > 0)
+		printf("%7lld", view_number(row, "pid"));
+	else
+		printf("%7s", "-");
+	if (!is_ready)
+		printf("  not ready");
+	if (view_number(row, "restarts") > 0)
+		printf("  restarted %lld times", view_number(row, "restarts"));
+	putchar('\n');
+}
+
+static void
+print_processes(json_t *status)
+{
+	size_t i;
+	json_t *row;
+	printf("\nProcesses                           process id\n");
+	json_array_foreach(json_object_get(status, "roles"), i, row) {
+		char name[80];
+		const char *identity = view_text(row, "identity");
+		snprintf(name, sizeof name, "%.30s%s%.32s", view_text(row, "role"), identity[0] != '\0' ? "@" : "", identity);
+		print_process(name, row, json_is_true(json_object_get(row, "ready")));
+	}
+	json_array_foreach(json_object_get(status, "programs"), i, row)
+		print_process(view_text(row, "name"), row, true);
+}
+
+int
+cmd_status_main(struct cli *cli)
+{
+	struct error err;
+	json_t *status = NULL;
+	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
+		return cli_fail(&err);
+	if (cli_has(cli, "json"))
+		return view_print_json(status);
+	json_t *endpoints = json_object_get(status, "endpoints");
+	printf("folder        %s\n", cli->paths.data);
+	print_tor(status);
+	print_endpoint("sending", endpoints, "submission", "(STARTTLS)");
+	print_endpoint("", endpoints, "submissions", "(TLS)");
+	print_endpoint("reading", endpoints, "imap", "(IMAP, STARTTLS)");
+	print_endpoint("", endpoints, "imaps", "(IMAP, TLS)");
+	print_identities(status);
+	print_processes(status);
+	json_decref(status);
+	return cli_end_output();
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/cmd_identity.h"
+#include "cli/cmd_mua.h"
+#include "cli/cmd_status.h"
+#include "cli/cmd_up.h"
+#include "cli/complete.h"
+#include "cli/help.h"
+
+static int
+version(struct cli *cli)
+{
+	(void)cli;
+	puts("smtorp " SMTORP_VERSION);
+	return cli_end_output();
+}
+
+const struct cli_command cli_commands[] = {
+	{ "up", "", 0, 0, "start the node and show how it goes, until Ctrl-C", cmd_up_options, cmd_up_main, 0 },
+	{ "down", "", 0, 0, "stop the node", NULL, cmd_up_down, 0 },
+	{ "status", "", 0, 0, "show tor, identities, endpoints and processes", cmd_identity_json_options, cmd_status_main, 0 },
+	{ "identity new", "NAME", 1, 1, "make an address of its own: a key, a mailbox, a password", cmd_identity_new_options,
+	    cmd_identity_new, 0 },
+	{ "identity list", "", 0, 0, "list the identities", cmd_identity_json_options, cmd_identity_list, 0 },
+	{ "identity show", "NAME", 1, 1, "show one identity", cmd_identity_json_options, cmd_identity_show, 0 },
+	{ "identity delete", "NAME", 1, 1, "delete an identity and its mail for good", cmd_identity_delete_options,
+	    cmd_identity_delete, 0 },
+	{ "identity password", "NAME", 1, 1, "set a new password, a random one or your own", cmd_identity_password_options,
+	    cmd_identity_password, 0 },
+	{ "mua", "NAME", 1, 1, "print settings for mail programs", cmd_mua_options, cmd_mua_main, 0 },
+	{ "version", "", 0, 0, "print the version", NULL, version, CLI_NO_HOME },
+	{ "help", "[COMMAND]", 0, 2, "print this, or the help of a command", NULL, help_main, CLI_NO_HOME },
+	{ "complete", "", 0, 0, "for the shells' completion", NULL, complete_main, CLI_NO_HOME | CLI_HIDDEN | CLI_RAW },
+	{ 0 },
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/complete.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/cmd_mua.h"
+#include "identity/identity.h"
+
+struct words {
+	char **all;
+	size_t count; /* with the one that is being typed */
+	const char *typed;
+};
+
+static void
+offer(const struct words *words, const char *candidate, const char *help)
+{
+	if (strncmp(candidate, words->typed, strlen(words->typed)) == 0)
+		printf("%s\t%s\n", candidate, help);
+}
+
+static void
+offer_identities(const struct words *words)
+{
+	struct paths paths;
+	size_t count = 0;
+	int fd;
+	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
+	if (names != NULL && paths_resolve(NULL, &paths, NULL) == 0 && identity_open_all(paths.data, false, &fd, NULL) == 0) {
+		identity_list(fd, names, IDENTITIES_MAX, &count, NULL);
+		file_close(&fd);
+	}
+	for (size_t i = 0; i < count; i++)
+		offer(words, names[i], "identity");
+	free(names);
+}
+
+/* The first words of commands, or the second ones after first. */
+static void
+offer_commands(const struct words *words, const char *first)
+{
+	char last[32] = "";
+	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+		const char *space = strchr(c->name, ' ');
+		size_t len = space != NULL ? (size_t)(space - c->name) : strlen(c->name);
+		char word[32];
+		if ((c->flags & CLI_HIDDEN) != 0)
+			continue;
+		snprintf(word, sizeof word, "%.*s", (int)len, c->name);
+		if (first == NULL && strcmp(word, last) != 0)
+			offer(words, word, space != NULL ? "commands for identities" : c->help);
+		else if (first != NULL && space != NULL && strcmp(word, first) == 0)
+			offer(words, space + 1, c->help);
+		snprintf(last, sizeof last, "%s", word);
+	}
+}
+
+static const struct cli_command *
+find(const char *first, const char *second)
+{
+	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+		const char *space = strchr(c->name, ' ');
+		if (space == NULL ? strcmp(c->name, first) == 0 :
+		                    strncmp(c->name, first, strlen(first)) == 0 && c->name + strlen(first) == space &&
+		                    strcmp(space + 1, second) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static void
+offer_for_command(const struct words *words, const struct cli_command *command)
+{
+	const char *before = words->all[words->count - 2];
+	if (strcmp(before, "--client") == 0) {
+		for (size_t i = 0; cmd_mua_clients[i] != NULL; i++)
+			offer(words, cmd_mua_clients[i], "mail program");
+		return;
+	}
+	if (words->typed[0] == '-') {
+		for (const struct cli_option *o = command->options; o != NULL && o->name != NULL; o++) {
+			char dashed[40];
+			snprintf(dashed, sizeof dashed, "--%s", o->name);
+			offer(words, dashed, o->help);
+		}
+		offer(words, "--home", "the node's folder");
+		offer(words, "--help", "help");
+	} else if (strcmp(command->arguments, "NAME") == 0 && strcmp(command->name, "identity new") != 0)
+		offer_identities(words);
+}
+
+int
+complete_main(struct cli *cli)
+{
+	struct words words = { .all = cli->raw };
+	while (words.all[words.count] != NULL)
+		words.count++;
+	if (words.count == 0)
+		return CLI_OK;
+	words.typed = words.all[words.count - 1];
+	if (words.count == 1) {
+		offer_commands(&words, NULL);
+		return cli_end_output();
+	}
+	const struct cli_command *command = find(words.all[0], words.count > 2 ? words.all[1] : "");
+	if (command != NULL)
+		offer_for_command(&words, command);
+	else if (words.count == 2)
+		offer_commands(&words, words.all[0]);
+	return cli_end_output();
+}

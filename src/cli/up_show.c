@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/up_show.h"
+
+#include <string.h>
+
+#include "cli/view.h"
+
+void
+up_show_init(struct up_show *show, FILE *out)
+{
+	memset(show, 0, sizeof *show);
+	progress_init(&show->progress, out);
+}
+
+void
+up_show_finish(struct up_show *show)
+{
+	progress_clear(&show->progress);
+	json_decref(show->last);
+	show->last = NULL;
+}
+
+static long long
+bootstrap(json_t *status)
+{
+	return view_number(json_object_get(status, "tor"), "bootstrap");
+}
+
+/* The address: `status` has the onion names, and local parts where the node knows them. */
+static const char *
+name_of(json_t *row)
+{
+	const char *address = view_text(row, "address");
+	return address[0] != '\0' ? address : view_text(row, "onion");
+}
+
+static void
+show_identity(struct up_show *show, json_t *row)
+{
+	const char *name = view_text(row, "name"), *state = view_text(row, "state");
+	json_t *before = view_row(show->last, name);
+	if (before != NULL && strcmp(view_text(before, "state"), state) == 0)
+		return;
+	if (strcmp(state, "published") == 0)
+		progress_say(&show->progress, "%s is published, mail can come:\n  %s", name, name_of(row));
+	else if (strcmp(state, "failed") == 0)
+		progress_say(&show->progress, "%s cannot be published: %s", name, view_text(row, "detail"));
+	else if (before != NULL)
+		progress_say(&show->progress, "%s is not published any more; the node tries again", name);
+}
+
+static void
+show_endpoints(struct up_show *show, json_t *status)
+{
+	static const struct {
+		const char *name, *label;
+	} rows[] = {
+		{ "submission", "sending  SMTP with STARTTLS" }, { "submissions", "sending  SMTP with TLS" },
+		{ "imap", "reading  IMAP with STARTTLS" }, { "imaps", "reading  IMAP with TLS" },
+	};
+	json_t *endpoints = json_object_get(status, "endpoints");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		json_t *endpoint = json_object_get(endpoints, rows[i].name);
+		if (endpoint != NULL)
+			progress_say(&show->progress, "%-28s %s:%lld", rows[i].label, view_text(endpoint, "host"),
+			    view_number(endpoint, "port"));
+	}
+}
+
+static void
+show_tor(struct up_show *show, json_t *status)
+{
+	json_t *tor = json_object_get(status, "tor");
+	if (bootstrap(status) < 100) {
+		if (show->last != NULL && bootstrap(show->last) == 100)
+			progress_say(&show->progress, "tor has lost its connection or has been started again");
+		progress_show(&show->progress, "tor", (int)bootstrap(status), view_text(tor, "phase"));
+	} else if (show->last == NULL || bootstrap(show->last) < 100)
+		progress_say(&show->progress, "tor %s is connected (100 %%).", view_text(tor, "version"));
+}
+
+/* Once, when tor stands for the first time. */
+static void
+show_ready(struct up_show *show, json_t *status)
+{
+	if (show->has_shown_ready || bootstrap(status) < 100)
+		return;
+	show->has_shown_ready = true;
+	show_endpoints(show, status);
+	if (json_array_size(json_object_get(status, "identities")) == 0)
+		progress_say(&show->progress, "There is no identity yet. In another terminal: smtorp identity new alice --wait");
+}
+
+bool
+up_show_status(struct up_show *show, json_t *status)
+{
+	size_t i, waiting = 0;
+	json_t *row, *rows = json_object_get(status, "identities");
+	show_tor(show, status);
+	show_ready(show, status);
+	json_array_foreach(rows, i, row) {
+		show_identity(show, row);
+		waiting += strcmp(view_text(row, "state"), "waiting") == 0;
+	}
+	json_decref(show->last);
+	show->last = status;
+	if (bootstrap(status) == 100 && waiting > 0) {
+		char text[64];
+		snprintf(text, sizeof text, "%zu of %zu identities to go", waiting, json_array_size(rows));
+		progress_show(&show->progress, "publishing", -1, text);
+	} else if (bootstrap(status) == 100)
+		progress_clear(&show->progress);
+	return bootstrap(status) == 100 && waiting == 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What `smtorp up` shows while the node runs: the difference between one status and the next.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "cli/progress.h"
+
+struct up_show {
+	struct progress progress;
+	json_t *last;          /* the status before, NULL at first */
+	bool has_shown_ready;
+};
+
+void up_show_init(struct up_show *show, FILE *out);
+void up_show_finish(struct up_show *show);
+
+/* Takes status over. Whether all is well: tor connected and every identity published or failed. */
+bool up_show_status(struct up_show *show, json_t *status);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/client.h"
+
+json_t *
+view_status(const struct paths *paths)
+{
+	json_t *status = NULL;
+	client_call(paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, NULL);
+	return status;
+}
+
+json_t *
+view_row(json_t *status, const char *name)
+{
+	size_t i;
+	json_t *row;
+	json_array_foreach(json_object_get(status, "identities"), i, row)
+		if (strcmp(view_text(row, "name"), name) == 0)
+			return row;
+	return NULL;
+}
+
+const char *
+view_state(json_t *status, const char *name)
+{
+	json_t *row = view_row(status, name);
+	if (status == NULL)
+		return "offline";
+	return row != NULL ? view_text(row, "state") : "not loaded";
+}
+
+void
+view_address(const struct identity *identity, char out[ADDRESS_MAX + 1])
+{
+	snprintf(out, ADDRESS_MAX + 1, "%s@%s", identity->local_part, identity->onion);
+}
+
+json_t *
+view_identity(const struct paths *paths, const struct identity *identity, json_t *status)
+{
+	char address[ADDRESS_MAX + 1], path_25[PATHS_MAX + 64], path_465[PATHS_MAX + 64];
+	view_address(identity, address);
+	snprintf(path_25, sizeof path_25, "%s/onion/%s/25", paths->runtime, identity->name);
+	snprintf(path_465, sizeof path_465, "%s/onion/%s/465", paths->runtime, identity->name);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:s}", "name", identity->name, "address", address,
+	    "onion", identity->onion, "local_part", identity->local_part, "login", address, "created", identity->created,
+	    "sockets", "25", path_25, "465", path_465, "state", view_state(status, identity->name));
+}
+
+const char *
+view_text(json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text != NULL ? text : "";
+}
+
+long long
+view_number(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+int
+view_print_json(json_t *value)
+{
+	if (value == NULL)
+		return cli_fail_with(CLI_FAILED, "not enough memory");
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(value);
+	return cli_end_output();
+}

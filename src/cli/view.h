@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the commands show of the node and its identities.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "config/paths.h"
+#include "identity/identity.h"
+
+/* The node's status, NULL when it does not run or does not answer. The caller owns it. */
+json_t *view_status(const struct paths *paths);
+
+/* The row of an identity in a status, NULL when it has none. Borrowed from status, which may be NULL. */
+json_t *view_row(json_t *status, const char *name);
+
+/* "published", "waiting" or "failed" as the node says, "offline" when it does not run. Borrowed. */
+const char *view_state(json_t *status, const char *name);
+
+/* The description of an identity that `identity show --json` prints; the caller owns it. status may be NULL. */
+json_t *view_identity(const struct paths *paths, const struct identity *identity, json_t *status);
+
+/* Writes local@onion. */
+void view_address(const struct identity *identity, char out[ADDRESS_MAX + 1]);
+
+/* A text member of an object, "" when it is not there. Borrowed. */
+const char *view_text(json_t *object, const char *key);
+long long view_number(json_t *object, const char *key);
+
+/* Prints JSON and a newline to standard output, and gives value up. Returns the exit status. */
+int view_print_json(json_t *value);
