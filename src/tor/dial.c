@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+#include "tor/dial.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#define CONNECT_AGAIN_MS 100 /* tor's backlog is full */
+
+struct dial {
+	struct loop *loop;
+	struct sockaddr_un address;
+	int64_t deadline_ms;
+	const struct dial_events *events;
+	void *context;
+	struct socks socks;
+	size_t sent;                     /* of the present request */
+	int fd;
+	struct watch *readable, *writable;
+	struct timer *timer;             /* before fd >= 0: connect (again); then: the deadline */
+};
+
+static void
+broken(struct dial *d, const struct error *err)
+{
+	if (d->readable != NULL)
+		watch_enable(d->readable, false);
+	if (d->writable != NULL)
+		watch_enable(d->writable, false);
+	timer_stop(d->timer);
+	d->events->on_broken(d->context, err);
+}
+
+static int
+send_request(struct dial *d, struct error *err)
+{
+	struct slice request = socks_output(&d->socks);
+	while (d->sent < request.len) {
+		ssize_t n = send(d->fd, request.data + d->sent, request.len - d->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0 && errno != EINTR)
+			return error_set_errno(err, errno, "the connection to tor's SOCKS socket broke");
+		if (n > 0)
+			d->sent += (size_t)n;
+	}
+	watch_enable(d->writable, d->sent < request.len);
+	return 0;
+}
+
+static void
+on_writable(void *context)
+{
+	struct dial *d = context;
+	struct error err = { 0 };
+	if (send_request(d, &err) != 0)
+		broken(d, &err);
+}
+
+static void
+finish(struct dial *d)
+{
+	enum socks_result result = socks_result(&d->socks);
+	watch_free(d->readable);
+	watch_free(d->writable);
+	d->readable = d->writable = NULL;
+	timer_stop(d->timer);
+	if (result != SOCKS_SUCCEEDED) {
+		d->events->on_refused(d->context, result);
+		return;
+	}
+	int fd = d->fd;
+	d->fd = -1;
+	d->events->on_connected(d->context, fd);
+}
+
+/* 1: go on reading; 0: nothing more now; -1: broken. */
+static int
+read_reply(struct dial *d, struct error *err)
+{
+	unsigned char bytes[sizeof d->socks.reply];
+	bool stepped;
+	ssize_t n = recv(d->fd, bytes, socks_wants(&d->socks), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		return error_set_errno(err, errno, "the connection to tor's SOCKS socket broke");
+	if (n == 0)
+		return error_set(err, ERROR_CLOSED, "tor closed the connection without saying why; it is tried again");
+	if (socks_take(&d->socks, bytes, (size_t)n, &stepped, err) != 0)
+		return -1;
+	if (stepped) {
+		d->sent = 0;
+		if (send_request(d, err) != 0)
+			return -1;
+	}
+	return 1;
+}
+
+static void
+on_readable(void *context)
+{
+	struct dial *d = context;
+	struct error err = { 0 };
+	int going;
+	do
+		going = read_reply(d, &err);
+	while (going == 1 && !socks_is_done(&d->socks));
+	if (going < 0)
+		broken(d, &err);
+	else if (socks_is_done(&d->socks))
+		finish(d);
+}
+
+/* 1: connected; 0: try again later; -1: broken. */
+static int
+connect_to_tor(struct dial *d, struct error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot make a socket");
+	int result = connect(fd, (const struct sockaddr *)&d->address, sizeof d->address);
+	int errnum = errno;
+	if (result == 0) {
+		d->fd = fd;
+		return 1;
+	}
+	close(fd);
+	if (errnum == EAGAIN || errnum == EINTR)
+		return 0;
+	error_set_errno(err, errnum, "cannot connect to tor's SOCKS socket");
+	if (errnum == ENOENT || errnum == ECONNREFUSED)
+		err->code = ERROR_UNREACHABLE;
+	return -1;
+}
+
+static void
+on_timer(void *context)
+{
+	struct dial *d = context;
+	struct error err = { 0 };
+	int64_t left_ms = d->deadline_ms - clock_monotonic_ms();
+	if (left_ms <= 0) {
+		error_set(&err, ERROR_TIMEOUT, "the onion service could not be reached in time; it is tried again");
+		broken(d, &err);
+		return;
+	}
+	if (d->fd >= 0) {
+		timer_start(d->timer, left_ms);
+		return;
+	}
+	int connected = connect_to_tor(d, &err);
+	if (connected == 0) {
+		timer_start(d->timer, left_ms < CONNECT_AGAIN_MS ? left_ms : CONNECT_AGAIN_MS);
+		return;
+	}
+	if (connected < 0) {
+		broken(d, &err);
+		return;
+	}
+	timer_start(d->timer, left_ms);
+	d->readable = watch_new(d->loop, d->fd, WATCH_READ, on_readable, d);
+	d->writable = watch_new(d->loop, d->fd, WATCH_WRITE, on_writable, d);
+	watch_enable(d->readable, true);
+	watch_enable(d->writable, true);
+}
+
+struct dial *
+dial_new(struct loop *loop, const char *socks_path, struct slice isolation, struct slice host, uint16_t port,
+    int64_t deadline_ms, const struct dial_events *events, void *context)
+{
+	struct dial *d = calloc(1, sizeof *d);
+	assert(d != NULL && strlen(socks_path) < sizeof d->address.sun_path);
+	*d = (struct dial){ .loop = loop, .deadline_ms = deadline_ms, .events = events, .context = context, .fd = -1 };
+	d->address.sun_family = AF_UNIX;
+	strcpy(d->address.sun_path, socks_path);
+	int failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
+	assert(failed == 0);
+	(void)failed;
+	d->timer = timer_new(loop, on_timer, d);
+	timer_start(d->timer, 0);
+	return d;
+}
+
+void
+dial_free(struct dial *d)
+{
+	if (d == NULL)
+		return;
+	if (d->readable != NULL)
+		watch_free(d->readable);
+	if (d->writable != NULL)
+		watch_free(d->writable);
+	timer_free(d->timer);
+	file_close(&d->fd);
+	free(d);
+}

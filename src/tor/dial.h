@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One connection through tor's SOCKS socket: connect, dialogue, deadline.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "loop/loop.h"
+#include "socks/socks.h"
+
+struct dial;
+
+/* One of them fires once, from the loop. The dial may be freed in it. */
+struct dial_events {
+	/* Connected. fd is the callee's, nonblocking and close-on-exec; nothing behind the SOCKS reply was read from it. */
+	void (*on_connected)(void *context, int fd);
+	/* tor says why not. */
+	void (*on_refused)(void *context, enum socks_result result);
+	/* ERROR_UNREACHABLE: no tor there; ERROR_TIMEOUT: the deadline passed; or what else went wrong. */
+	void (*on_broken)(void *context, const struct error *err);
+};
+
+/* Starts at once. deadline_ms is a time of clock_monotonic_ms(). All arguments but events and context are copied.
+ * isolation is the SOCKS password: connections with different ones share no circuit. */
+struct dial *dial_new(struct loop *loop, const char *socks_path, struct slice isolation, struct slice host,
+    uint16_t port, int64_t deadline_ms, const struct dial_events *events, void *context);
+void dial_free(struct dial *dial); /* takes NULL; closes */

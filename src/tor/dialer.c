@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: ISC */
+#include "tor/dialer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "onionkey/onionkey.h"
+#include "tor/dial.h"
+
+#define SECRET_BYTES 32
+#define ISOLATION_BYTES 32
+
+enum state { STATE_QUEUED, STATE_UNDER_WAY, STATE_REFUSED };
+
+struct dialing {
+	struct dialing *next;
+	struct caller *caller;
+	uint64_t session_id;
+	enum state state;
+	char host[IPC_ONION_MAX + 1];
+	uint16_t port;
+	int64_t queued_ms, deadline_ms;
+	bool tried_again;
+	struct dial *dial;              /* STATE_UNDER_WAY */
+	enum ipc_dial_reason reason;    /* STATE_REFUSED: by us, before tor was asked */
+	char *text;
+};
+
+/* An identity with its dials, in the order of their asking. Forgotten when it has none. */
+struct caller {
+	struct caller *next;
+	struct dialer *dialer;
+	char identity[IPC_NAME_MAX + 1];
+	struct dialing *first, **last;
+	unsigned count, under_way;
+};
+
+struct dialer {
+	struct loop *loop;
+	char socks_path[IPC_PATH_MAX + 1];
+	const struct dialer_events *events;
+	void *context;
+	struct timer *work_timer;        /* starts what can be started; ends what has waited too long */
+	struct caller *first, **last;    /* whoever got a turn goes to the end */
+	unsigned under_way, refused;
+	bool ready;
+	int64_t not_ready_since_ms;
+	unsigned char secret[SECRET_BYTES];
+};
+
+static void on_work(void *context);
+
+struct dialer *
+dialer_new(struct loop *loop, const char *socks_path, const struct dialer_events *events, void *context)
+{
+	struct dialer *d = calloc(1, sizeof *d);
+	assert(d != NULL && strlen(socks_path) <= IPC_PATH_MAX);
+	*d = (struct dialer){ .loop = loop, .events = events, .context = context };
+	strcpy(d->socks_path, socks_path);
+	d->last = &d->first;
+	d->not_ready_since_ms = clock_monotonic_ms();
+	d->work_timer = timer_new(loop, on_work, d);
+	random_bytes(d->secret, sizeof d->secret);
+	return d;
+}
+
+static struct caller *
+find_caller(struct dialer *d, const char *identity)
+{
+	for (struct caller *c = d->first; c != NULL; c = c->next)
+		if (strcmp(c->identity, identity) == 0)
+			return c;
+	return NULL;
+}
+
+static void
+append_caller(struct dialer *d, struct caller *c)
+{
+	c->next = NULL;
+	*d->last = c;
+	d->last = &c->next;
+}
+
+static void
+unlink_caller(struct dialer *d, struct caller *c)
+{
+	struct caller **at = &d->first;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	if (d->last == &c->next)
+		d->last = at;
+}
+
+static struct caller *
+find_or_add_caller(struct dialer *d, const char *identity)
+{
+	struct caller *c = find_caller(d, identity);
+	if (c != NULL)
+		return c;
+	c = calloc(1, sizeof *c);
+	assert(c != NULL);
+	c->dialer = d;
+	snprintf(c->identity, sizeof c->identity, "%s", identity);
+	c->last = &c->first;
+	append_caller(d, c);
+	return c;
+}
+
+static struct dialing *
+find(struct caller *c, uint64_t session_id)
+{
+	for (struct dialing *x = c->first; x != NULL; x = x->next)
+		if (x->session_id == session_id)
+			return x;
+	return NULL;
+}
+
+static void
+leave_under_way(struct dialing *x)
+{
+	if (x->state != STATE_UNDER_WAY)
+		return;
+	dial_free(x->dial);
+	x->dial = NULL;
+	x->caller->under_way--;
+	x->caller->dialer->under_way--;
+	x->state = STATE_QUEUED;
+}
+
+/* Frees a dial, and its caller with the last one. */
+static void
+release(struct dialing *x)
+{
+	struct caller *c = x->caller;
+	struct dialing **at = &c->first;
+	leave_under_way(x);
+	if (x->state == STATE_REFUSED)
+		c->dialer->refused--;
+	while (*at != x)
+		at = &(*at)->next;
+	*at = x->next;
+	if (c->last == &x->next)
+		c->last = at;
+	free(x->text);
+	free(x);
+	if (--c->count == 0) {
+		unlink_caller(c->dialer, c);
+		free(c);
+	}
+}
+
+/* Frees x before the callback, which may do anything. */
+static void
+fail(struct dialing *x, enum ipc_dial_reason reason, const char *text)
+{
+	struct dialer *d = x->caller->dialer;
+	char identity[IPC_NAME_MAX + 1], copy[IPC_TEXT_MAX + 1];
+	uint64_t session_id = x->session_id;
+	strcpy(identity, x->caller->identity);
+	snprintf(copy, sizeof copy, "%s", text);
+	release(x);
+	timer_start(d->work_timer, 0);
+	d->events->on_failed(d->context, identity, session_id, reason, copy);
+}
+
+static enum ipc_dial_reason
+reason_of(enum socks_result result)
+{
+	switch (result) {
+	case SOCKS_NO_DESCRIPTOR:
+		return DIAL_REASON_NO_DESCRIPTOR;
+	case SOCKS_INTRODUCTION_FAILED:
+		return DIAL_REASON_OFFLINE;
+	case SOCKS_RENDEZVOUS_FAILED:
+	case SOCKS_INTRODUCTION_TIMED_OUT:
+		return DIAL_REASON_RENDEZVOUS;
+	case SOCKS_AUTHORIZATION_MISSING:
+	case SOCKS_AUTHORIZATION_WRONG:
+		return DIAL_REASON_AUTHORIZATION;
+	case SOCKS_BAD_ADDRESS:
+		return DIAL_REASON_BAD_ADDRESS;
+	case SOCKS_REFUSED:
+		return DIAL_REASON_PORT_REFUSED;
+	case SOCKS_TIMED_OUT:
+		return DIAL_REASON_TIMEOUT;
+	default:
+		return DIAL_REASON_OTHER;
+	}
+}
+
+static void start(struct dialing *x);
+
+static void
+on_connected(void *context, int fd)
+{
+	struct dialing *x = context;
+	struct dialer *d = x->caller->dialer;
+	char identity[IPC_NAME_MAX + 1];
+	uint64_t session_id = x->session_id;
+	strcpy(identity, x->caller->identity);
+	release(x);
+	timer_start(d->work_timer, 0);
+	d->events->on_connected(d->context, identity, session_id, fd);
+}
+
+static void
+on_refused(void *context, enum socks_result result)
+{
+	struct dialing *x = context;
+	if (result == SOCKS_NO_DESCRIPTOR && !x->tried_again) {
+		x->tried_again = true;
+		leave_under_way(x);
+		start(x);
+		return;
+	}
+	fail(x, reason_of(result), socks_result_text(result));
+}
+
+static void
+on_broken(void *context, const struct error *err)
+{
+	enum ipc_dial_reason reason = err->code == ERROR_TIMEOUT ? DIAL_REASON_TIMEOUT :
+	    err->code == ERROR_UNREACHABLE ? DIAL_REASON_TOR_DOWN : DIAL_REASON_OTHER;
+	fail(context, reason, err->text);
+}
+
+/* The same for the same identity and destination, and telling nothing about either. */
+static void
+make_isolation(const struct dialing *x, char out[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1])
+{
+	const struct caller *c = x->caller;
+	unsigned char digest[ISOLATION_BYTES];
+	struct hash hash;
+	hash_init(&hash, sizeof digest, c->dialer->secret, sizeof c->dialer->secret);
+	hash_update(&hash, c->identity, strlen(c->identity) + 1);
+	hash_update(&hash, x->host, strlen(x->host));
+	hash_final(&hash, digest, sizeof digest);
+	encode_hex(out, digest, sizeof digest);
+}
+
+static void
+start(struct dialing *x)
+{
+	static const struct dial_events events = { on_connected, on_refused, on_broken };
+	struct dialer *d = x->caller->dialer;
+	char isolation[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1];
+	make_isolation(x, isolation);
+	x->state = STATE_UNDER_WAY;
+	x->caller->under_way++;
+	d->under_way++;
+	x->dial = dial_new(d->loop, d->socks_path, slice_of_string(isolation), slice_of_string(x->host), x->port,
+	    x->deadline_ms, &events, x);
+	explicit_bzero(isolation, sizeof isolation);
+}
+
+static struct dialing *
+first_in_state(struct caller *c, enum state state)
+{
+	for (struct dialing *x = c->first; x != NULL; x = x->next)
+		if (x->state == state)
+			return x;
+	return NULL;
+}
+
+/* Starts one dial of the first identity that may have one more, which then goes to the end of the row. */
+static bool
+start_one(struct dialer *d)
+{
+	if (!d->ready || d->under_way >= DIALER_MAX)
+		return false;
+	for (struct caller *c = d->first; c != NULL; c = c->next) {
+		struct dialing *x = c->under_way < DIALER_PER_IDENTITY_MAX ? first_in_state(c, STATE_QUEUED) : NULL;
+		if (x == NULL)
+			continue;
+		unlink_caller(d, c);
+		append_caller(d, c);
+		x->deadline_ms = clock_monotonic_ms() + DIALER_DEADLINE_MS;
+		start(x);
+		return true;
+	}
+	return false;
+}
+
+/* Tells about one that was refused before tor was asked. */
+static bool
+fail_one_refused(struct dialer *d)
+{
+	if (d->refused == 0)
+		return false;
+	for (struct caller *c = d->first; c != NULL; c = c->next) {
+		struct dialing *x = first_in_state(c, STATE_REFUSED);
+		if (x != NULL) {
+			fail(x, x->reason, x->text);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Gives up one that has waited for tor too long; with *next_ms, when the next one will have. */
+static bool
+fail_one_waiting(struct dialer *d, int64_t now_ms, int64_t *next_ms)
+{
+	if (d->ready)
+		return false;
+	for (struct caller *c = d->first; c != NULL; c = c->next) {
+		struct dialing *x = first_in_state(c, STATE_QUEUED);
+		if (x == NULL)
+			continue;
+		int64_t since_ms = x->queued_ms > d->not_ready_since_ms ? x->queued_ms : d->not_ready_since_ms;
+		int64_t left_ms = since_ms + DIALER_TOR_WAIT_MS - now_ms;
+		if (left_ms <= 0) {
+			fail(x, DIAL_REASON_TOR_DOWN, "tor has not reached its network yet; `smtorp status` tells how far it is");
+			return true;
+		}
+		if (left_ms < *next_ms)
+			*next_ms = left_ms;
+	}
+	return false;
+}
+
+/* One callback of ours at a time, since each may change everything; the timer brings us back. */
+static void
+on_work(void *context)
+{
+	struct dialer *d = context;
+	int64_t next_ms = INT64_MAX;
+	if (fail_one_refused(d) || fail_one_waiting(d, clock_monotonic_ms(), &next_ms))
+		return;
+	while (start_one(d))
+		;
+	if (next_ms != INT64_MAX)
+		timer_start(d->work_timer, next_ms);
+}
+
+void
+dialer_set_ready(struct dialer *d, bool ready)
+{
+	if (d->ready == ready)
+		return;
+	d->ready = ready;
+	d->not_ready_since_ms = clock_monotonic_ms();
+	timer_start(d->work_timer, 0);
+}
+
+static int
+check_destination(const char *onion, uint16_t port, char host[IPC_ONION_MAX + 1], struct error *err)
+{
+	static const char suffix[] = ".onion";
+	const size_t suffix_len = sizeof suffix - 1;
+	unsigned char public_key[ONIONKEY_PUBLIC_BYTES];
+	struct slice name = slice_of_string(onion);
+	if (name.len < suffix_len || strcasecmp(onion + name.len - suffix_len, suffix) != 0)
+		return error_set(err, ERROR_INVALID, "only .onion names can be dialled");
+	name.len -= suffix_len;
+	if (onionkey_parse_name(name, public_key, err) != 0)
+		return -1;
+	if (port != 25 && port != 465)
+		return error_set(err, ERROR_INVALID, "mail goes to the ports 25 and 465 only, not to %u", port);
+	onionkey_name(public_key, host); /* in one spelling, so that a destination has one circuit */
+	memcpy(host + ONIONKEY_NAME_LEN, suffix, sizeof suffix);
+	return 0;
+}
+
+void
+dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const char *onion, uint16_t port)
+{
+	struct caller *c = find_or_add_caller(d, identity);
+	struct dialing *x = calloc(1, sizeof *x);
+	struct error err = { 0 };
+	assert(x != NULL);
+	*x = (struct dialing){ .caller = c, .session_id = session_id, .port = port, .queued_ms = clock_monotonic_ms() };
+	if (find(c, session_id) != NULL) {
+		x->reason = DIAL_REASON_OTHER;
+		error_set(&err, ERROR_INVALID, "this session is being dialled already");
+	} else if (c->count >= DIALER_QUEUE_MAX) {
+		x->reason = DIAL_REASON_OTHER;
+		error_set(&err, ERROR_BUSY, "too many connections are waiting to be made");
+	} else if (check_destination(onion, port, x->host, &err) != 0) {
+		x->reason = DIAL_REASON_BAD_ADDRESS;
+	}
+	if (err.code != ERROR_NONE) {
+		x->state = STATE_REFUSED;
+		x->text = strdup(err.text);
+		assert(x->text != NULL);
+		d->refused++;
+	}
+	*c->last = x;
+	c->last = &x->next;
+	c->count++;
+	timer_start(d->work_timer, 0);
+}
+
+void
+dialer_cancel(struct dialer *d, const char *identity, uint64_t session_id)
+{
+	struct caller *c = find_caller(d, identity);
+	struct dialing *x = c == NULL ? NULL : find(c, session_id);
+	if (x == NULL)
+		return;
+	release(x);
+	timer_start(d->work_timer, 0);
+}
+
+void
+dialer_cancel_all(struct dialer *d, const char *identity)
+{
+	struct caller *c;
+	while ((c = find_caller(d, identity)) != NULL)
+		release(c->first); /* frees the caller with its last one */
+	timer_start(d->work_timer, 0);
+}
+
+void
+dialer_free(struct dialer *d)
+{
+	if (d == NULL)
+		return;
+	while (d->first != NULL)
+		release(d->first->first);
+	timer_free(d->work_timer);
+	explicit_bzero(d->secret, sizeof d->secret);
+	free(d);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Connections to onion services through tor's SOCKS socket.
+ *
+ * A dial is known by its identity's local name and a session id of that identity's choosing. It goes to a version 3
+ * onion name and to port 25 or 465, and nowhere else. Identity and destination together choose the circuit, by
+ * SOCKS credentials that are a keyed hash of both; the key is random and dies with the process.
+ *
+ * Dials of an identity start in order; identities take turns. DIALER_PER_IDENTITY_MAX of an identity and DIALER_MAX in
+ * all are under way at a time, others wait. While tor is not ready dials wait as well, at most
+ * DIALER_TOR_WAIT_MS, so that what is sent while a node starts goes out when it has started.
+ *
+ * A dial under way has DIALER_DEADLINE_MS. When tor finds no descriptor it is made once more at once,
+ * because tor 0.4.9 may report that for a fetch that succeeded after all.
+ *
+ * Onion names and credentials are never logged and stand in no error text.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/messages.h"
+#include "loop/loop.h"
+
+#define DIALER_DEADLINE_MS 180000
+#define DIALER_TOR_WAIT_MS 60000
+#define DIALER_PER_IDENTITY_MAX 32
+#define DIALER_MAX 96                /* below tor's MaxClientCircuitsPending (torrc.h) */
+#define DIALER_QUEUE_MAX 4096        /* waiting or under way, of an identity */
+
+struct dialer;
+
+/* One of the two fires once for each dial, from the loop, unless it is cancelled. They may dial and cancel. */
+struct dialer_events {
+	/* fd is the callee's: nonblocking, close-on-exec, and not one byte of what the peer sent was read from it. */
+	void (*on_connected)(void *context, const char *identity, uint64_t session_id, int fd);
+	/* text: what happened and what can be done, one line. */
+	void (*on_failed)(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason,
+	    const char *text);
+};
+
+/* socks_path is copied (at most 107 bytes). events is borrowed. */
+struct dialer *dialer_new(struct loop *loop, const char *socks_path, const struct dialer_events *events,
+    void *context);
+void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a word; not from within an event */
+
+/* Whether tor can be asked. Not ready in the beginning. Dials under way go on. */
+void dialer_set_ready(struct dialer *dialer, bool ready);
+
+/* onion: 56 letters and ".onion". What is wrong with it comes by on_failed. */
+void dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id, const char *onion, uint16_t port);
+
+/* Ends a dial; no event fires for it any more. Unknown ones are no error: they may just have been connected. */
+void dialer_cancel(struct dialer *dialer, const char *identity, uint64_t session_id);
+void dialer_cancel_all(struct dialer *dialer, const char *identity);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The onion services of a node's identities: added to tor with our own keys, watched until they are published.
+ *
+ * tor forgets them when the control connection ends. Keys are not kept here: whoever makes a new connection adds
+ * them again.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "ipc/messages.h"
+#include "loop/loop.h"
+#include "onionkey/onionkey.h"
+#include "tor/control.h"
+
+#define SERVICES_MAX 256
+
+struct services;
+
+/* The state of a service changed. uploaded: directories that hold its descriptor. detail: one line for people. */
+typedef void services_callback(void *context, const char *identity, enum ipc_publication state, unsigned uploaded,
+    const char *detail);
+
+/* control and context are borrowed for the life of the object. The connection must deliver HS_DESC events. */
+struct services *services_new(struct control *control, services_callback *callback, void *context);
+void services_free(struct services *services); /* takes NULL; leaves tor as it is */
+
+/* Publishes an identity's service, whose ports 25 and 465 lead to these Unix sockets. key is borrowed for the call.
+ * A service of this identity that is there already is taken back first. Later trouble comes by the callback.
+ * ERROR_INVALID when tor could not take a path (it must be absolute, printable ASCII, without spaces and quotes),
+ * ERROR_EXISTS when another identity has this key, ERROR_BUSY. */
+int services_add(struct services *services, const char *identity, const struct onionkey *key, const char *path_25,
+    const char *path_465, struct error *err);
+
+/* Takes the service back. Streams that are open stay so: their owner closes them. Unknown names are no error. */
+void services_remove(struct services *services, const char *identity);
+
+/* To be called with the words of each HS_DESC event. */
+void services_take_event(struct services *services, struct slice words, int64_t now_ms);
