@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * smtorp-tor SOCKS-PATH: the role that speaks to tor. Descriptor 3 is the parent, descriptor 4 an authenticated
+ * control connection that owns the tor process.
+ *
+ * It publishes the onion services and makes the connections that mail@ID asks for, which it hands to smtp@ID. It reads
+ * nothing that a peer wrote. When tor is gone, so is this process: the parent starts both anew and adds the services again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/role.h"
+#include "onionkey/onionkey.h"
+#include "tor/control.h"
+#include "tor/dialer.h"
+#include "tor/services.h"
+#include "tor/status.h"
+
+#define CONTROL_FD 4
+
+/* The channel to mail or smtp of one identity. */
+struct peer {
+	struct peer *next;
+	enum role role;
+	char identity[IPC_NAME_MAX + 1];
+	struct channel *channel;
+};
+
+static struct {
+	struct control *control;
+	struct services *services;
+	struct dialer *dialer;
+	struct status status;
+	bool version_is_known;
+	struct peer *peers;
+} self;
+
+static struct peer *
+find_peer(enum role role, const char *identity)
+{
+	for (struct peer *p = self.peers; p != NULL; p = p->next)
+		if (p->role == role && strcmp(p->identity, identity) == 0)
+			return p;
+	return NULL;
+}
+
+static void
+remove_peer(struct peer *peer)
+{
+	struct peer **at = &self.peers;
+	while (*at != peer)
+		at = &(*at)->next;
+	*at = peer->next;
+	if (peer->role == ROLE_MAIL)
+		dialer_cancel_all(self.dialer, peer->identity); /* nobody is left who knows these sessions */
+	channel_free(peer->channel);
+	free(peer);
+}
+
+/* ---- what tor says */
+
+static void
+tell_status(void)
+{
+	struct ipc_message m = { .type = IPC_TYPE_TOR_STATE, .fd = -1 };
+	m.tor_state.bootstrap_percent = (uint8_t)self.status.bootstrap_percent;
+	snprintf(m.tor_state.version, sizeof m.tor_state.version, "%s", self.status.version);
+	snprintf(m.tor_state.phase, sizeof m.tor_state.phase, "%s", self.status.phase);
+	role_tell_parent(&m);
+	dialer_set_ready(self.dialer, self.version_is_known && self.status.bootstrap_percent == 100);
+}
+
+static void
+take_status(struct slice words)
+{
+	unsigned before = self.status.bootstrap_percent;
+	if (!self.version_is_known || !status_take(&self.status, words))
+		return; /* before the version is known the same comes with it: see on_info() */
+	if (self.status.bootstrap_percent == 100 && before < 100)
+		log_info("tor has reached its network");
+	tell_status();
+}
+
+static void
+on_event(void *context, const struct reply *event)
+{
+	(void)context;
+	struct slice words = reply_text(event, 0), rest = words, kind;
+	if (!reply_next_word(&rest, &kind))
+		return;
+	if (slice_is(kind, "STATUS_CLIENT") || slice_is(kind, "STATUS_GENERAL"))
+		take_status(rest);
+	else if (slice_is(kind, "HS_DESC"))
+		services_take_event(self.services, words, clock_monotonic_ms());
+}
+
+static void
+on_control_end(void *context, const struct error *err)
+{
+	(void)context;
+	log_error("%s, so this role ends; the parent starts both again", err->text);
+	role_quit(1);
+}
+
+static void
+on_info(void *context, const struct reply *answer)
+{
+	(void)context;
+	struct slice version, phase;
+	struct error err = { 0 };
+	if (answer->code != 250 || !reply_value(answer, "version", &version))
+		version = slice_of_string("");
+	if (status_set_version(&self.status, version, &err) != 0) {
+		log_error("%s", err.text);
+		snprintf(self.status.phase, sizeof self.status.phase, "%.*s", STATUS_PHASE_MAX, err.text);
+		tell_status();
+		role_quit(1); /* and tor with us: nothing is to be published by it */
+		return;
+	}
+	log_info("tor %s", self.status.version);
+	self.version_is_known = true;
+	if (reply_value(answer, "status/bootstrap-phase", &phase))
+		status_take(&self.status, phase);
+	tell_status();
+}
+
+static void
+on_subscribed(void *context, const struct reply *answer)
+{
+	(void)context;
+	struct slice why = reply_text(answer, 0);
+	if (answer->code == 250)
+		return;
+	log_error("tor does not tell its events (%u %.*s), so this role ends", answer->code, (int)why.len,
+	    (const char *)why.data);
+	role_quit(1);
+}
+
+static void
+greet_tor(void)
+{
+	struct error err = { 0 };
+	if (control_send(self.control, slice_of_string("SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC"), on_subscribed, NULL,
+	    &err) != 0 ||
+	    control_send(self.control, slice_of_string("GETINFO version status/bootstrap-phase"), on_info, NULL, &err) != 0)
+		on_control_end(NULL, &err);
+}
+
+/* ---- services */
+
+static void
+on_service(void *context, const char *identity, enum ipc_publication state, unsigned uploaded, const char *detail)
+{
+	(void)context;
+	struct ipc_message m = { .type = IPC_TYPE_SERVICE_STATE, .fd = -1 };
+	snprintf(m.service_state.identity, sizeof m.service_state.identity, "%s", identity);
+	m.service_state.state = (uint8_t)state;
+	m.service_state.uploaded = uploaded;
+	snprintf(m.service_state.detail, sizeof m.service_state.detail, "%s", detail);
+	role_tell_parent(&m);
+	if (state == SERVICE_FAILED)
+		log_warn("the onion service of %s is not published: %s", identity, detail);
+}
+
+static int
+read_key(int fd, struct onionkey *key, struct error *err)
+{
+	struct buffer bytes;
+	buffer_init(&bytes, ONIONKEY_FILE_BYTES + 1);
+	int result = file_read_all(fd, &bytes, err);
+	if (result == 0)
+		result = onionkey_from_file(slice_of(buffer_bytes(&bytes), buffer_len(&bytes)), key, err);
+	if (bytes.data != NULL)
+		explicit_bzero(bytes.data, bytes.capacity);
+	buffer_finish(&bytes);
+	return result;
+}
+
+static void
+add_service(const struct ipc_message *m)
+{
+	struct onionkey key = { 0 };
+	struct error err = { 0 };
+	if (read_key(m->fd, &key, &err) != 0 || services_add(self.services, m->service_add.identity, &key,
+	    m->service_add.path_25, m->service_add.path_465, &err) != 0)
+		on_service(NULL, m->service_add.identity, SERVICE_FAILED, 0, err.text);
+	onionkey_wipe(&key);
+}
+
+/* ---- dialling */
+
+static void
+on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason, const char *text)
+{
+	(void)context;
+	struct peer *mail = find_peer(ROLE_MAIL, identity);
+	struct ipc_message m = { .type = IPC_TYPE_DIAL_FAILED, .fd = -1 };
+	if (mail == NULL)
+		return;
+	m.dial_failed.session_id = session_id;
+	m.dial_failed.reason = (uint8_t)reason;
+	snprintf(m.dial_failed.text, sizeof m.dial_failed.text, "%s", text);
+	channel_send(mail->channel, &m, NULL); /* when it is gone, on_peer_end() will say so */
+}
+
+static void
+on_connected(void *context, const char *identity, uint64_t session_id, int fd)
+{
+	struct peer *smtp = find_peer(ROLE_SMTP, identity);
+	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = fd };
+	struct error err = { 0 };
+	m.connected.session_id = session_id;
+	if (smtp == NULL)
+		error_set(&err, ERROR_BUSY, "the identity's smtp role is being started again");
+	if (smtp == NULL || channel_send(smtp->channel, &m, &err) != 0)
+		on_failed(context, identity, session_id, DIAL_REASON_OTHER, err.text);
+	file_close(&fd);
+}
+
+static void
+on_peer_message(void *context, struct ipc_message *m)
+{
+	struct peer *peer = context;
+	if (m->type == IPC_TYPE_DIAL)
+		dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion, m->dial.port);
+	else if (m->type == IPC_TYPE_DIAL_CANCEL)
+		dialer_cancel(self.dialer, peer->identity, m->dial_cancel.session_id);
+}
+
+static void
+on_peer_end(void *context, const struct error *err)
+{
+	struct peer *peer = context;
+	if (err->code != ERROR_CLOSED)
+		log_warn("%s@%s: %s", ipc_role_name(peer->role), peer->identity, err->text);
+	remove_peer(peer); /* the parent sends a new channel when that role runs again */
+}
+
+/* ---- what the parent says */
+
+static void
+on_peer(void *context, enum role role, const char *identity, int fd)
+{
+	static const struct channel_events events = { on_peer_message, on_peer_end };
+	(void)context;
+	struct peer *peer = find_peer(role, identity);
+	if (peer != NULL)
+		remove_peer(peer);
+	peer = calloc(1, sizeof *peer);
+	if (peer == NULL || (role != ROLE_MAIL && role != ROLE_SMTP)) {
+		free(peer);
+		file_close(&fd);
+		return;
+	}
+	peer->role = role;
+	snprintf(peer->identity, sizeof peer->identity, "%s", identity);
+	peer->channel = channel_new(role_loop(), fd, ROLE_TOR, role, &events, peer);
+	peer->next = self.peers;
+	self.peers = peer;
+}
+
+static void
+on_peer_gone(void *context, enum role role, const char *identity)
+{
+	(void)context;
+	struct peer *peer = find_peer(role, identity);
+	if (peer != NULL)
+		remove_peer(peer);
+}
+
+static void
+on_parent(void *context, struct ipc_message *m)
+{
+	(void)context;
+	if (m->type == IPC_TYPE_SERVICE_ADD)
+		add_service(m);
+	else if (m->type == IPC_TYPE_SERVICE_REMOVE)
+		services_remove(self.services, m->service_remove.identity);
+}
+
+/* Nothing to finish: tor takes its services back when the control connection is closed. */
+static void
+on_stop(void *context)
+{
+	(void)context;
+	role_quit(0);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
+	static const struct control_events control_events = { on_event, on_control_end };
+	static const struct dialer_events dialer_events = { on_connected, on_failed };
+	if (argc != 2 || strlen(argv[1]) >= sizeof ((struct sockaddr_un *)NULL)->sun_path) {
+		fprintf(stderr, "smtorp-tor is started by smtorpd\n");
+		return 2;
+	}
+	role_init(ROLE_TOR, &role_events, NULL);
+	self.control = control_new(role_loop(), CONTROL_FD, &control_events, NULL);
+	self.services = services_new(self.control, on_service, NULL);
+	self.dialer = dialer_new(role_loop(), argv[1], &dialer_events, NULL);
+	greet_tor();
+	int status = role_run();
+	dialer_free(self.dialer);
+	while (self.peers != NULL) {
+		struct peer *peer = self.peers;
+		self.peers = peer->next;
+		channel_free(peer->channel);
+		free(peer);
+	}
+	services_free(self.services);
+	control_free(self.control);
+	return status;
+}
