@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define INPUT_MAX_BYTES 65536
+#define REPLIES_MAX_BYTES 65536
+/* Replies that the client does not fetch: no further command is looked at. */
+#define OUTPUT_PAUSE_BYTES 16384
+#define OUTPUT_MAX_BYTES (OUTPUT_PAUSE_BYTES + REPLIES_MAX_BYTES)
+#define PROGRESS_BYTES 16384
+#define GOODBYE_MS 5000
+
+static void
+flush_replies(struct session *s)
+{
+	size_t len = buffer_len(&s->out);
+	if (len > 0 && stream_write(s->stream, buffer_bytes(&s->out), len, NULL) == 0)
+		buffer_consume(&s->out, len);
+	else
+		buffer_finish(&s->out); /* the stream has ended; its on_end follows */
+}
+
+void
+session_reply(struct session *s, enum answer which, const char *added)
+{
+	if (answer_write(&s->out, which, added, NULL) != 0)
+		session_close(s); /* cannot be with OUTPUT_PAUSE_BYTES kept, but a lost reply would shift all others */
+}
+
+void
+session_refuse(struct session *s, enum answer which)
+{
+	session_reply(s, which, NULL);
+	if (++s->errors < SMTPD_ERRORS_MAX)
+		return;
+	session_reply(s, ANSWER_TOO_MANY_ERRORS, NULL);
+	session_close(s);
+}
+
+void
+session_close(struct session *s)
+{
+	if (s->mode == SESSION_CLOSING)
+		return;
+	s->mode = SESSION_CLOSING;
+	transaction_reset(s);
+	flush_replies(s);
+	timer_stop(s->timer);
+	stream_finish(s->stream, GOODBYE_MS);
+}
+
+void
+session_stop(struct session *s)
+{
+	s->is_stopping = true;
+	if (s->mode == SESSION_CLOSING || s->mode == SESSION_WAITING)
+		return;
+	if (s->mode == SESSION_STARTING_TLS) {
+		session_close(s);
+		return;
+	}
+	session_reply(s, ANSWER_CLOSING, NULL);
+	session_close(s);
+}
+
+/* Takes one line off the input. false: none is there yet, or it was refused. */
+static bool
+take_line(struct session *s, struct buffer *in)
+{
+	struct slice all = slice_of(buffer_bytes(in), buffer_len(in));
+	size_t most = all.len < COMMAND_LINE_MAX_BYTES ? all.len : COMMAND_LINE_MAX_BYTES;
+	const unsigned char *lf = memchr(all.data, '\n', most);
+	if (lf == NULL) {
+		if (all.len < COMMAND_LINE_MAX_BYTES)
+			return false;
+		session_reply(s, ANSWER_LINE_TOO_LONG, NULL);
+		session_close(s);
+		return false;
+	}
+	size_t len = (size_t)(lf - all.data);
+	unsigned char line[COMMAND_LINE_MAX_BYTES]; /* a copy: verbs may look whether input is left */
+	memcpy(line, all.data, len);
+	buffer_consume(in, len + 1);
+	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	if (len == 0 || line[len - 1] != '\r')
+		session_refuse(s, ANSWER_NOT_A_LINE);
+	else if (s->mode == SESSION_COMMAND)
+		session_command(s, slice_of(line, len - 1));
+	else
+		verb_auth_answer(s, slice_of(line, len - 1));
+	explicit_bzero(line, len); /* it may be a password */
+	return true;
+}
+
+/* A message must keep coming: the timer moves only when a good piece of it has. */
+static bool
+take_content(struct session *s, struct buffer *in, bool (*take)(struct session *, struct buffer *))
+{
+	size_t before = buffer_len(in);
+	bool has_more = take(s, in);
+	s->progress_bytes += (unsigned)(before - buffer_len(in));
+	if (s->progress_bytes >= PROGRESS_BYTES || s->mode == SESSION_COMMAND) {
+		s->progress_bytes = 0;
+		timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	}
+	return has_more;
+}
+
+/* One step. false: it needs more input, or somebody else's answer. */
+static bool
+step(struct session *s)
+{
+	struct buffer *in = stream_input(s->stream);
+	switch (s->mode) {
+	case SESSION_COMMAND:
+	case SESSION_AUTH_PLAIN:
+	case SESSION_AUTH_LOGIN:
+	case SESSION_AUTH_PASSWORD:
+		return take_line(s, in);
+	case SESSION_DATA:
+		return take_content(s, in, verb_take_data);
+	case SESSION_CHUNK:
+		return take_content(s, in, verb_take_chunk);
+	case SESSION_WAITING:
+	case SESSION_STARTING_TLS:
+	case SESSION_CLOSING:
+		break;
+	}
+	return false;
+}
+
+void
+session_run(struct session *s)
+{
+	if (s->is_running)
+		return;
+	s->is_running = true;
+	while (stream_output_len(s->stream) + buffer_len(&s->out) < OUTPUT_PAUSE_BYTES && step(s))
+		;
+	s->is_running = false;
+	/* While the owner thinks about a message the replies before it wait too: one flight back for one flight in. */
+	if (s->mode != SESSION_WAITING)
+		flush_replies(s);
+}
+
+static void
+on_input(void *context)
+{
+	session_run(context);
+}
+
+static void
+on_drained(void *context)
+{
+	struct session *s = context;
+	if (buffer_len(stream_input(s->stream)) > 0)
+		stream_resume_input(s->stream);
+}
+
+static void
+on_tls(void *context)
+{
+	verb_on_tls(context);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	(void)err;
+	session_free(context);
+}
+
+static void
+on_timeout(void *context)
+{
+	struct session *s = context;
+	if (s->mode == SESSION_STARTING_TLS) {
+		session_close(s);
+		return;
+	}
+	if (s->mode == SESSION_WAITING) {
+		session_reply(s, ANSWER_TRY_LATER, NULL);
+		s->transaction_id = 0; /* an answer that comes later finds nobody */
+	}
+	session_reply(s, ANSWER_TIMEOUT, NULL);
+	session_close(s);
+}
+
+struct session *
+session_new(struct smtpd_listener *listener, int fd, unsigned slot)
+{
+	static const struct stream_events events = { on_input, on_drained, on_tls, on_end };
+	struct smtpd *server = listener->server;
+	struct session *s = calloc(1, sizeof *s);
+	if (s == NULL) {
+		close(fd);
+		return NULL;
+	}
+	*s = (struct session){ .server = server, .listener = listener, .slot = slot, .mode = SESSION_COMMAND };
+	buffer_init(&s->out, REPLIES_MAX_BYTES);
+	s->stream = stream_new(server->loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &events, s);
+	s->timer = timer_new(server->loop, on_timeout, s);
+	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	listener->sessions++;
+	bool tls_at_once = listener->config.kind == SMTPD_SMTORP || listener->config.kind == SMTPD_SUBMISSIONS;
+	if (tls_at_once) {
+		s->mode = SESSION_STARTING_TLS;
+		if (stream_start_tls_server(s->stream, listener->config.tls,
+		        listener->config.kind == SMTPD_SMTORP ? TLS_ALPN_SMTORP : NULL, NULL) != 0)
+			session_close(s);
+	} else {
+		session_reply(s, ANSWER_GREETING, listener->config.hostname);
+		flush_replies(s);
+	}
+	return s;
+}
+
+void
+session_free(struct session *s)
+{
+	assert(!s->is_running);
+	s->listener->sessions--;
+	transaction_reset(s);
+	if (s->credentials != NULL)
+		sasl_wipe(s->credentials);
+	free(s->credentials);
+	free(s->login);
+	buffer_finish(&s->out);
+	timer_free(s->timer);
+	stream_free(s->stream);
+	smtpd_forget(s);
+	free(s);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message while it comes in: up to 64 KiB in memory, then in a memfd that is sealed before anybody else sees it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+#define SPOOL_INLINE_MAX_BYTES 65536
+
+/* What all the spools of a server may hold together. */
+struct spool_budget {
+	uint64_t max_bytes;
+	uint64_t used_bytes;
+};
+
+struct spool {
+	struct spool_budget *budget;
+	struct buffer memory;
+	int fd; /* -1 while everything is in memory */
+	uint64_t len_bytes;
+	uint64_t max_bytes;
+};
+
+/* budget is borrowed. max_bytes: of this message. */
+void spool_init(struct spool *spool, uint64_t max_bytes, struct spool_budget *budget);
+
+/* ERROR_TOO_LARGE over the message's maximum, ERROR_BUSY over the budget (of which the last quarter is for messages that
+ * stay in memory, so that large ones cannot keep small ones out), ERROR_NO_MEMORY, ERROR_BUSY when the kernel has no
+ * descriptor or memory left. The spool is of no use then. */
+int spool_append(struct spool *spool, struct slice bytes, struct error *err);
+
+/* Nothing more comes: *bytes borrows what is in memory and *fd is -1, or *fd is the sealed memfd, still the spool's. */
+int spool_seal(struct spool *spool, struct slice *bytes, int *fd, struct error *err);
+
+void spool_finish(struct spool *spool); /* frees; fine to call again */
