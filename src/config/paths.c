@@ -2,6 +2,7 @@
 #include "config/paths.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +57,19 @@ name_hash(const char *name, char out[ENCODE_BASE32_LEN(8) + 1])
 	encode_base32(out, bytes, sizeof bytes);
 }
 
+/* Letters that need no quoting anywhere: tor's ADD_ONION takes no others in the name of a socket. */
+static bool
+is_plain(const char *path)
+{
+	return path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@")] == '\0';
+}
+
 static int
 set_runtime(const char *folder, const char *name, struct paths *out, struct error *err)
 {
 	if (join(folder, name, out->runtime, err) != 0)
 		return -1;
-	if (strlen(out->runtime) <= PATHS_RUNTIME_MAX)
+	if (strlen(out->runtime) <= PATHS_RUNTIME_MAX && is_plain(out->runtime))
 		return 0;
 	char hash[ENCODE_BASE32_LEN(8) + 1];
 	name_hash(out->runtime, hash);

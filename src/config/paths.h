@@ -5,8 +5,9 @@
  *   SMTORP_HOME=H (or --home H)   H/smtorp.conf, H, H/run
  *   else, for a user              $XDG_CONFIG_HOME/smtorp, $XDG_DATA_HOME/smtorp, $XDG_RUNTIME_DIR/smtorp (or data/run)
  *
- * Unix socket names are at most 107 bytes. When the runtime folder's name leaves no room for them, a folder
- * /tmp/smtorp-UID-HASH (mode 0700, checked) stands in for it.
+ * Unix socket names are at most 107 bytes, and tor takes only plain ones. When the runtime folder's name leaves no
+ * room for them or holds other letters than A-Z a-z 0-9 / . _ - + @, a folder /tmp/smtorp-UID-HASH (mode 0700, checked)
+ * stands in for it.
  */
 #pragma once
 

@@ -29,6 +29,7 @@ static const struct {
 	{ NULL, NULL, "/home/alice", "relative", "relative", "relative", "/home/alice/.config/smtorp/smtorp.conf",
 	    "/home/alice/.local/share/smtorp", "/home/alice/.local/share/smtorp/run" },
 	{ LONG_HOME, NULL, NULL, NULL, NULL, NULL, LONG_HOME "/smtorp.conf", LONG_HOME, "/tmp/smtorp-" },
+	{ "/a b", NULL, NULL, NULL, NULL, NULL, "/a b/smtorp.conf", "/a b", "/tmp/smtorp-" },
 };
 
 static void

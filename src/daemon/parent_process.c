@@ -137,9 +137,9 @@ static char *const *
 environment(void)
 {
 	static char asan[256], ubsan[256];
-	static const char *all[5] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"LANG=C.UTF-8" };
-	size_t n = 2;
+	static const char *all[6] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"LANG=C.UTF-8", "DOVECOT_HOSTNAME=localhost" /* else its Maildir names tell the machine's name */ };
+	size_t n = 3;
 	if ((all[n] = sanitizer_options("ASAN_OPTIONS", asan, sizeof asan)) != NULL)
 		n++;
 	if ((all[n] = sanitizer_options("UBSAN_OPTIONS", ubsan, sizeof ubsan)) != NULL)
