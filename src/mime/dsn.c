@@ -11,6 +11,7 @@
 #include "mime/lines.h"
 
 #define MESSAGE_ID_MAX 250
+#define ADDRESS_FIELD_MAX 900 /* an address that is not one cannot make the line too long */
 
 /* Writes on until something fails; the caller looks once, at the end. */
 struct writer {
@@ -82,7 +83,8 @@ static void
 put_utf8_address(struct writer *w, struct slice address)
 {
 	const char *p = (const char *)address.data;
-	for (size_t left = address.len; left > 0;) {
+	size_t written = 0;
+	for (size_t left = address.len; left > 0 && written < ADDRESS_FIELD_MAX;) {
 		gunichar c = g_utf8_get_char_validated(p, (gssize)left);
 		bool is_char = c != (gunichar)-1 && c != (gunichar)-2;
 		size_t len = is_char ? (size_t)g_utf8_skip[(unsigned char)*p] : 1;
@@ -94,6 +96,7 @@ put_utf8_address(struct writer *w, struct slice address)
 		else
 			snprintf(escaped, sizeof escaped, "\\x{%02X}", (unsigned)c);
 		put(w, escaped);
+		written += strlen(escaped);
 		p += len;
 		left -= len;
 	}
