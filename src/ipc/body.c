@@ -16,7 +16,8 @@ map_sealed(int fd, size_t max_bytes, struct body *out, struct error *err)
 		return -1;
 	if (len == 0)
 		return error_set(err, ERROR_PROTOCOL, "an empty body came in a descriptor");
-	void *mapping = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	/* Not MAP_SHARED: kernels before 6.7 refuse that for what is sealed against writing, even to read. */
+	void *mapping = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (mapping == MAP_FAILED)
 		return error_set_errno(err, errno, "cannot map a body of %zu bytes", len);
 	out->mapping = mapping;
