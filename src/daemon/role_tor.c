@@ -303,9 +303,9 @@ main(int argc, char **argv)
 		return 2;
 	}
 	role_init(ROLE_TOR, &role_events, NULL);
-	self.control = control_new(role_loop(), CONTROL_FD, &control_events, NULL);
+	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
-	self.dialer = dialer_new(role_loop(), argv[1], &dialer_events, NULL);
+	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);
 	greet_tor();
 	int status = role_run();
 	dialer_free(self.dialer);

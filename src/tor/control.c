@@ -26,6 +26,7 @@ struct command {
 
 struct control {
 	int fd;
+	int64_t timeout_ms;
 	const struct control_events *events;
 	void *context;
 	struct watch *readable, *writable;
@@ -83,7 +84,8 @@ on_answer_timer(void *context)
 {
 	struct control *t = context;
 	struct error err = { 0 };
-	error_set(&err, ERROR_TIMEOUT, "tor did not answer a command for %d seconds", CONTROL_TIMEOUT_MS / 1000);
+	error_set(&err, ERROR_TIMEOUT, "tor did not answer a command for %lld seconds",
+	    (long long)(t->timeout_ms / 1000));
 	end(t, &err);
 }
 
@@ -98,7 +100,7 @@ handle(struct control *t, struct error *err)
 		return error_set(err, ERROR_PROTOCOL, "tor answered without being asked");
 	struct command *c = take_first(t);
 	if (t->first != NULL)
-		timer_start(t->answer_timer, CONTROL_TIMEOUT_MS);
+		timer_start(t->answer_timer, t->timeout_ms);
 	else
 		timer_stop(t->answer_timer);
 	if (c->callback != NULL)
@@ -163,12 +165,12 @@ on_writable(void *context)
 }
 
 struct control *
-control_new(struct loop *loop, int fd, const struct control_events *events, void *context)
+control_new(struct loop *loop, int fd, int64_t timeout_ms, const struct control_events *events, void *context)
 {
 	struct control *t = calloc(1, sizeof *t);
 	assert(t != NULL);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*t = (struct control){ .fd = fd, .events = events, .context = context };
+	*t = (struct control){ .fd = fd, .timeout_ms = timeout_ms, .events = events, .context = context };
 	t->last = &t->first;
 	buffer_init(&t->input, REPLY_LINE_MAX_BYTES + 2 + READ_BYTES);
 	reply_init(&t->reply);
@@ -221,7 +223,7 @@ control_send(struct control *t, struct slice command, control_callback *callback
 	memcpy(bytes + command.len, "\r\n", 2);
 	*c = (struct command){ .callback = callback, .context = context, .bytes = bytes, .len = command.len + 2 };
 	if (t->first == NULL)
-		timer_start(t->answer_timer, CONTROL_TIMEOUT_MS);
+		timer_start(t->answer_timer, t->timeout_ms);
 	*t->last = c;
 	t->last = &c->next;
 	t->count++;

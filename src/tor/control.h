@@ -4,9 +4,11 @@
  * queue, an answer to each in order, and events.
  *
  * tor answers nothing at all to some malformed commands, and a tor that hangs would hang us: when an answer stays
- * out for CONTROL_TIMEOUT_MS, the connection counts as broken.
+ * out for too long, the connection counts as broken.
  */
 #pragma once
+
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -30,8 +32,9 @@ struct control_events {
 /* The answer to a command, borrowed until the callback returns. May send further commands. */
 typedef void control_callback(void *context, const struct reply *answer);
 
-/* Takes over fd. events is borrowed. */
-struct control *control_new(struct loop *loop, int fd, const struct control_events *events, void *context);
+/* Takes over fd. timeout_ms: for each answer. events is borrowed. */
+struct control *control_new(struct loop *loop, int fd, int64_t timeout_ms, const struct control_events *events,
+    void *context);
 void control_free(struct control *control); /* takes NULL; closes; not from within on_event or an answer */
 
 /* Sends a command: one line without its CRLF. It is copied, and the copy is wiped once it is sent, since it may hold a

@@ -44,6 +44,7 @@ struct caller {
 struct dialer {
 	struct loop *loop;
 	char socks_path[IPC_PATH_MAX + 1];
+	struct dialer_limits limits;
 	const struct dialer_events *events;
 	void *context;
 	struct timer *work_timer;        /* starts what can be started; ends what has waited too long */
@@ -57,11 +58,12 @@ struct dialer {
 static void on_work(void *context);
 
 struct dialer *
-dialer_new(struct loop *loop, const char *socks_path, const struct dialer_events *events, void *context)
+dialer_new(struct loop *loop, const char *socks_path, struct dialer_limits limits, const struct dialer_events *events,
+    void *context)
 {
 	struct dialer *d = calloc(1, sizeof *d);
 	assert(d != NULL && strlen(socks_path) <= IPC_PATH_MAX);
-	*d = (struct dialer){ .loop = loop, .events = events, .context = context };
+	*d = (struct dialer){ .loop = loop, .limits = limits, .events = events, .context = context };
 	strcpy(d->socks_path, socks_path);
 	d->last = &d->first;
 	d->not_ready_since_ms = clock_monotonic_ms();
@@ -273,15 +275,15 @@ first_in_state(struct caller *c, enum state state)
 static bool
 start_one(struct dialer *d)
 {
-	if (!d->ready || d->under_way >= DIALER_MAX)
+	if (!d->ready || d->under_way >= d->limits.under_way_max)
 		return false;
 	for (struct caller *c = d->first; c != NULL; c = c->next) {
-		struct dialing *x = c->under_way < DIALER_PER_IDENTITY_MAX ? first_in_state(c, STATE_QUEUED) : NULL;
+		struct dialing *x = c->under_way < d->limits.identity_max ? first_in_state(c, STATE_QUEUED) : NULL;
 		if (x == NULL)
 			continue;
 		unlink_caller(d, c);
 		append_caller(d, c);
-		x->deadline_ms = clock_monotonic_ms() + DIALER_DEADLINE_MS;
+		x->deadline_ms = clock_monotonic_ms() + d->limits.deadline_ms;
 		start(x);
 		return true;
 	}
@@ -315,7 +317,7 @@ fail_one_waiting(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 		if (x == NULL)
 			continue;
 		int64_t since_ms = x->queued_ms > d->not_ready_since_ms ? x->queued_ms : d->not_ready_since_ms;
-		int64_t left_ms = since_ms + DIALER_TOR_WAIT_MS - now_ms;
+		int64_t left_ms = since_ms + d->limits.tor_wait_ms - now_ms;
 		if (left_ms <= 0) {
 			fail(x, DIAL_REASON_TOR_DOWN, "tor has not reached its network yet; `smtorp status` tells how far it is");
 			return true;
@@ -380,7 +382,7 @@ dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const c
 	if (find(c, session_id) != NULL) {
 		x->reason = DIAL_REASON_OTHER;
 		error_set(&err, ERROR_INVALID, "this session is being dialled already");
-	} else if (c->count >= DIALER_QUEUE_MAX) {
+	} else if (c->count >= d->limits.queue_max) {
 		x->reason = DIAL_REASON_OTHER;
 		error_set(&err, ERROR_BUSY, "too many connections are waiting to be made");
 	} else if (check_destination(onion, port, x->host, &err) != 0) {

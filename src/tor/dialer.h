@@ -6,12 +6,12 @@
  * onion name and to port 25 or 465, and nowhere else. Identity and destination together choose the circuit, by
  * SOCKS credentials that are a keyed hash of both; the key is random and dies with the process.
  *
- * Dials of an identity start in order; identities take turns. DIALER_PER_IDENTITY_MAX of an identity and DIALER_MAX in
- * all are under way at a time, others wait. While tor is not ready dials wait as well, at most
- * DIALER_TOR_WAIT_MS, so that what is sent while a node starts goes out when it has started.
+ * Dials of an identity start in order; identities take turns. Only so many are under way at a time, others wait. While
+ * tor is not ready dials wait as well, but not for long, so that what is sent while a node starts goes out when
+ * it has started.
  *
- * A dial under way has DIALER_DEADLINE_MS. When tor finds no descriptor it is made once more at once,
- * because tor 0.4.9 may report that for a fetch that succeeded after all.
+ * A dial under way has a deadline. When tor finds no descriptor it is made once more at once, because tor 0.4.9 may
+ * report that for a fetch that succeeded after all.
  *
  * Onion names and credentials are never logged and stand in no error text.
  */
@@ -23,11 +23,14 @@
 #include "ipc/messages.h"
 #include "loop/loop.h"
 
-#define DIALER_DEADLINE_MS 180000
-#define DIALER_TOR_WAIT_MS 60000
-#define DIALER_PER_IDENTITY_MAX 32
-#define DIALER_MAX 96                /* below tor's MaxClientCircuitsPending (torrc.h) */
-#define DIALER_QUEUE_MAX 4096        /* waiting or under way, of an identity */
+struct dialer_limits {
+	unsigned under_way_max;        /* below tor's MaxClientCircuitsPending (torrc.h) */
+	unsigned identity_max;         /* of these, for one identity */
+	unsigned queue_max;            /* waiting or under way, of one identity */
+	int64_t deadline_ms;           /* from the start of a dial; tor's own timeout is 120 s, twice over */
+	int64_t tor_wait_ms;           /* from its asking, or from the moment when tor ceased to be ready */
+};
+#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 180000, 60000 })
 
 struct dialer;
 
@@ -41,8 +44,8 @@ struct dialer_events {
 };
 
 /* socks_path is copied (at most 107 bytes). events is borrowed. */
-struct dialer *dialer_new(struct loop *loop, const char *socks_path, const struct dialer_events *events,
-    void *context);
+struct dialer *dialer_new(struct loop *loop, const char *socks_path, struct dialer_limits limits,
+    const struct dialer_events *events, void *context);
 void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a word; not from within an event */
 
 /* Whether tor can be asked. Not ready in the beginning. Dials under way go on. */
