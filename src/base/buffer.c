@@ -11,6 +11,7 @@
 
 #define BUFFER_FIRST_BYTES 512
 #define READ_STEP_BYTES 65536
+#define PRINT_LINE_BYTES 512
 
 void
 buffer_init(struct buffer *b, size_t max_bytes)
@@ -25,6 +26,17 @@ buffer_finish(struct buffer *b)
 	buffer_init(b, b->max);
 }
 
+/* Returns where the next byte goes. */
+static unsigned char *
+move_to_front(struct buffer *b)
+{
+	size_t unread = buffer_len(b);
+	memmove(b->data, b->data + b->start, unread);
+	b->start = 0;
+	b->end = unread;
+	return b->data + unread;
+}
+
 unsigned char *
 buffer_reserve(struct buffer *b, size_t len, struct error *err)
 {
@@ -35,16 +47,15 @@ buffer_reserve(struct buffer *b, size_t len, struct error *err)
 	}
 	if (b->capacity - b->end >= len && b->data != NULL)
 		return b->data + b->end;
-	if (b->start > 0) {
-		memmove(b->data, b->data + b->start, unread);
-		b->start = 0;
-		b->end = unread;
+	/* Moving pays when it moves no more than was consumed; else the buffer grows, as long as it may. */
+	if (b->start > 0 && (b->start >= unread || b->capacity >= b->max)) {
+		unsigned char *room = move_to_front(b);
 		if (b->capacity - b->end >= len)
-			return b->data + b->end;
+			return room;
 	}
 	size_t wanted = b->capacity < BUFFER_FIRST_BYTES ? BUFFER_FIRST_BYTES : b->capacity * 2;
-	if (wanted < unread + len)
-		wanted = unread + len;
+	if (wanted < b->end + len)
+		wanted = b->end + len;
 	if (wanted > b->max)
 		wanted = b->max; /* still >= unread + len, by the first check */
 	unsigned char *grown = realloc(b->data, wanted);
@@ -54,7 +65,7 @@ buffer_reserve(struct buffer *b, size_t len, struct error *err)
 	}
 	b->data = grown;
 	b->capacity = wanted;
-	return b->data + b->end;
+	return b->capacity - b->end >= len ? b->data + b->end : move_to_front(b);
 }
 
 void
@@ -86,18 +97,22 @@ buffer_append_string(struct buffer *b, const char *string, struct error *err)
 int
 buffer_printf(struct buffer *b, struct error *err, const char *format, ...)
 {
+	char line[PRINT_LINE_BYTES], *text = line;
 	va_list args, again;
 	va_start(args, format);
 	va_copy(again, args);
 	int result = -1;
-	int len = vsnprintf(NULL, 0, format, args);
+	int len = vsnprintf(line, sizeof line, format, args);
 	assert(len >= 0);
-	unsigned char *room = buffer_reserve(b, (size_t)len + 1, err);
-	if (room != NULL) {
-		vsnprintf((char *)room, (size_t)len + 1, format, again);
-		buffer_commit(b, (size_t)len);
-		result = 0;
+	if ((size_t)len < sizeof line || (text = malloc((size_t)len + 1)) != NULL) {
+		if (text != line)
+			vsnprintf(text, (size_t)len + 1, format, again);
+		result = buffer_append(b, text, (size_t)len, err); /* the NUL needs no room there */
+	} else {
+		error_set(err, ERROR_NO_MEMORY, "out of memory");
 	}
+	if (text != line)
+		free(text);
 	va_end(again);
 	va_end(args);
 	return result;

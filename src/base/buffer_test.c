@@ -53,6 +53,51 @@ prints(void **state)
 	assert_memory_equal(buffer_bytes(&b), "42-xyz", 6);
 	assert_int_equal(buffer_printf(&b, &err, "%s", "eleven long"), -1);
 	assert_int_equal(buffer_len(&b), 6);
+	assert_int_equal(buffer_printf(&b, &err, "%s", "just so 10"), 0); /* up to the maximum */
+	assert_memory_equal(buffer_bytes(&b), "42-xyzjust so 10", 16);
+	buffer_finish(&b);
+	buffer_init(&b, 5000);
+	assert_int_equal(buffer_printf(&b, &err, "%4000d", 7), 0);
+	assert_int_equal(buffer_len(&b), 4000);
+	assert_int_equal(buffer_bytes(&b)[3999], '7');
+	buffer_finish(&b);
+}
+
+/* Against a plain array, with every mix of small and large steps, at and below the maximum. */
+static void
+keeps_every_byte_in_order(void **state)
+{
+	(void)state;
+	static unsigned char expected[4096];
+	struct buffer b;
+	size_t len = 0;
+	unsigned char next = 0;
+	uint32_t dice = 1;
+	buffer_init(&b, sizeof expected);
+	for (int step = 0; step < 50000; step++) {
+		dice = dice * 1664525 + 1013904223;
+		size_t n = dice >> 16 & (dice & 1 ? 15 : 1023);
+		if ((dice >> 8 & 3) != 0) {
+			unsigned char bytes[1024];
+			for (size_t i = 0; i < n; i++)
+				bytes[i] = (unsigned char)(next + i);
+			bool fits = n <= sizeof expected - len;
+			assert_int_equal(buffer_append(&b, bytes, n, NULL), fits ? 0 : -1);
+			if (fits) {
+				memcpy(expected + len, bytes, n);
+				len += n;
+				next = (unsigned char)(next + n);
+			}
+		} else {
+			n = n < len ? n : len;
+			buffer_consume(&b, n);
+			len -= n;
+			memmove(expected, expected + n, len);
+		}
+		assert_int_equal(buffer_len(&b), len);
+		assert_true(b.capacity <= sizeof expected);
+		assert_memory_equal(buffer_bytes(&b), expected, len);
+	}
 	buffer_finish(&b);
 }
 
@@ -81,6 +126,7 @@ main(void)
 		cmocka_unit_test(holds_up_to_its_maximum),
 		cmocka_unit_test(gives_memory_back_when_empty),
 		cmocka_unit_test(prints),
+		cmocka_unit_test(keeps_every_byte_in_order),
 		cmocka_unit_test(reads_a_file_within_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include <strings.h>
 
 struct slice {
-	const unsigned char *data;
+	const unsigned char *data; /* may be NULL when len is 0 */
 	size_t len;
 };
 
@@ -29,12 +29,12 @@ slice_of_string(const char *string)
 static inline bool
 slice_is(struct slice s, const char *string)
 {
-	return s.len == strlen(string) && memcmp(s.data, string, s.len) == 0;
+	return s.len == strlen(string) && (s.len == 0 || memcmp(s.data, string, s.len) == 0);
 }
 
 /* ASCII letters compare without case. */
 static inline bool
 slice_is_nocase(struct slice s, const char *string)
 {
-	return s.len == strlen(string) && strncasecmp((const char *)s.data, string, s.len) == 0;
+	return s.len == strlen(string) && (s.len == 0 || strncasecmp((const char *)s.data, string, s.len) == 0);
 }
