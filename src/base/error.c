@@ -6,17 +6,36 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Stores one line, whatever a peer's words brought into it, and no half of a UTF-8 character at the end. The
+ * arguments may have been err->text itself, so it is written last. */
+static int
+store(struct error *err, enum error_code code, char text[ERROR_TEXT_MAX], size_t wanted_len)
+{
+	size_t len = strlen(text);
+	if (wanted_len > len) {
+		while (len > 0 && ((unsigned char)text[len - 1] & 0xc0) == 0x80)
+			len--;
+		if (len > 0 && (unsigned char)text[len - 1] >= 0xc0)
+			len--;
+	}
+	for (size_t i = 0; i < len; i++)
+		err->text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+	err->text[len] = '\0';
+	err->code = code;
+	return -1;
+}
+
 int
 error_set(struct error *err, enum error_code code, const char *format, ...)
 {
+	char text[ERROR_TEXT_MAX];
 	if (err == NULL)
 		return -1;
 	va_list args;
 	va_start(args, format);
-	err->code = code;
-	vsnprintf(err->text, sizeof err->text, format, args);
+	int len = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return -1;
+	return store(err, code, text, len < 0 ? 0 : (size_t)len);
 }
 
 static enum error_code
@@ -57,14 +76,14 @@ error_set_errno(struct error *err, int errnum, const char *format, ...)
 {
 	if (err == NULL)
 		return -1;
+	char text[ERROR_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
-	err->code = code_of_errno(errnum);
-	vsnprintf(err->text, sizeof err->text, format, args);
+	int len = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	size_t used = strlen(err->text);
-	snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(errnum));
-	return -1;
+	size_t used = strlen(text);
+	int more = snprintf(text + used, sizeof text - used, ": %s", strerror(errnum));
+	return store(err, code_of_errno(errnum), text, len < 0 || more < 0 ? 0 : (size_t)len + (size_t)more);
 }
 
 bool

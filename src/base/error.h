@@ -35,7 +35,8 @@ struct error {
 	char text[ERROR_TEXT_MAX]; /* one line, NUL-terminated */
 };
 
-/* Fills *err and returns -1, so that `return error_set(...)` reads well. err may be NULL. */
+/* Fills *err and returns -1, so that `return error_set(...)` reads well. err may be NULL. Control characters become
+ * spaces; the arguments may be err's own text. */
 __attribute__((format(printf, 3, 4)))
 int error_set(struct error *err, enum error_code code, const char *format, ...);
 
