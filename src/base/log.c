@@ -17,6 +17,21 @@ log_init(const char *name, enum log_level level)
 	most = level;
 }
 
+/* One event, one line, and nothing that a terminal obeys, whatever a peer put into it: no C0 or C1 control, also not in
+ * UTF-8. */
+static void
+make_harmless(unsigned char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (line[i] < ' ' || line[i] == 0x7f)
+			line[i] = ' ';
+		else if (line[i] == 0xc2 && i + 1 < len && line[i + 1] >= 0x80 && line[i + 1] < 0xa0)
+			line[i] = line[i + 1] = ' ';
+		else if (line[i] >= 0x80 && line[i] < 0xa0 && (i == 0 || line[i - 1] < 0x80))
+			line[i] = ' ';
+	}
+}
+
 void
 log_line(enum log_level level, const char *format, ...)
 {
@@ -38,9 +53,7 @@ log_line(enum log_level level, const char *format, ...)
 	used = len < 0 ? used : used + (size_t)len;
 	if (used > sizeof line - 2)
 		used = sizeof line - 2;
-	for (size_t i = 0; i < used; i++)
-		if ((unsigned char)line[i] < ' ')
-			line[i] = ' '; /* one event, one line, whatever a peer put into it */
+	make_harmless((unsigned char *)line, used);
 	line[used++] = '\n';
 	if (write(STDERR_FILENO, line, used) < 0)
 		return; /* nowhere left to say so */
