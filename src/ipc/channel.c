@@ -68,6 +68,9 @@ receive(struct channel *c, unsigned char *bytes, size_t *len, int *fd, struct er
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
 		.msg_controllen = sizeof control.space };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	/* A peer that ended with something of ours unread: the kernel says so once, before it gives out what the peer had sent. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)
@@ -123,7 +126,8 @@ static void
 on_readable(void *context)
 {
 	struct channel *c = context;
-	unsigned char bytes[IPC_MESSAGE_MAX];
+	/* One for the process: callbacks never nest, and 200 KB of stack would be cleared for each small message. */
+	static unsigned char bytes[IPC_MESSAGE_MAX];
 	c->in_callback = true;
 	for (int i = 0; i < MESSAGES_PER_TURN && !c->freed && !c->ended; i++) {
 		struct error err = { 0 };
@@ -149,6 +153,13 @@ on_readable(void *context)
 	c->in_callback = false;
 	if (c->freed)
 		release(c);
+}
+
+/* The message may be sent later: the socket or the kernel's memory is full, or too many descriptors are on their way. */
+static bool
+is_full(int errnum)
+{
+	return errnum == EAGAIN || errnum == ENOBUFS || errnum == ENOMEM || errnum == ETOOMANYREFS;
 }
 
 static int
@@ -182,7 +193,7 @@ on_writable(void *context)
 	struct channel *c = context;
 	while (c->first != NULL) {
 		if (send_now(c->fd, c->first->bytes, c->first->len, c->first->fd) != 0) {
-			if (errno == EAGAIN || errno == ENOBUFS)
+			if (is_full(errno))
 				return;
 			break; /* the reading side will say that the channel ended */
 		}
@@ -251,7 +262,7 @@ channel_send(struct channel *c, const struct ipc_message *m, struct error *err)
 		goto out;
 	if (c->first == NULL && send_now(c->fd, buffer_bytes(&bytes), buffer_len(&bytes), m->fd) == 0)
 		goto out;
-	if (c->first == NULL && errno != EAGAIN && errno != ENOBUFS) {
+	if (c->first == NULL && !is_full(errno)) {
 		result = error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
 		goto out;
 	}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "ipc/channel.h"
+#include "loop/loop.h"
+
+/* One end, and what happened to it. */
+struct end {
+	struct loop *loop;
+	struct channel *channel;
+	size_t messages, descriptors, ends;
+	uint64_t last_id;
+	bool in_order;
+	bool free_in_callback;
+	size_t stop_after; /* messages */
+	enum error_code code;
+};
+
+static void
+on_message(void *context, struct ipc_message *m)
+{
+	struct end *e = context;
+	char byte = 0;
+	assert_int_equal(m->type, IPC_TYPE_INTAKE);
+	e->in_order = e->in_order && m->intake.transaction_id == e->last_id + 1;
+	e->last_id = m->intake.transaction_id;
+	e->messages++;
+	if (m->fd >= 0) {
+		e->descriptors++;
+		assert_int_equal(pread(m->fd, &byte, 1, 0), 1);
+		assert_int_equal(byte, 'b');
+	}
+	if (e->free_in_callback) {
+		channel_free(e->channel);
+		e->channel = NULL;
+	}
+	if (e->messages == e->stop_after)
+		loop_stop(e->loop);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	struct end *e = context;
+	e->ends++;
+	e->code = err->code;
+	loop_stop(e->loop);
+}
+
+static const struct channel_events events = { on_message, on_end };
+
+/* fds[0] stays a plain socket for the test to misuse; fds[1] is mail's end of a channel to smtp. */
+static void
+begin(struct end *e, int fds[2])
+{
+	assert_int_equal(channel_pair(fds, NULL), 0);
+	*e = (struct end){ .loop = loop_new(), .in_order = true };
+	e->channel = channel_new(e->loop, fds[1], ROLE_MAIL, ROLE_SMTP, &events, e);
+}
+
+static void
+finish(struct end *e)
+{
+	channel_free(e->channel);
+	loop_free(e->loop);
+}
+
+static size_t
+open_descriptors(void)
+{
+	size_t count = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void
+send_raw(int fd, const void *bytes, size_t len, const int *descriptors, size_t count)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * 8)];
+	} control = { .space = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)bytes, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (count > 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(h), descriptors, sizeof(int) * count);
+	}
+	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static size_t
+encode(const struct ipc_message *m, unsigned char out[IPC_MESSAGE_MAX])
+{
+	struct buffer b;
+	buffer_init(&b, IPC_MESSAGE_MAX);
+	assert_int_equal(ipc_encode(m, &b, NULL), 0);
+	size_t len = buffer_len(&b);
+	memcpy(out, buffer_bytes(&b), len);
+	buffer_finish(&b);
+	return len;
+}
+
+static void
+all_that_was_accepted_arrives_in_order(void **state)
+{
+	(void)state;
+	static unsigned char body[IPC_BODY_INLINE_MAX];
+	size_t before = open_descriptors();
+	struct end mail, smtp;
+	struct error err = { 0 };
+	int fds[2], body_fd;
+	begin(&mail, fds);
+	smtp = (struct end){ .loop = mail.loop };
+	smtp.channel = channel_new(mail.loop, fds[0], ROLE_SMTP, ROLE_MAIL, &events, &smtp);
+	assert_int_equal(file_sealed_memory("body", 4, &body_fd, &err), 0);
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE };
+	size_t sent = 0, with_fd = 0;
+	for (;;) {
+		m.intake.transaction_id = sent + 1;
+		m.fd = sent % 4 == 0 ? body_fd : -1;
+		m.intake.body = slice_of(body, m.fd < 0 ? sizeof body : 0);
+		if (channel_send(smtp.channel, &m, &err) != 0)
+			break;
+		sent++;
+		with_fd += m.fd >= 0;
+	}
+	assert_int_equal(err.code, ERROR_BUSY); /* bounded */
+	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / sizeof body);
+	assert_false(channel_is_idle(smtp.channel));
+	mail.stop_after = sent;
+	loop_run(mail.loop);
+	assert_int_equal(mail.messages, sent);
+	assert_int_equal(mail.descriptors, with_fd);
+	assert_true(mail.in_order);
+	assert_true(channel_is_idle(smtp.channel));
+	file_close(&body_fd);
+	channel_free(smtp.channel);
+	loop_run(mail.loop);
+	assert_int_equal(mail.ends, 1);
+	assert_int_equal(mail.code, ERROR_CLOSED);
+	assert_int_equal(channel_send(mail.channel, &(struct ipc_message){ .type = IPC_TYPE_INTAKE_DONE, .fd = -1 }, &err), -1);
+	assert_int_equal(err.code, ERROR_CLOSED);
+	finish(&mail);
+	assert_int_equal(open_descriptors(), before);
+}
+
+static void
+rule_breakers_lose_the_channel(void **state)
+{
+	(void)state;
+	static unsigned char bytes[IPC_MESSAGE_MAX + 1];
+	size_t before = open_descriptors();
+	for (int breach = 0; breach < 6; breach++) {
+		struct end mail;
+		struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+		int fds[2];
+		begin(&mail, fds);
+		const int twice[8] = { fds[0], fds[0], fds[0], fds[0], fds[0], fds[0], fds[0], fds[0] };
+		if (breach == 0)
+			send_raw(fds[0], "\xff\xff", 2, NULL, 0); /* no such type */
+		if (breach == 1) { /* smtp may not send what mail sends */
+			m.type = IPC_TYPE_DELIVER;
+			send_raw(fds[0], bytes, encode(&m, bytes), NULL, 0);
+		}
+		if (breach == 2) { /* a descriptor where none belongs */
+			m.type = IPC_TYPE_SESSION_READY;
+			send_raw(fds[0], bytes, encode(&m, bytes), twice, 1);
+		}
+		if (breach == 3)
+			send_raw(fds[0], bytes, encode(&m, bytes), twice, 2);
+		if (breach == 4) /* more than there is room for */
+			send_raw(fds[0], bytes, encode(&m, bytes), twice, 8);
+		if (breach == 5)
+			send_raw(fds[0], bytes, sizeof bytes, twice, 1);
+		loop_run(mail.loop);
+		assert_int_equal(mail.messages, 0);
+		assert_int_equal(mail.ends, 1);
+		assert_int_equal(mail.code, ERROR_PROTOCOL);
+		finish(&mail);
+		close(fds[0]);
+		assert_int_equal(open_descriptors(), before);
+	}
+}
+
+static void
+the_last_words_of_a_dying_peer_arrive(void **state)
+{
+	(void)state;
+	static unsigned char bytes[IPC_MESSAGE_MAX];
+	struct end mail;
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	int fds[2];
+	begin(&mail, fds);
+	m.intake.transaction_id = 1;
+	send_raw(fds[0], bytes, encode(&m, bytes), NULL, 0);
+	const struct ipc_message unread = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
+	assert_int_equal(channel_send(mail.channel, &unread, NULL), 0);
+	close(fds[0]); /* with our message unread: the kernel reports that first */
+	loop_run(mail.loop);
+	assert_int_equal(mail.messages, 1);
+	assert_int_equal(mail.ends, 1);
+	assert_int_equal(mail.code, ERROR_CLOSED);
+	finish(&mail);
+}
+
+static void
+a_callback_may_free_its_channel(void **state)
+{
+	(void)state;
+	static unsigned char bytes[IPC_MESSAGE_MAX];
+	struct end mail;
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	int fds[2];
+	begin(&mail, fds);
+	mail.free_in_callback = true;
+	mail.stop_after = 1;
+	for (int i = 0; i < 3; i++)
+		send_raw(fds[0], bytes, encode(&m, bytes), NULL, 0);
+	loop_run(mail.loop);
+	assert_int_equal(mail.messages, 1);
+	assert_int_equal(mail.ends, 0);
+	assert_int_equal(send(fds[0], "x", 1, MSG_NOSIGNAL), -1); /* the other end is closed */
+	finish(&mail);
+	close(fds[0]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_that_was_accepted_arrives_in_order),
+		cmocka_unit_test(rule_breakers_lose_the_channel),
+		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),
+		cmocka_unit_test(a_callback_may_free_its_channel),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
