@@ -50,7 +50,7 @@ struct smtpc_message {
 	const struct slice *recipients;
 	size_t recipient_count; /* >= 1 */
 	unsigned flags;         /* enum smtpc_flags */
-	struct slice body;      /* lines end with CRLF; a bare CR or LF is sent as CRLF */
+	struct slice body;      /* lines end with CRLF; a message with a bare CR or LF is refused with 554 5.6.0 */
 };
 
 /* What became of one recipient: the reply that decided it. */

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpc/delivery.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtpc/dot.h"
+
+#define MAILBOX_MAX 512
+#define COMMAND_MAX (MAILBOX_MAX + 128)
+/* So much is in the stream at most before the next command or piece of the body is added. */
+#define PUMP_BYTES 65536
+#define PIECE_BYTES 16384
+
+/* Commands are numbered: RSET is 0, MAIL 1, the recipients follow, then DATA, then the body. */
+struct delivery {
+	struct delivery_rules rules;
+	unsigned flags;
+	char *envelope; /* the bytes behind reverse_path and recipients */
+	struct slice reverse_path;
+	struct slice *recipients;
+	size_t count;
+	struct slice body;
+	size_t body_len;
+	struct dot_encoder dots;
+	size_t sent;     /* number of the next command to send */
+	size_t answered; /* number of the command whose reply is next */
+	size_t due;      /* replies to what was written */
+	bool body_begun;
+	bool mail_accepted, mail_refused, data_accepted;
+	size_t accepted_count;
+	bool needs_reset;
+	struct smtpc_result *results; /* code 0: not decided yet */
+	struct smtpc_result shared;   /* the reply that decided several */
+};
+
+static enum delivery_step
+step_of(const struct delivery *d, size_t number)
+{
+	if (number < 2)
+		return number == 0 ? DELIVERY_RSET : DELIVERY_MAIL;
+	number -= 2;
+	if (number < d->count)
+		return DELIVERY_RCPT;
+	number -= d->count;
+	return number == 0 ? DELIVERY_DATA : number == 1 ? DELIVERY_BODY : DELIVERY_END;
+}
+
+static size_t
+number_after(const struct delivery *d, size_t number)
+{
+	number++;
+	if (d->rules.chunking && step_of(d, number) == DELIVERY_DATA)
+		number++;
+	return number;
+}
+
+/* ---- made and freed */
+
+/* Whatever could end a command or an argument early must never come from an address. */
+static bool
+is_sendable(struct slice mailbox, unsigned flags)
+{
+	bool quoted = false;
+	if (mailbox.len > MAILBOX_MAX)
+		return false;
+	for (size_t i = 0; i < mailbox.len; i++) {
+		unsigned char c = mailbox.data[i];
+		if (c < ' ' || c == 0x7f || (c >= 0x80 && (flags & SMTPC_SMTPUTF8) == 0))
+			return false;
+		if (!quoted && (c == ' ' || c == '<' || c == '>'))
+			return false;
+		if (c == '"')
+			quoted = !quoted;
+		else if (c == '\\' && quoted)
+			i++;
+	}
+	return !quoted;
+}
+
+static int
+check_envelope(const struct smtpc_message *message, size_t *total, struct error *err)
+{
+	assert(message->recipient_count >= 1);
+	*total = message->reverse_path.len;
+	if (!is_sendable(message->reverse_path, message->flags))
+		return error_set(err, ERROR_INVALID, "the sender's address cannot be sent");
+	for (size_t i = 0; i < message->recipient_count; i++) {
+		if (message->recipients[i].len == 0 || !is_sendable(message->recipients[i], message->flags))
+			return error_set(err, ERROR_INVALID, "a recipient's address cannot be sent");
+		*total += message->recipients[i].len;
+	}
+	return 0;
+}
+
+static struct slice
+copy_into(char **at, struct slice bytes)
+{
+	struct slice copy = slice_of(*at, bytes.len);
+	memcpy(*at, bytes.data, bytes.len);
+	*at += bytes.len;
+	return copy;
+}
+
+int
+delivery_new(const struct smtpc_message *message, const struct delivery_rules *rules, struct delivery **out,
+    struct error *err)
+{
+	size_t total;
+	if (check_envelope(message, &total, err) != 0)
+		return -1;
+	struct delivery *d = calloc(1, sizeof *d);
+	if (d == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	d->envelope = malloc(total + 1);
+	d->recipients = calloc(message->recipient_count, sizeof *d->recipients);
+	d->results = calloc(message->recipient_count, sizeof *d->results);
+	if (d->envelope == NULL || d->recipients == NULL || d->results == NULL) {
+		delivery_free(d);
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	}
+	char *at = d->envelope;
+	d->rules = *rules;
+	d->flags = message->flags;
+	d->body = message->body;
+	d->body_len = message->body.len;
+	d->reverse_path = copy_into(&at, message->reverse_path);
+	d->count = message->recipient_count;
+	for (size_t i = 0; i < d->count; i++)
+		d->recipients[i] = copy_into(&at, message->recipients[i]);
+	d->sent = d->answered = rules->resets_first ? 0 : 1;
+	*out = d;
+	return 0;
+}
+
+static void
+forget_text(const struct delivery *d, struct smtpc_result *result)
+{
+	if (result->text.data != d->shared.text.data || result == &d->shared)
+		free((void *)(uintptr_t)result->enhanced.data);
+}
+
+void
+delivery_free(struct delivery *d)
+{
+	if (d == NULL)
+		return;
+	for (size_t i = 0; d->results != NULL && i < d->count; i++)
+		forget_text(d, &d->results[i]);
+	forget_text(d, &d->shared);
+	free(d->results);
+	free(d->recipients);
+	free(d->envelope);
+	free(d);
+}
+
+/* ---- results */
+
+/* One block of memory, which result->enhanced begins. Without memory for a text the code alone must do. */
+static void
+set_result(struct smtpc_result *result, unsigned code, const char *enhanced, const char *text)
+{
+	size_t enhanced_len = strlen(enhanced), text_len = strlen(text);
+	char *block = malloc(enhanced_len + text_len + 1);
+	result->code = code;
+	if (block == NULL)
+		return;
+	memcpy(block, enhanced, enhanced_len);
+	memcpy(block + enhanced_len, text, text_len);
+	result->enhanced = slice_of(block, enhanced_len);
+	result->text = slice_of(block + enhanced_len, text_len);
+}
+
+static void
+decide_the_rest(struct delivery *d, unsigned code, const char *enhanced, const char *text)
+{
+	if (d->shared.code != 0)
+		return;
+	set_result(&d->shared, code, enhanced, text);
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->results[i].code == 0)
+			d->results[i] = d->shared;
+	}
+}
+
+void
+delivery_refuse(struct delivery *d, unsigned code, const char *enhanced, const char *text)
+{
+	decide_the_rest(d, code, enhanced, text);
+	d->sent = d->answered = d->count + 4;
+}
+
+const struct smtpc_result *
+delivery_results(struct delivery *d, size_t *count)
+{
+	*count = d->count;
+	return d->results;
+}
+
+bool
+delivery_needs_reset(const struct delivery *d)
+{
+	return d->needs_reset;
+}
+
+/* ---- sending */
+
+static bool
+nobody_wants(const struct delivery *d)
+{
+	return d->mail_refused || (d->accepted_count == 0 && d->answered >= d->count + 2);
+}
+
+static bool
+may_send(const struct delivery *d)
+{
+	bool all_answered = d->answered == d->sent;
+	switch (step_of(d, d->sent)) {
+	case DELIVERY_RSET:
+	case DELIVERY_MAIL:
+		return all_answered || d->rules.pipelining;
+	case DELIVERY_RCPT:
+	case DELIVERY_DATA:
+		return !nobody_wants(d) && (all_answered || d->rules.pipelining);
+	case DELIVERY_BODY:
+		if (d->body_begun || d->data_accepted)
+			return true;
+		return d->rules.chunking && !nobody_wants(d) &&
+		    (all_answered || (d->rules.pipelining && !d->rules.waits_for_recipients));
+	case DELIVERY_END:
+		break;
+	}
+	return false;
+}
+
+static int
+write_mail(const struct delivery *d, char *command)
+{
+	int len = snprintf(command, COMMAND_MAX, "MAIL FROM:<%.*s>", (int)d->reverse_path.len,
+	    (const char *)d->reverse_path.data);
+	if (d->rules.size)
+		len += snprintf(command + len, COMMAND_MAX - (size_t)len, " SIZE=%zu", d->body_len);
+	if ((d->flags & SMTPC_8BIT) != 0)
+		len += snprintf(command + len, COMMAND_MAX - (size_t)len, " BODY=8BITMIME");
+	if ((d->flags & SMTPC_SMTPUTF8) != 0)
+		len += snprintf(command + len, COMMAND_MAX - (size_t)len, " SMTPUTF8");
+	return len + snprintf(command + len, COMMAND_MAX - (size_t)len, "\r\n");
+}
+
+static int
+write_recipient(const struct delivery *d, char *command)
+{
+	struct slice recipient = d->recipients[d->sent - 2];
+	return snprintf(command, COMMAND_MAX, "RCPT TO:<%.*s>\r\n", (int)recipient.len, (const char *)recipient.data);
+}
+
+/* One piece of the body; what ends it comes with the last. */
+static int
+write_body(struct delivery *d, struct stream *stream, struct error *err)
+{
+	unsigned char piece[PIECE_BYTES];
+	size_t len = 0;
+	if (d->rules.chunking) {
+		if (!d->body_begun)
+			len = (size_t)snprintf((char *)piece, sizeof piece, "BDAT %zu LAST\r\n", d->body_len);
+		size_t part = sizeof piece - len < d->body.len ? sizeof piece - len : d->body.len;
+		memcpy(piece + len, d->body.data, part);
+		d->body = slice_of(d->body.data + part, d->body.len - part);
+		len += part;
+	} else {
+		len = dot_encode(&d->dots, &d->body, piece, sizeof piece - 8);
+		if (d->body.len == 0) {
+			const char *end = dot_end(&d->dots);
+			memcpy(piece + len, end, strlen(end));
+			len += strlen(end);
+		}
+	}
+	d->due += !d->body_begun;
+	d->body_begun = true;
+	if (d->body.len == 0)
+		d->sent++;
+	return stream_write(stream, piece, len, err);
+}
+
+int
+delivery_pump(struct delivery *d, struct stream *stream, struct error *err)
+{
+	while (stream_output_len(stream) < PUMP_BYTES && may_send(d)) {
+		char command[COMMAND_MAX];
+		int len = 0;
+		switch (step_of(d, d->sent)) {
+		case DELIVERY_RSET:
+			len = snprintf(command, sizeof command, "RSET\r\n");
+			break;
+		case DELIVERY_MAIL:
+			len = write_mail(d, command);
+			break;
+		case DELIVERY_RCPT:
+			len = write_recipient(d, command);
+			break;
+		case DELIVERY_DATA:
+			len = snprintf(command, sizeof command, "DATA\r\n");
+			break;
+		case DELIVERY_BODY:
+			if (write_body(d, stream, err) != 0)
+				return -1;
+			continue;
+		case DELIVERY_END:
+			return 0;
+		}
+		assert(len > 0 && (size_t)len < sizeof command);
+		d->sent = number_after(d, d->sent);
+		d->due++;
+		if (stream_write(stream, command, (size_t)len, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- replies */
+
+static enum delivery_progress
+break_off(const struct reply *reply, const char *command, struct error *err)
+{
+	error_set(err, ERROR_PROTOCOL, "the server answers %s with %u", command, reply->code);
+	return DELIVERY_BROKEN;
+}
+
+static enum delivery_progress
+end_of_body(struct delivery *d, const struct reply *reply, struct error *err)
+{
+	bool is_cut = d->sent == d->answered; /* the body is not sent to its end */
+	if (reply->code / 100 == 3 || (is_cut && reply->code < 400))
+		return break_off(reply, "the message", err);
+	decide_the_rest(d, reply->code, reply->enhanced, reply->text);
+	d->needs_reset = reply->code >= 400;
+	return is_cut ? DELIVERY_CUT : DELIVERY_DONE;
+}
+
+static enum delivery_progress
+take_data_reply(struct delivery *d, const struct reply *reply, struct error *err)
+{
+	if (reply->code == 354) {
+		d->data_accepted = true;
+		if (nobody_wants(d)) /* asked in the same flight as the recipients: nothing but the end is sent */
+			d->body = slice_of("", 0);
+		return DELIVERY_GOES_ON;
+	}
+	if (reply->code < 400)
+		return break_off(reply, "DATA", err);
+	decide_the_rest(d, reply->code, reply->enhanced, reply->text);
+	return DELIVERY_DONE;
+}
+
+static enum delivery_progress
+take_recipient_reply(struct delivery *d, size_t index, const struct reply *reply, struct error *err)
+{
+	if (reply->code / 100 == 3)
+		return break_off(reply, "RCPT", err);
+	if (d->mail_refused)
+		return DELIVERY_GOES_ON; /* in the same flight: has been decided */
+	if (reply->code >= 400)
+		set_result(&d->results[index], reply->code, reply->enhanced, reply->text);
+	else
+		d->accepted_count++;
+	return DELIVERY_GOES_ON;
+}
+
+enum delivery_progress
+delivery_take_reply(struct delivery *d, const struct reply *reply, struct error *err)
+{
+	enum delivery_step step = step_of(d, d->answered);
+	assert(d->due > 0);
+	d->due--;
+	if (step == DELIVERY_BODY)
+		return end_of_body(d, reply, err);
+	size_t number = d->answered;
+	enum delivery_progress progress = DELIVERY_GOES_ON;
+	d->answered = number_after(d, number);
+	if (step == DELIVERY_RSET && reply->code / 100 != 2) {
+		return break_off(reply, "RSET", err);
+	} else if (step == DELIVERY_MAIL) {
+		if (reply->code / 100 == 3)
+			return break_off(reply, "MAIL", err);
+		d->mail_accepted = reply->code < 400;
+		d->mail_refused = !d->mail_accepted;
+		d->needs_reset = d->mail_accepted; /* until the message has gone through */
+		if (d->mail_refused)
+			decide_the_rest(d, reply->code, reply->enhanced, reply->text);
+	} else if (step == DELIVERY_RCPT) {
+		progress = take_recipient_reply(d, number - 2, reply, err);
+	} else if (step == DELIVERY_DATA) {
+		progress = take_data_reply(d, reply, err);
+	}
+	if (progress == DELIVERY_GOES_ON && nobody_wants(d) && d->answered == d->sent && !d->data_accepted &&
+	    !d->body_begun)
+		return DELIVERY_DONE;
+	return progress;
+}
+
+enum delivery_step
+delivery_awaits(const struct delivery *d)
+{
+	return d->due == 0 ? DELIVERY_END : step_of(d, d->answered);
+}
+
+size_t
+delivery_replies_due(const struct delivery *d)
+{
+	return d->due;
+}
+
+bool
+delivery_sends_body(const struct delivery *d)
+{
+	return d->body_begun && step_of(d, d->sent) == DELIVERY_BODY;
+}

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpc/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loop/stream.h"
+#include "smtp/reply.h"
+#include "smtpc/delivery.h"
+#include "smtpc/dot.h"
+
+#define INPUT_MAX_BYTES 8192
+#define OUTPUT_MAX_BYTES (256 * 1024)
+#define ONION_MAX 62
+/* On port 25 a body up to this size goes in the same flight as the recipients. */
+#define ONE_FLIGHT_BYTES 49152
+
+/* How long we wait: RFC 5321 section 4.5.3.2, shorter where only tor could take long, since a circuit that has
+ * died says nothing. */
+#define MINUTE_MS INT64_C(60000)
+#define HANDSHAKE_MS (2 * MINUTE_MS)
+#define GREETING_MS (3 * MINUTE_MS)
+#define HELLO_MS (3 * MINUTE_MS)
+#define COMMAND_MS (5 * MINUTE_MS)
+#define BODY_PIECE_MS (3 * MINUTE_MS)
+#define BODY_END_MS (10 * MINUTE_MS)
+#define QUIT_MS INT64_C(10000)
+
+enum state {
+	WAITS_FOR_GREETING,
+	WAITS_FOR_EHLO,
+	WAITS_FOR_HELO,
+	WAITS_FOR_STARTTLS,
+	WAITS_FOR_TLS,
+	READY,     /* for a message, or sends one */
+	QUITTING,
+	ENDED,
+};
+
+struct smtpc_session {
+	struct stream *stream;
+	struct timer *timeout;
+	struct timer *soon; /* for what may not fire from inside a call */
+	enum smtpc_mode mode;
+	struct tls_context *tls;
+	const struct smtpc_session_events *events;
+	void *context;
+	char own_onion[ONION_MAX + 1], peer_onion[ONION_MAX + 1];
+	enum state state;
+	struct reply reply;
+	struct reply_extensions extensions;
+	bool greeting_due, ehlo_due; /* smtorp/1: these replies come, but nobody waits for them */
+	bool ehlo_sent;
+	bool wants_quit;
+	bool needs_reset;
+	struct delivery *delivery;
+	bool refused_here; /* the delivery was decided without the peer */
+	bool unasked;      /* the reply that comes in began before there was a command to answer */
+	bool busy, freed;
+};
+
+static void
+release(struct smtpc_session *s)
+{
+	stream_free(s->stream);
+	timer_free(s->timeout);
+	timer_free(s->soon);
+	delivery_free(s->delivery);
+	free(s);
+}
+
+static void
+enter(struct smtpc_session *s)
+{
+	assert(!s->busy);
+	s->busy = true;
+}
+
+static void
+leave(struct smtpc_session *s)
+{
+	s->busy = false;
+	if (s->freed)
+		release(s);
+}
+
+static void
+end(struct smtpc_session *s, enum smtpc_end reason, unsigned code, const char *text)
+{
+	if (s->state == ENDED || s->freed)
+		return;
+	s->state = ENDED;
+	stream_free(s->stream);
+	s->stream = NULL;
+	timer_stop(s->timeout);
+	timer_stop(s->soon);
+	s->events->on_end(s->context, reason, code, text);
+}
+
+static void
+send_line(struct smtpc_session *s, const char *verb, const char *argument)
+{
+	char line[128];
+	int len = snprintf(line, sizeof line, "%s%s%s\r\n", verb, argument[0] == '\0' ? "" : " ", argument);
+	assert(len > 0 && (size_t)len < sizeof line);
+	stream_write(s->stream, line, (size_t)len, NULL); /* a failure is a closed connection: on_stream_end says so */
+}
+
+/* Restarts the clock; every reply and every piece of the body that went out does. */
+static void
+wait_on(struct smtpc_session *s)
+{
+	int64_t ms = -1;
+	switch (s->state) {
+	case WAITS_FOR_GREETING:
+		ms = GREETING_MS;
+		break;
+	case WAITS_FOR_EHLO:
+	case WAITS_FOR_HELO:
+	case WAITS_FOR_STARTTLS:
+		ms = HELLO_MS;
+		break;
+	case WAITS_FOR_TLS:
+		ms = HANDSHAKE_MS;
+		break;
+	case READY:
+		if (s->delivery == NULL)
+			break;
+		if (delivery_sends_body(s->delivery))
+			ms = BODY_PIECE_MS;
+		else
+			ms = delivery_awaits(s->delivery) == DELIVERY_BODY ? BODY_END_MS : COMMAND_MS;
+		break;
+	case QUITTING:
+		ms = QUIT_MS;
+		break;
+	case ENDED:
+		break;
+	}
+	if (ms < 0)
+		timer_stop(s->timeout);
+	else
+		timer_start(s->timeout, ms);
+}
+
+static void
+quit(struct smtpc_session *s)
+{
+	send_line(s, "QUIT", "");
+	s->state = QUITTING;
+	/* The answer to QUIT tells nothing. */
+	stream_finish(s->stream, QUIT_MS / 2);
+	wait_on(s);
+}
+
+static void
+become_ready(struct smtpc_session *s)
+{
+	s->state = READY;
+	if (s->wants_quit)
+		quit(s);
+	else
+		s->events->on_ready(s->context, stream_is_tls(s->stream), s->extensions.size_max_bytes);
+}
+
+/* ---- the message at hand */
+
+static void
+pump(struct smtpc_session *s)
+{
+	if (s->state == READY && s->delivery != NULL && !s->refused_here)
+		delivery_pump(s->delivery, s->stream, NULL); /* as in send_line() */
+}
+
+static void
+finish_delivery(struct smtpc_session *s)
+{
+	struct delivery *delivery = s->delivery;
+	size_t count;
+	const struct smtpc_result *results = delivery_results(delivery, &count);
+	if (!s->refused_here)
+		s->needs_reset = delivery_needs_reset(delivery);
+	s->delivery = NULL; /* the callback may hand over the next */
+	s->events->on_delivered(s->context, results, count);
+	delivery_free(delivery);
+	if (!s->freed && s->state == READY && s->delivery == NULL && s->wants_quit)
+		quit(s);
+}
+
+static void
+take_delivery_reply(struct smtpc_session *s, const struct reply *reply)
+{
+	struct error err = { 0 };
+	switch (delivery_take_reply(s->delivery, reply, &err)) {
+	case DELIVERY_GOES_ON:
+		pump(s);
+		break;
+	case DELIVERY_DONE:
+		finish_delivery(s);
+		break;
+	case DELIVERY_CUT:
+		s->wants_quit = true; /* no other message now */
+		finish_delivery(s);
+		end(s, SMTPC_END_REFUSED, reply->code, reply->text);
+		break;
+	case DELIVERY_BROKEN:
+		end(s, SMTPC_END_PROTOCOL, reply->code, err.text);
+		break;
+	}
+}
+
+static const char *
+why_not(const struct smtpc_session *s, const struct smtpc_message *message, unsigned *code, const char **enhanced)
+{
+	const struct reply_extensions *has = &s->extensions;
+	*code = 554;
+	*enhanced = "5.6.0";
+	if (!dot_has_only_crlf(message->body))
+		return "the message has line ends that SMTP cannot carry";
+	*enhanced = "5.6.3";
+	if ((message->flags & SMTPC_8BIT) != 0 && !has->eight_bit_mime)
+		return "the message has 8-bit text, which the recipient's server does not take";
+	*code = 550;
+	*enhanced = "5.6.7";
+	if ((message->flags & SMTPC_SMTPUTF8) != 0 && !has->smtputf8)
+		return "the message has UTF-8 in its addresses or header, which the recipient's server does not take";
+	*code = 552;
+	*enhanced = "5.3.4";
+	if (has->size_max_bytes != 0 && message->body.len > has->size_max_bytes)
+		return "the message is larger than the recipient's server takes";
+	return NULL;
+}
+
+int
+smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *message, struct error *err)
+{
+	if (s->state == QUITTING || s->state == ENDED || s->wants_quit)
+		return error_set(err, ERROR_CLOSED, "the session is closed");
+	if (s->state != READY || s->delivery != NULL)
+		return error_set(err, ERROR_BUSY, "the session is not ready for a message");
+	struct delivery_rules rules = {
+		.pipelining = s->extensions.pipelining,
+		.chunking = s->extensions.chunking,
+		.size = s->extensions.size,
+		.waits_for_recipients = s->mode == SMTPC_SMTP && message->body.len > ONE_FLIGHT_BYTES,
+		.resets_first = s->needs_reset,
+	};
+	if (delivery_new(message, &rules, &s->delivery, err) != 0)
+		return -1;
+	unsigned code;
+	const char *enhanced, *why = why_not(s, message, &code, &enhanced);
+	s->refused_here = why != NULL;
+	if (why != NULL) {
+		delivery_refuse(s->delivery, code, enhanced, why);
+		timer_start(s->soon, 0);
+		return 0;
+	}
+	if (!s->ehlo_sent) {
+		s->ehlo_sent = s->ehlo_due = true;
+		send_line(s, "EHLO", s->own_onion);
+	}
+	pump(s);
+	wait_on(s);
+	return 0;
+}
+
+/* ---- greeting, EHLO, STARTTLS */
+
+/* A reply that is no success in the opening: the session is over. */
+static bool
+is_refused(struct smtpc_session *s, const struct reply *reply, unsigned wanted)
+{
+	if (reply->code == wanted)
+		return false;
+	if (reply->code >= 400)
+		end(s, SMTPC_END_REFUSED, reply->code, reply->text);
+	else
+		end(s, SMTPC_END_PROTOCOL, reply->code, "the server does not greet as SMTP servers do");
+	return true;
+}
+
+static void
+say_hello(struct smtpc_session *s)
+{
+	memset(&s->extensions, 0, sizeof s->extensions);
+	s->ehlo_sent = true;
+	s->state = WAITS_FOR_EHLO;
+	send_line(s, "EHLO", s->own_onion);
+}
+
+static void
+take_ehlo_reply(struct smtpc_session *s, const struct reply *reply)
+{
+	if (reply->code >= 500) {
+		s->state = WAITS_FOR_HELO;
+		send_line(s, "HELO", s->own_onion);
+	} else if (is_refused(s, reply, 250)) {
+		return;
+	} else if (s->extensions.starttls && !stream_is_tls(s->stream)) {
+		s->state = WAITS_FOR_STARTTLS;
+		send_line(s, "STARTTLS", "");
+	} else {
+		become_ready(s);
+	}
+}
+
+static void
+take_starttls_reply(struct smtpc_session *s, const struct reply *reply)
+{
+	struct error err = { 0 };
+	if (reply->code >= 400) {
+		become_ready(s); /* the onion service encrypts and authenticates already */
+	} else if (!is_refused(s, reply, 220)) {
+		s->state = WAITS_FOR_TLS;
+		if (stream_start_tls_client(s->stream, s->tls, s->peer_onion, NULL, &err) != 0)
+			end(s, SMTPC_END_PROTOCOL, 0, err.text);
+	}
+}
+
+/* In smtorp/1 the greeting and EHLO are answered while the first message is on its way. */
+static bool
+take_opening_reply(struct smtpc_session *s, const struct reply *reply)
+{
+	if (s->greeting_due) {
+		s->greeting_due = false;
+		is_refused(s, reply, 220);
+		return true;
+	}
+	if (s->ehlo_due) {
+		s->ehlo_due = false;
+		is_refused(s, reply, 250);
+		return true;
+	}
+	return false;
+}
+
+static size_t
+replies_due(const struct smtpc_session *s)
+{
+	if (s->state != READY)
+		return s->state <= WAITS_FOR_STARTTLS;
+	return (size_t)s->greeting_due + s->ehlo_due + (s->delivery == NULL ? 0 : delivery_replies_due(s->delivery));
+}
+
+static void
+take_reply(struct smtpc_session *s, const struct reply *reply)
+{
+	if (reply->code == 421) { /* may come at any time: RFC 5321 section 3.8 */
+		end(s, SMTPC_END_REFUSED, 421, reply->text);
+		return;
+	}
+	if (s->unasked && s->state <= READY) {
+		end(s, SMTPC_END_PROTOCOL, reply->code, "the server answers what was not asked");
+		return;
+	}
+	switch (s->state) {
+	case WAITS_FOR_GREETING:
+		if (!is_refused(s, reply, 220))
+			say_hello(s);
+		break;
+	case WAITS_FOR_EHLO:
+		take_ehlo_reply(s, reply);
+		break;
+	case WAITS_FOR_HELO:
+		if (!is_refused(s, reply, 250))
+			become_ready(s);
+		break;
+	case WAITS_FOR_STARTTLS:
+		take_starttls_reply(s, reply);
+		break;
+	case READY:
+		if (!take_opening_reply(s, reply))
+			take_delivery_reply(s, reply);
+		break;
+	case WAITS_FOR_TLS:
+	case QUITTING:
+	case ENDED:
+		break;
+	}
+	if (!s->freed)
+		wait_on(s);
+}
+
+/* ---- from the stream */
+
+/* One line of a reply, or what is there of it. */
+static void
+take_line(struct smtpc_session *s, size_t *due)
+{
+	struct buffer *in = stream_input(s->stream);
+	struct slice bytes = slice_of(buffer_bytes(in), buffer_len(in));
+	struct error err = { 0 };
+	bool is_ehlo = s->state == WAITS_FOR_EHLO || (s->state == READY && !s->greeting_due && s->ehlo_due);
+	if (s->reply.line_count == 0 && s->reply.line_len == 0 && *due == 0)
+		s->unasked = true;
+	enum reply_progress progress = reply_take(&s->reply, &bytes, &err);
+	/* Taken before it is acted upon: what stands behind a 220 to STARTTLS must be found by stream_start_tls_client(). */
+	buffer_consume(in, buffer_len(in) - bytes.len);
+	if (progress == REPLY_MALFORMED)
+		end(s, SMTPC_END_PROTOCOL, 0, err.text);
+	if (progress == REPLY_MALFORMED || progress == REPLY_NEEDS_MORE)
+		return;
+	if (is_ehlo && s->reply.code == 250 && s->reply.line_count > 1)
+		reply_take_extension(&s->extensions, reply_line(&s->reply));
+	if (progress == REPLY_COMPLETE) {
+		*due -= *due > 0;
+		take_reply(s, &s->reply);
+		reply_init(&s->reply);
+		s->unasked = false;
+	}
+}
+
+static void
+on_input(void *context)
+{
+	struct smtpc_session *s = context;
+	/* Replies that came together can only answer what was asked before they came. */
+	size_t due = replies_due(s);
+	enter(s);
+	while (s->state != ENDED && !s->freed && buffer_len(stream_input(s->stream)) > 0)
+		take_line(s, &due);
+	leave(s);
+}
+
+static void
+on_drained(void *context)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	pump(s);
+	wait_on(s);
+	leave(s);
+}
+
+static void
+on_tls(void *context)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	if (s->mode == SMTPC_SMTP) {
+		say_hello(s);
+	} else if (stream_alpn(s->stream) == NULL) {
+		end(s, SMTPC_END_NOT_SMTORP, 0, "the server does not speak " TLS_ALPN_SMTORP);
+	} else {
+		/* What smtorp/1 promises from the first byte. */
+		s->extensions = (struct reply_extensions){ .pipelining = true, .chunking = true, .eight_bit_mime = true,
+			.smtputf8 = true };
+		s->greeting_due = true;
+		become_ready(s);
+	}
+	if (!s->freed)
+		wait_on(s);
+	leave(s);
+}
+
+static void
+on_stream_end(void *context, const struct error *err)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	if (s->state == QUITTING)
+		end(s, SMTPC_END_QUIT, 0, "");
+	else if (err->code != ERROR_PROTOCOL)
+		end(s, SMTPC_END_LOST, 0, err->text);
+	else if (s->state == WAITS_FOR_TLS && s->mode == SMTPC_SMTORP)
+		end(s, SMTPC_END_NOT_SMTORP, 0, err->text); /* RFC 7301 lets a server refuse an ALPN like that */
+	else
+		end(s, SMTPC_END_PROTOCOL, 0, err->text);
+	leave(s);
+}
+
+static void
+on_timeout(void *context)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	end(s, s->state == QUITTING ? SMTPC_END_QUIT : SMTPC_END_TIMEOUT, 0, "the server does not answer");
+	leave(s);
+}
+
+static void
+on_soon(void *context)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	if (s->refused_here && s->delivery != NULL)
+		finish_delivery(s);
+	else if (s->wants_quit && s->state < READY)
+		end(s, SMTPC_END_QUIT, 0, "");
+	if (!s->freed)
+		wait_on(s);
+	leave(s);
+}
+
+/* ---- the owner's side */
+
+struct smtpc_session *
+smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls, const char *own_onion,
+    const char *peer_onion, const struct smtpc_session_events *events, void *context)
+{
+	static const struct stream_events stream_events = { on_input, on_drained, on_tls, on_stream_end };
+	struct smtpc_session *s = calloc(1, sizeof *s);
+	assert(s != NULL && strlen(own_onion) <= ONION_MAX && strlen(peer_onion) <= ONION_MAX);
+	s->mode = mode;
+	s->tls = tls;
+	s->events = events;
+	s->context = context;
+	strcpy(s->own_onion, own_onion);
+	strcpy(s->peer_onion, peer_onion);
+	reply_init(&s->reply);
+	s->stream = stream_new(loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &stream_events, s);
+	s->timeout = timer_new(loop, on_timeout, s);
+	s->soon = timer_new(loop, on_soon, s);
+	if (mode == SMTPC_SMTORP) {
+		/* A failure here (no memory) ends as a handshake that does not finish. */
+		s->state = WAITS_FOR_TLS;
+		stream_start_tls_client(s->stream, tls, peer_onion, TLS_ALPN_SMTORP, NULL);
+	}
+	wait_on(s);
+	return s;
+}
+
+void
+smtpc_session_quit(struct smtpc_session *s)
+{
+	if (s->wants_quit || s->state == QUITTING || s->state == ENDED)
+		return;
+	s->wants_quit = true;
+	if (s->state < READY)
+		timer_start(s->soon, 0); /* nothing has begun that would need a QUIT */
+	else if (s->delivery == NULL)
+		quit(s);
+}
+
+void
+smtpc_session_free(struct smtpc_session *s)
+{
+	if (s == NULL)
+		return;
+	s->freed = true;
+	if (!s->busy)
+		release(s);
+}
