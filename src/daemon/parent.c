@@ -75,6 +75,8 @@ parent_stop(struct parent *p)
 	for (struct process *each = p->processes; each != NULL; each = each->next)
 		each->wanted = false;
 	end_phase(STOP_INTAKE);
+	if (p->dovecot.enabled)
+		parent_process_end(&p->dovecot.program); /* it takes its time, which nobody has to wait for */
 	timer_start(p->deadline, PARENT_GRACE_MS);
 	parent_sweep_soon(p);
 }

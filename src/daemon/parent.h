@@ -38,7 +38,7 @@ struct process_kind {
 	int (*start)(struct process *process, struct error *err);
 	/* It is gone (and will be started again, when that is wanted). May be NULL. */
 	void (*on_dead)(struct process *process);
-	/* Asks it to end. It is killed when it has not after PARENT_GRACE_MS. */
+	/* Asks it to end, more than once; it is killed when it has not after PARENT_GRACE_MS. */
 	void (*ask_to_end)(struct process *process);
 	enum stop_phase stop_phase;
 	int orphan_signal; /* the kernel sends it when the parent dies */
@@ -60,7 +60,8 @@ struct process {
 	int64_t deaths_ms[PROCESS_DEATHS]; /* of the last deaths, a ring */
 	unsigned deaths;
 	bool said_often;
-	struct timer *timer;               /* runs: the next start; is running: the kill */
+	int64_t kill_ms;                   /* when it is asked to end: what it has until then */
+	struct timer *timer;               /* not running: the next start; running and asked to end: ask again or kill */
 };
 
 struct process_spawn {
@@ -68,6 +69,7 @@ struct process_spawn {
 	const char *const *arguments; /* NULL-terminated, with argv[0] */
 	int fd3, fd4;                 /* handed on as descriptors 3 and 4, borrowed; -1: none */
 	int directory_fd;             /* working directory, borrowed; -1: the root */
+	bool has_children;            /* under a keeper (parent_keeper.c), so that they end with it */
 };
 
 /* Adds it to the parent's list; name is copied. */
@@ -86,6 +88,13 @@ int parent_process_spawn(struct process *process, const struct process_spawn *ho
 void parent_process_reap(struct parent *parent);
 bool parent_process_any_is_running(const struct parent *parent, enum stop_phase up_to);
 
+/* ---- parent_keeper.c: a process between the parent and a program that has children of its own */
+
+/* After fork(), with all signals blocked: the calling process becomes the keeper, and a new one returns, in a
+ * process group of its own, with the keeper's number. The keeper ends the program when it is asked to by SIGTERM or when
+ * parent dies, ends what the program leaves behind, and exits with its status. */
+pid_t parent_keeper_fork(pid_t parent);
+
 /* ---- parent_role.c: a role: a process with a channel */
 
 struct role_process {
@@ -93,7 +102,7 @@ struct role_process {
 	enum role role;
 	struct parent_identity *identity;  /* NULL: one for the node */
 	struct channel *channel;           /* NULL: not running */
-	bool ready;
+	bool ready, asked_to_end;
 	bool needed;                       /* content: asked for again while the last one was ending */
 };
 

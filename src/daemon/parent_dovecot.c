@@ -255,7 +255,7 @@ start(struct process *process, struct error *err)
 	snprintf(conf, sizeof conf, "%s/dovecot/dovecot.conf", parent->paths.runtime);
 	const char *const arguments[] = { program, "-F", "-c", conf, NULL };
 	const struct process_spawn how = { .program = program, .arguments = arguments, .fd3 = -1, .fd4 = -1,
-		.directory_fd = -1 };
+		.directory_fd = -1, .has_children = true };
 	return parent_process_spawn(process, &how, err);
 }
 
@@ -282,7 +282,7 @@ find_ports(struct parent *parent, struct error *err)
 int
 parent_dovecot_init(struct parent *parent, struct error *err)
 {
-	static const struct process_kind kind = { start, NULL, ask_to_end, STOP_INTAKE, SIGTERM, false };
+	static const struct process_kind kind = { start, NULL, ask_to_end, STOP_REST, SIGKILL, false };
 	struct parent_dovecot *dovecot = &parent->dovecot;
 	char program[PATH_MAX];
 	if (strcmp(parent->config.dovecot_program, "none") == 0)

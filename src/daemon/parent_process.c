@@ -21,6 +21,7 @@
 #define RESTART_SPREAD_PERCENT 20
 #define STEADY_MS 10000      /* who ran that long is started again without a long wait */
 #define OFTEN_MS 60000       /* PROCESS_DEATHS within that are too many */
+#define ASK_AGAIN_MS 500     /* a program that has just been started may miss the first time */
 #define OFFSET_ABOVE_OURS 10 /* descriptors of the child that must survive the placing of 0 to 4 */
 
 static void on_timer(void *context);
@@ -74,7 +75,10 @@ static void
 on_timer(void *context)
 {
 	struct process *p = context;
-	if (p->pid != 0) {
+	if (p->pid != 0 && clock_monotonic_ms() < p->kill_ms) {
+		p->kind->ask_to_end(p);
+		timer_start(p->timer, ASK_AGAIN_MS);
+	} else if (p->pid != 0) {
 		log_warn("%s does not end in time and is killed", p->name);
 		kill(p->pid, SIGKILL);
 	} else if (p->wanted) {
@@ -100,7 +104,8 @@ ask_to_end(struct process *p)
 	if (p->ending)
 		return;
 	p->ending = true;
-	timer_start(p->timer, PARENT_GRACE_MS);
+	p->kill_ms = clock_monotonic_ms() + PARENT_GRACE_MS;
+	timer_start(p->timer, ASK_AGAIN_MS);
 	p->kind->ask_to_end(p);
 }
 
@@ -171,8 +176,10 @@ _Noreturn static void
 become(const struct process_spawn *how, const int fds[4], int orphan_signal, pid_t parent, char *const *envp)
 {
 	int error_fd = fds[3];
-	reset_signals();
 	setsid(); /* Ctrl-C at the terminal is for the parent alone */
+	if (how->has_children)
+		parent = parent_keeper_fork(parent);
+	reset_signals();
 	prctl(PR_SET_PDEATHSIG, orphan_signal, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(1); /* it died before that */

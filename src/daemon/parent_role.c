@@ -239,7 +239,7 @@ tell(struct role_process *role, struct error *err)
 static int
 spawn(struct role_process *role, int channel_fd, int control_fd, struct error *err)
 {
-	char program[PATH_MAX + 32];
+	char program[PATH_MAX + 32], socks[PATHS_MAX + 16];
 	const char *arguments[3] = { program, NULL, NULL };
 	int folder_fd = -1;
 	bool is_smtp = role->role == ROLE_SMTP || role->role == ROLE_SUBMISSION;
@@ -247,6 +247,9 @@ spawn(struct role_process *role, int channel_fd, int control_fd, struct error *e
 	    is_smtp ? "smtp" : ipc_role_name(role->role));
 	if (is_smtp)
 		arguments[1] = ipc_role_name(role->role);
+	if (role->role == ROLE_TOR)
+		arguments[1] = socks;
+	snprintf(socks, sizeof socks, "%s/tor/socks", role->process.parent->paths.runtime);
 	if (role->role == ROLE_MAIL && identity_open(role->process.parent->identities_fd,
 	    role->identity->is.name, IDENTITY_MAIL_FOLDER, &folder_fd, err) != 0)
 		return -1;
@@ -271,8 +274,7 @@ parent_role_start_with(struct role_process *role, int control_fd, struct error *
 		return -1;
 	}
 	channel_free(role->channel);
-	role->needed = false;
-	role->ready = false;
+	role->needed = role->ready = role->asked_to_end = false;
 	role->channel = channel_new(role->process.parent->loop, fds[0], ROLE_PARENT, role->role, &events, role);
 	return tell(role, err) == 0 ? join_with_partners(role, err) : -1;
 }
@@ -303,8 +305,11 @@ on_dead(struct process *process)
 static void
 ask_to_end(struct process *process)
 {
-	struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };
-	parent_role_send((struct role_process *)process, &m);
+	struct role_process *role = (struct role_process *)process;
+	const struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };
+	if (!role->asked_to_end)
+		parent_role_send(role, &m);
+	role->asked_to_end = true;
 }
 
 static const struct process_kind kind_node = { start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };

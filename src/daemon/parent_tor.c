@@ -88,8 +88,6 @@ void
 parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
 {
 	struct parent_tor *tor = &parent->tor;
-	if (state->bootstrap_percent == 100 && tor->bootstrap_percent != 100)
-		log_info("tor %s is connected", state->version);
 	tor->bootstrap_percent = state->bootstrap_percent;
 	snprintf(tor->version, sizeof tor->version, "%s", state->version);
 	snprintf(tor->phase, sizeof tor->phase, "%s", state->phase);
