@@ -13,6 +13,7 @@ struct words {
 	char **all;
 	size_t count; /* with the one that is being typed */
 	const char *typed;
+	const char *home; /* --home of the command line */
 };
 
 static void
@@ -29,7 +30,7 @@ offer_identities(const struct words *words)
 	size_t count = 0;
 	int fd;
 	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
-	if (names != NULL && paths_resolve(NULL, &paths, NULL) == 0 && identity_open_all(paths.data, false, &fd, NULL) == 0) {
+	if (names != NULL && paths_resolve(words->home, &paths, NULL) == 0 && identity_open_all(paths.data, false, &fd, NULL) == 0) {
 		identity_list(fd, names, IDENTITIES_MAX, &count, NULL);
 		file_close(&fd);
 	}
@@ -92,6 +93,25 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer_identities(words);
 }
 
+/* Where --home stands before the word that is typed; before the command it is taken away. */
+static void
+take_home(struct words *words)
+{
+	for (size_t i = 0; i + 1 < words->count; i++) {
+		if (strncmp(words->all[i], "--home=", 7) == 0)
+			words->home = words->all[i] + 7;
+		else if (strcmp(words->all[i], "--home") == 0 && i + 2 < words->count)
+			words->home = words->all[i + 1];
+	}
+	while (words->count > 1 && strncmp(words->all[0], "--home", 6) == 0) {
+		size_t taken = words->all[0][6] == '=' ? 1 : 2;
+		if (taken >= words->count)
+			return;
+		words->all += taken;
+		words->count -= taken;
+	}
+}
+
 int
 complete_main(struct cli *cli)
 {
@@ -101,6 +121,7 @@ complete_main(struct cli *cli)
 	if (words.count == 0)
 		return CLI_OK;
 	words.typed = words.all[words.count - 1];
+	take_home(&words);
 	if (words.count == 1) {
 		offer_commands(&words, NULL);
 		return cli_end_output();
