@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 
@@ -53,6 +54,25 @@ body_from_bytes(struct slice bytes, struct body *out, struct error *err)
 		return error_set(err, ERROR_NO_MEMORY, "no memory for a body of %zu bytes", bytes.len);
 	memcpy(out->copy, bytes.data, bytes.len);
 	out->bytes = slice_of(out->copy, bytes.len);
+	return 0;
+}
+
+int
+body_from_file(int fd, size_t len, struct body *out, struct error *err)
+{
+	struct stat st;
+	*out = BODY_EMPTY;
+	if (len == 0)
+		return 0;
+	if (fstat(fd, &st) != 0)
+		return error_set_errno(err, errno, "cannot look at a message");
+	if (st.st_size < 0 || (size_t)st.st_size < len)
+		return error_set(err, ERROR_IO, "a message has %lld bytes instead of %zu", (long long)st.st_size, len);
+	void *mapping = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (mapping == MAP_FAILED)
+		return error_set_errno(err, errno, "cannot map a message of %zu bytes", len);
+	out->mapping = mapping;
+	out->bytes = slice_of(mapping, len);
 	return 0;
 }
 

@@ -25,6 +25,9 @@ int body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes
 int body_from_bytes(struct slice bytes, struct body *out, struct error *err);
 /* A body of our own that takes over what the buffer holds; the buffer is empty then. Nothing is copied. */
 void body_from_buffer(struct buffer *buffer, struct body *out);
+/* Maps len bytes of a file of ours, which nobody shortens while it is mapped; fd stays the caller's. ERROR_IO when
+ * the file is shorter. */
+int body_from_file(int fd, size_t len, struct body *out, struct error *err);
 void body_finish(struct body *body); /* unmaps, closes, frees; fine on a zeroed body with fd -1 */
 
 /* Prepares a body for sending: sets *inline_bytes and m->fd (borrowed until channel_send() returns). Makes a
