@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * mail@ID's side of its content role, which is started on demand and ends when its channel is closed.
+ *
+ * A request that was under way when content died is repeated once, alone; if content dies again it is failed, so
+ * that a message that breaks the parser cannot do so for ever.
+ */
+#pragma once
+
+#include "ipc/body.h"
+#include "ipc/messages.h"
+#include "loop/loop.h"
+
+#define MAIL_CONTENT_AT_ONCE 8
+
+struct mail_content;
+
+/* The answer: result with its body (the callee may take it), or NULL and nothing when content could not do it. Fires
+ * once for each request, never from inside the call that made it. */
+typedef void mail_content_done(void *context, const struct ipc_content_result *result, struct body *body);
+
+/* need: asks the parent for a content role; it may be called again when none comes. */
+struct mail_content *mail_content_new(struct loop *loop, size_t body_max_bytes, void (*need)(void *context), void *context);
+void mail_content_free(struct mail_content *content); /* takes NULL; answers nobody */
+void mail_content_set_peer(struct mail_content *content, int fd); /* a fresh channel */
+size_t mail_content_waiting(const struct mail_content *content);
+
+/* The body is moved out of *body. */
+void mail_content_prepare(struct mail_content *content, const char *local_part, const char *onion, struct body *body,
+    mail_content_done *done, void *context);
+
+struct mail_content_dsn {
+	const char *onion, *recipient;
+	int64_t arrival_s;
+	struct slice failures; /* packed; copied */
+};
+void mail_content_compose_dsn(struct mail_content *content, const struct mail_content_dsn *dsn, struct body *body,
+    mail_content_done *done, void *context);

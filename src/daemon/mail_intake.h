@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * mail@ID takes messages in: from smtp@ID (strangers' mail for the owner) and from submission (the owner's mail for
+ * others). Each is answered once it is durable, or refused.
+ */
+#pragma once
+
+#include "daemon/mail_content.h"
+#include "ipc/messages.h"
+#include "queue/spool.h"
+
+/* More than this waiting: 451, try again later. */
+#define MAIL_INTAKE_BACKLOG_BYTES ((uint64_t)256 * 1024 * 1024)
+#define MAIL_INTAKE_BACKLOG_RECORDS 100000
+#define MAIL_INTAKE_PREPARED_MAX 64 /* submissions with content */
+
+struct mail_intake;
+
+struct mail_intake_config {
+	char onion[IPC_ONION_MAX + 1];
+	char local_part[64 + 1];
+	uint64_t message_max_bytes;
+};
+
+struct mail_intake_events {
+	/* Sends INTAKE_DONE to the role, if its channel is still the one of this generation. */
+	void (*reply)(void *context, enum role source, unsigned generation, const struct ipc_message *m);
+	/* Something was appended: mail_intake_commit() is to be called in this round of the loop. */
+	void (*on_appended)(void *context);
+	/* The journal broke, all were refused: the process must end. */
+	void (*on_broken)(void *context, const struct error *err);
+};
+
+/* All is borrowed but config, which is copied. */
+struct mail_intake *mail_intake_new(const struct mail_intake_config *config, struct spool *spool,
+    struct mail_content *content, const struct mail_intake_events *events, void *context);
+void mail_intake_free(struct mail_intake *intake); /* takes NULL; content must be gone already */
+
+/* An INTAKE came from source (ROLE_SMTP or ROLE_SUBMISSION). The body is taken from m. */
+void mail_intake_take(struct mail_intake *intake, enum role source, unsigned generation, struct ipc_message *m);
+
+/* Makes durable what was appended, and answers. */
+void mail_intake_commit(struct mail_intake *intake);
+
+/* From now on all is refused for the moment, also what content still has. */
+void mail_intake_stop(struct mail_intake *intake);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * mail@ID: journal, mailbox and queue of one identity. Its working directory is the identity's mail/ folder, which its
+ * parent has chosen; it opens nothing else and has no network.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/mail_bounce.h"
+#include "daemon/mail_content.h"
+#include "daemon/mail_intake.h"
+#include "daemon/role.h"
+#include "queue/delivery.h"
+#include "queue/spool.h"
+
+#define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
+#define SETTLE_MS 1000        /* of quiet */
+#define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
+
+/* A role that gives and takes messages here. */
+struct source {
+	enum role role;
+	struct channel *channel;
+	unsigned generation; /* an answer goes to the channel that the question came from, or nowhere */
+};
+
+static struct mail {
+	struct source smtp, submission, tor;
+	struct schedule schedule;
+	struct spool *spool; /* NULL until MAIL_CONFIG came */
+	struct mail_content *content;
+	struct mail_intake *intake;
+	struct mail_bounce *bounce;
+	struct delivery *delivery;
+	struct timer *commit, *process, *settle;
+} mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR } };
+
+static void
+die(const struct error *err)
+{
+	log_error("%s", err->text);
+	role_quit(1);
+}
+
+/* ---- the work behind the answers */
+
+static void
+on_commit(void *context)
+{
+	(void)context;
+	mail_intake_commit(mail.intake);
+	timer_start(mail.process, 0);
+}
+
+static void
+on_process(void *context)
+{
+	(void)context;
+	struct error err = { 0 };
+	int more = spool_process(mail.spool, &err);
+	if (more < 0) {
+		if (err.code != ERROR_NO_SPACE && err.code != ERROR_NO_MEMORY && err.code != ERROR_BUSY) {
+			die(&err);
+			return;
+		}
+		log_error("%s", err.text);
+		timer_start(mail.process, PROCESS_AGAIN_MS);
+		return;
+	}
+	delivery_wake(mail.delivery);
+	mail_bounce_look(mail.bounce);
+	if (more > 0)
+		timer_start(mail.process, 0);
+	else
+		timer_start(mail.settle, SETTLE_MS);
+}
+
+static void
+on_settle(void *context)
+{
+	(void)context;
+	struct error err = { 0 };
+	if (spool_settle(mail.spool, &err) != 0) {
+		if (err.code == ERROR_IO)
+			die(&err);
+		else
+			log_error("%s", err.text);
+	}
+}
+
+static void
+on_appended(void *context)
+{
+	(void)context;
+	if (!timer_is_running(mail.commit))
+		timer_start(mail.commit, 0);
+}
+
+static void
+on_broken(void *context, const struct error *err)
+{
+	(void)context;
+	die(err);
+}
+
+static void
+on_result(void *context)
+{
+	(void)context;
+	mail_bounce_look(mail.bounce);
+	timer_start(mail.settle, SETTLE_MS); /* bodies that were sent */
+}
+
+static void
+need_content(void *context)
+{
+	(void)context;
+	struct ipc_message m = { .type = IPC_TYPE_NEED_CONTENT, .fd = -1 };
+	role_tell_parent(&m);
+}
+
+/* ---- channels */
+
+static struct source *
+source_of(enum role role)
+{
+	return role == ROLE_SMTP ? &mail.smtp : role == ROLE_SUBMISSION ? &mail.submission : role == ROLE_TOR ? &mail.tor : NULL;
+}
+
+static bool
+send_to(struct source *s, const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	if (s->channel == NULL)
+		return false;
+	if (channel_send(s->channel, m, &err) == 0)
+		return true;
+	log_warn("cannot send %s: %s", ipc_type_name(m->type), err.text);
+	return false;
+}
+
+static bool
+send_tor(void *context, const struct ipc_message *m)
+{
+	(void)context;
+	return send_to(&mail.tor, m);
+}
+
+static bool
+send_smtp(void *context, const struct ipc_message *m)
+{
+	(void)context;
+	return send_to(&mail.smtp, m);
+}
+
+static void
+reply(void *context, enum role role, unsigned generation, const struct ipc_message *m)
+{
+	(void)context;
+	struct source *s = source_of(role);
+	if (s->generation == generation)
+		send_to(s, m);
+}
+
+static void
+refuse_for_now(struct source *s, const struct ipc_message *intake)
+{
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
+	m.intake_done.transaction_id = intake->intake.transaction_id;
+	m.intake_done.code = 451;
+	strcpy(m.intake_done.enhanced, "4.3.2");
+	strcpy(m.intake_done.text, "starting; try again later");
+	send_to(s, &m);
+}
+
+static void
+on_message(void *context, struct ipc_message *m)
+{
+	struct source *s = context;
+	if (m->type == IPC_TYPE_INTAKE && mail.spool == NULL)
+		refuse_for_now(s, m);
+	else if (m->type == IPC_TYPE_INTAKE)
+		mail_intake_take(mail.intake, s->role, s->generation, m);
+	else if (mail.spool != NULL)
+		delivery_on_message(mail.delivery, m);
+}
+
+static void
+tell_delivery(const struct source *s)
+{
+	if (mail.spool == NULL)
+		return;
+	if (s->role == ROLE_TOR)
+		delivery_set_tor(mail.delivery, s->channel != NULL);
+	else if (s->role == ROLE_SMTP)
+		delivery_set_smtp(mail.delivery, s->channel != NULL);
+}
+
+static void
+lose(struct source *s)
+{
+	channel_free(s->channel);
+	s->channel = NULL;
+	s->generation++;
+	tell_delivery(s);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	log_info("%s", err->text);
+	lose(context);
+}
+
+static void
+on_peer(void *context, enum role peer, const char *identity, int fd)
+{
+	(void)context;
+	(void)identity;
+	static const struct channel_events events = { on_message, on_end };
+	struct source *s = source_of(peer);
+	if (peer == ROLE_CONTENT && mail.spool != NULL) {
+		mail_content_set_peer(mail.content, fd);
+		return;
+	}
+	if (s == NULL) {
+		file_close(&fd);
+		return;
+	}
+	if (s->channel != NULL)
+		lose(s);
+	s->channel = channel_new(role_loop(), fd, ROLE_MAIL, peer, &events, s);
+	tell_delivery(s);
+}
+
+static void
+on_peer_gone(void *context, enum role peer, const char *identity)
+{
+	(void)context;
+	(void)identity;
+	struct source *s = source_of(peer);
+	if (s != NULL && s->channel != NULL)
+		lose(s);
+}
+
+/* ---- beginning and end */
+
+static void
+begin(const struct ipc_mail_config *c)
+{
+	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken };
+	static const struct delivery_events delivery_events = { send_tor, send_smtp, on_result, on_broken };
+	struct error err = { 0 };
+	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes };
+	memcpy(config.onion, c->onion, sizeof config.onion);
+	memcpy(config.local_part, c->local_part, sizeof config.local_part);
+	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
+		(int64_t)c->expire_s * 1000 };
+	if (mail.schedule.most_ms < mail.schedule.first_ms)
+		mail.schedule.most_ms = mail.schedule.first_ms;
+	if (spool_open(&mail.schedule, &mail.spool, &err) != 0) {
+		die(&err);
+		return;
+	}
+	struct loop *loop = role_loop();
+	mail.commit = timer_new(loop, on_commit, NULL);
+	mail.process = timer_new(loop, on_process, NULL);
+	mail.settle = timer_new(loop, on_settle, NULL);
+	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
+	mail.intake = mail_intake_new(&config, mail.spool, mail.content, &intake_events, NULL);
+	mail.bounce = mail_bounce_new(loop, c->onion, mail.spool, mail.content, on_appended, NULL);
+	mail.delivery = delivery_new(loop, mail.spool, &delivery_events, NULL);
+	tell_delivery(&mail.tor);
+	tell_delivery(&mail.smtp);
+	timer_start(mail.process, 0); /* what the journal still holds */
+}
+
+static void
+on_parent(void *context, struct ipc_message *m)
+{
+	(void)context;
+	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.spool == NULL)
+		begin(&m->mail_config);
+}
+
+static void
+on_stop(void *context)
+{
+	(void)context;
+	struct error err = { 0 };
+	if (mail.spool == NULL) {
+		role_quit(0);
+		return;
+	}
+	delivery_stop(mail.delivery);
+	mail_intake_stop(mail.intake);
+	mail_intake_commit(mail.intake);
+	int more = 1;
+	for (int i = 0; i < STOP_GROUPS_MOST && more == 1; i++)
+		more = spool_process(mail.spool, &err);
+	if (more < 0 || spool_checkpoint(mail.spool, &err) != 0)
+		log_error("%s", err.text);
+	role_quit(0);
+}
+
+static void
+finish(void)
+{
+	delivery_free(mail.delivery);
+	mail_content_free(mail.content);
+	mail_bounce_free(mail.bounce);
+	mail_intake_free(mail.intake);
+	spool_free(mail.spool);
+}
+
+int
+main(void)
+{
+	static const struct role_events events = { on_parent, on_peer, on_peer_gone, on_stop };
+	role_init(ROLE_MAIL, &events, NULL);
+	int status = role_run();
+	finish();
+	return status;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Sends what the queue holds: dials destinations that are due, one session for each, a bounded number at a time; several
+ * messages over one session, which is kept warm for a while. Writes results down in the queue.
+ *
+ * It speaks to the tor and smtp roles through the owner, who passes their messages in. While one of them is
+ * missing nothing is dialled and nothing counts as a failure of a peer.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "ipc/messages.h"
+#include "loop/loop.h"
+#include "queue/spool.h"
+
+#define DELIVERY_SESSIONS_MAX 16
+#define DELIVERY_BYTES_MAX ((uint64_t)128 * 1024 * 1024) /* of bodies handed over at one time */
+
+struct delivery;
+
+struct delivery_events {
+	/* Sends to the role; false when that is not possible. */
+	bool (*send_tor)(void *context, const struct ipc_message *m);
+	bool (*send_smtp)(void *context, const struct ipc_message *m);
+	/* A result was written down: perhaps a bounce is owed. */
+	void (*on_result)(void *context);
+	/* The database failed: the process must end. Nothing more happens after it. */
+	void (*on_broken)(void *context, const struct error *err);
+};
+
+/* spool and events are borrowed. Nothing happens before delivery_wake(). */
+struct delivery *delivery_new(struct loop *loop, struct spool *spool, const struct delivery_events *events, void *context);
+void delivery_free(struct delivery *delivery); /* takes NULL */
+
+void delivery_wake(struct delivery *delivery); /* something is new in the queue */
+
+/* A fresh channel is there, or the role is gone: what it was doing is lost. */
+void delivery_set_tor(struct delivery *delivery, bool is_there);
+void delivery_set_smtp(struct delivery *delivery, bool is_there);
+
+/* DIAL_FAILED, SESSION_READY, DELIVERED, SESSION_END; others are not for it and return false. */
+bool delivery_on_message(struct delivery *delivery, const struct ipc_message *m);
+
+void delivery_stop(struct delivery *delivery); /* ends all sessions politely and begins no others */

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * From the journal to mailbox and queue, a group of records at a time: the numbered steps of doc/durability.md.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "queue/spool_internal.h"
+
+#define COPY_STEP_BYTES 65536
+
+/* A record with its head decoded. */
+struct opened {
+	struct spool *spool;
+	const struct journal_entry *entry;
+	struct record record;
+	unsigned char *head;
+	uint64_t body_offset, body_bytes;
+};
+
+static int
+open_record(struct spool *s, const struct journal_entry *e, struct opened *out, struct error *err)
+{
+	unsigned char raw[4];
+	*out = (struct opened){ .spool = s, .entry = e };
+	if (journal_read(s->journal, e, 0, raw, sizeof raw, err) != 0)
+		return -1;
+	uint32_t len = (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 | (uint32_t)raw[3] << 24;
+	if (len > RECORD_HEAD_MAX || len > e->length - sizeof raw)
+		return error_set(err, ERROR_INVALID, "a record in the journal is not one of this version");
+	out->head = malloc(len + 1u);
+	if (out->head == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	out->body_offset = sizeof raw + len;
+	out->body_bytes = e->length - out->body_offset;
+	if (journal_read(s->journal, e, sizeof raw, out->head, len, err) == 0 &&
+	    record_decode((enum record_type)e->type, slice_of(out->head, len), &out->record, err) == 0)
+		return 0;
+	free(out->head);
+	return -1;
+}
+
+static int
+read_body(void *context, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	const struct opened *o = context;
+	return journal_read(o->spool->journal, o->entry, o->body_offset + offset, out, len, err);
+}
+
+static int
+stage(struct opened *o, uint64_t identifier, struct error *err)
+{
+	char name[MAILDIR_NAME_MAX];
+	struct spool *s = o->spool;
+	if (maildir_stage(s->maildir, identifier, o->record.arrival_ms, o->record.reverse_path, read_body, o,
+	        o->body_bytes, name, err) != 0)
+		return -1;
+	struct statement *insert = s->statements[SPOOL_STAGE];
+	statement_bind_int(insert, 1, (int64_t)identifier);
+	statement_bind_string(insert, 2, name);
+	if (statement_run(insert, err) != 0)
+		return -1;
+	s->unpublished = true;
+	return 0;
+}
+
+static int
+process_received(struct opened *o, struct error *err)
+{
+	struct statement *see = o->spool->statements[SPOOL_SEE];
+	statement_bind_blob(see, 1, slice_of(o->record.hash, sizeof o->record.hash));
+	statement_bind_int(see, 2, clock_wall_s());
+	if (statement_run(see, err) != 0)
+		return -1;
+	if (database_changes(o->spool->db) == 0)
+		return 0; /* a duplicate */
+	return stage(o, o->entry->sequence, err);
+}
+
+static int
+process_bounce(struct opened *o, struct error *err)
+{
+	uint64_t reported;
+	if (queue_reported(o->spool->queue, o->record.item, o->record.positions, &reported, err) != 0)
+		return -1;
+	return reported == 0 ? 0 : stage(o, o->entry->sequence, err);
+}
+
+static int
+copy_body(struct opened *o, struct error *err)
+{
+	int fd;
+	unsigned char chunk[COPY_STEP_BYTES];
+	if (filegroup_create(&o->spool->bodies, o->entry->sequence, &fd, err) != 0)
+		return -1;
+	for (uint64_t done = 0; done < o->body_bytes;) {
+		size_t step = o->body_bytes - done < sizeof chunk ? (size_t)(o->body_bytes - done) : sizeof chunk;
+		if (read_body(o, done, chunk, step, err) != 0 || file_write_all(fd, chunk, step, err) != 0)
+			return -1;
+		done += step;
+	}
+	return 0;
+}
+
+static int
+process_submitted(struct opened *o, struct error *err)
+{
+	struct slice list = o->record.destinations, onion, recipients;
+	uint64_t identifier = o->entry->sequence;
+	bool copied = false;
+	for (; record_next_destination(&list, &onion, &recipients); identifier++) {
+		if (onion.len == 0) { /* to the own mailbox */
+			if (stage(o, identifier, err) != 0)
+				return -1;
+			continue;
+		}
+		if (!copied && copy_body(o, err) != 0)
+			return -1;
+		copied = true;
+		struct queue_new new = { .id = identifier, .body = o->entry->sequence, .body_bytes = o->body_bytes,
+			.onion = onion, .reverse_path = o->record.reverse_path, .recipients = recipients,
+			.flags = o->record.flags, .arrival_s = o->record.arrival_ms / 1000 };
+		if (queue_add(o->spool->queue, &new, queueclock_now_ms(o->spool->clock), err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+process_record(struct spool *s, const struct journal_entry *e, struct error *err)
+{
+	struct opened o;
+	int result = -1;
+	if (open_record(s, e, &o, err) != 0)
+		return -1;
+	switch (o.record.type) {
+	case RECORD_RECEIVED:
+		result = process_received(&o, err);
+		break;
+	case RECORD_SUBMITTED:
+		result = process_submitted(&o, err);
+		break;
+	case RECORD_BOUNCE:
+		result = process_bounce(&o, err);
+		break;
+	}
+	free(o.head);
+	return result;
+}
+
+struct group {
+	uint64_t next_sequence; /* after the group */
+	size_t records, bounces;
+	uint64_t bytes;
+};
+
+/* Steps 1 to 4. A record may make a mailbox copy and a queued body, so half of FILEGROUP_MAX records always fit. */
+static int
+process_records(struct spool *s, struct group *g, struct error *err)
+{
+	static_assert(SPOOL_GROUP_RECORDS <= FILEGROUP_MAX, "a group fits");
+	const struct journal_entry *e = journal_first(s->journal);
+	for (; e != NULL && g->records < SPOOL_GROUP_RECORDS; e = journal_next(s->journal, e)) {
+		if (g->records > 0 && g->bytes + e->length > SPOOL_GROUP_BYTES)
+			break;
+		if (process_record(s, e, err) != 0)
+			return -1;
+		g->records++;
+		g->bytes += e->length;
+		g->bounces += e->type == RECORD_BOUNCE;
+		g->next_sequence = e->sequence + e->identifiers;
+	}
+	spool_step(SPOOL_WRITTEN);
+	if (maildir_sync(s->maildir, err) != 0 || filegroup_sync(&s->bodies, err) != 0)
+		return -1;
+	spool_step(SPOOL_SYNCED);
+	return 0;
+}
+
+/* Step 5, but for the commit. */
+static int
+record_effects(struct spool *s, const struct group *g, struct error *err)
+{
+	struct statement *consume = s->statements[SPOOL_CONSUME];
+	statement_bind_int(consume, 1, (int64_t)g->next_sequence);
+	if (statement_run(consume, err) != 0)
+		return -1;
+	if (s->published_below > 0) {
+		struct statement *unstage = s->statements[SPOOL_UNSTAGE];
+		statement_bind_int(unstage, 1, (int64_t)s->published_below);
+		if (statement_run(unstage, err) != 0)
+			return -1;
+	}
+	return queueclock_save(s->clock, err);
+}
+
+int
+spool_process(struct spool *s, struct error *err)
+{
+	struct group g = { 0 };
+	if (s->unpublished && spool_publish_staged(s, err) != 0)
+		return -1;
+	if (journal_first(s->journal) == NULL)
+		return 0;
+	if (database_begin(s->db, err) != 0)
+		return -1;
+	if (process_records(s, &g, err) != 0 || record_effects(s, &g, err) != 0) {
+		maildir_drop(s->maildir);
+		filegroup_drop(&s->bodies);
+		database_rollback(s->db);
+		return -1;
+	}
+	if (database_commit(s->db, err) != 0)
+		return -1;
+	s->published_below = 0;
+	spool_step(SPOOL_RECORDED);
+	journal_consume(s->journal, g.next_sequence);
+	s->bounces -= g.bounces;
+	if (s->unpublished && spool_publish_staged(s, err) != 0)
+		return -1;
+	return journal_first(s->journal) != NULL;
+}

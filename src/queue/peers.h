@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What is known of each destination: when to dial it, how often that failed, and which port speaks to us. Times are
+ * milliseconds of the queue clock. Every change is part of the caller's transaction if there is one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "ipc/messages.h"
+#include "queue/schedule.h"
+#include "store/database.h"
+
+#define PEERS_PORT_SMTORP 465
+#define PEERS_PORT_SMTP 25
+
+struct peers;
+
+struct peer {
+	char onion[IPC_ONION_MAX + 1];
+	int64_t due_ms;
+	uint16_t port; /* where to try first */
+};
+
+/* schedule is borrowed for the life of the object. */
+int peers_open(struct database *db, const struct schedule *schedule, struct peers **out, struct error *err);
+void peers_free(struct peers *peers); /* takes NULL */
+
+/* A new message is there for it: due now, or a minute after the last failed try. */
+int peers_wake(struct peers *peers, struct slice onion, int64_t now_ms, struct error *err);
+
+/* The peer that is due first, leaving out those for which is_busy says so. 1: found (due_ms may be in the future);
+ * 0: nothing waits. A port 465 that was not there is looked for again after a day. */
+typedef bool peers_is_busy(void *context, const char *onion);
+int peers_next(struct peers *peers, int64_t now_ms, peers_is_busy *is_busy, void *context, struct peer *out,
+    struct error *err);
+
+/* It could not be reached at all, or the session broke: due again after a delay by the schedule. */
+int peers_failed(struct peers *peers, const char *onion, int64_t now_ms, uint64_t random, struct error *err);
+
+/* It takes mail on this port. Writes nothing when that is known and nothing had failed. */
+int peers_reached(struct peers *peers, const char *onion, uint16_t port, int64_t now_ms, struct error *err);
+int peers_forget_port(struct peers *peers, const char *onion, struct error *err);
+
+/* Whole-peer failures so far: tries of every item that was there meanwhile. */
+int peers_failures(struct peers *peers, struct slice onion, uint64_t *failures, struct error *err);
+
+/* Sets when it is due from the items that wait for it. */
+int peers_settle(struct peers *peers, struct slice onion, struct error *err);

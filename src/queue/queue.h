@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue of messages that leave: one item for each destination of a message, with frozen bytes in a file that the items of
+ * one message share, and a state for each recipient. Crash safety: doc/durability.md.
+ *
+ * Times are milliseconds of the queue clock unless they are called arrival_s (wall clock). Functions that say
+ * "in a transaction" are called between database_begin() and _commit(); the others make their own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "ipc/body.h"
+#include "ipc/messages.h"
+#include "ipc/pack.h"
+#include "queue/peers.h"
+#include "store/database.h"
+
+struct queue;
+
+struct queue_new {
+	uint64_t id;            /* unique for ever: a journal identifier */
+	uint64_t body;          /* names the file in queue/ */
+	uint64_t body_bytes;
+	struct slice onion;
+	struct slice reverse_path;
+	struct slice recipients; /* packed */
+	uint8_t flags;           /* enum ipc_body_flags */
+	int64_t arrival_s;
+};
+
+/* An item at hand: what is to be delivered now. */
+struct queue_item {
+	uint64_t id, body, body_bytes;
+	char reverse_path[IPC_MAILBOX_MAX + 1];
+	uint8_t flags;
+	struct buffer recipients; /* packed, those that still wait, in order */
+	size_t recipient_count;
+};
+
+/* Recipients of one item that failed and of whom its sender is to be told. */
+struct queue_bounce {
+	uint64_t item, body, body_bytes;
+	char reverse_path[IPC_MAILBOX_MAX + 1];
+	int64_t arrival_s;
+	struct buffer failures;  /* pack_failure() each */
+	struct buffer positions; /* record_add_position() each */
+};
+
+/* Opens the queue over mail.db and the folder queue/ (both borrowed); schedule is borrowed. */
+int queue_open(struct database *db, int dir_fd, const struct schedule *schedule, struct queue **out, struct error *err);
+void queue_free(struct queue *queue); /* takes NULL */
+struct peers *queue_peers(struct queue *queue); /* borrowed */
+
+/* Adds an item whose body file is durable. In a transaction. */
+int queue_add(struct queue *queue, const struct queue_new *new, int64_t now_ms, struct error *err);
+
+/* The item for onion that is due first. 1: *out is the caller's, for queue_item_finish(); 0: none is due. */
+int queue_next_item(struct queue *queue, const char *onion, int64_t now_ms, struct queue_item *out, struct error *err);
+/* When the next one for onion is due. 1: *due_ms is set; 0: none waits. */
+int queue_next_due(struct queue *queue, const char *onion, int64_t *due_ms, struct error *err);
+void queue_item_finish(struct queue_item *item); /* fine on a zeroed one */
+
+/* The frozen bytes: *out is the caller's, for body_finish(). */
+int queue_load_body(struct queue *queue, uint64_t body, uint64_t bytes, struct body *out, struct error *err);
+
+/* Writes down what became of the item's recipients: one packed result for each, in order; a result that is missing
+ * or has code 0 counts as temporary. */
+int queue_result(struct queue *queue, const char *onion, const struct queue_item *item, struct slice results,
+    int64_t now_ms, uint64_t random, struct error *err);
+
+/* The peer could not be reached: due again by the schedule. What is too old is failed with the result's text. */
+int queue_peer_failed(struct queue *queue, const char *onion, const struct pack_result *why, int64_t now_ms,
+    uint64_t random, struct error *err);
+
+/* Fails everything that waits for this destination. */
+int queue_fail_all(struct queue *queue, const char *onion, const struct pack_result *why, struct error *err);
+
+/* The first item above `after` that owes a bounce. 1: *out is the caller's, for queue_bounce_finish(). */
+int queue_next_bounce(struct queue *queue, uint64_t after, struct queue_bounce *out, struct error *err);
+void queue_bounce_finish(struct queue_bounce *bounce);
+
+/* Takes the reported recipients away; *reported becomes how many were still there. In a transaction. */
+int queue_reported(struct queue *queue, uint64_t item, struct slice positions, uint64_t *reported, struct error *err);
+
+/* Unlinks the bodies that no item needs. */
+int queue_empty_trash(struct queue *queue, struct error *err);
+
+int queue_count(struct queue *queue, uint64_t *items, struct error *err);

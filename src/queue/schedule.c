@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/schedule.h"
+
+#include <assert.h>
+
+int64_t
+schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint64_t random)
+{
+	assert(tries >= 1 && schedule->first_ms >= 0 && schedule->most_ms >= schedule->first_ms);
+	int64_t delay = schedule->first_ms;
+	for (uint64_t i = 1; i < tries && delay < schedule->most_ms; i++)
+		delay *= 2;
+	if (delay > schedule->most_ms)
+		delay = schedule->most_ms;
+	int64_t spread = delay / 2;
+	delay -= delay / 4;
+	delay += (int64_t)(random % ((uint64_t)spread + 1)); /* the bias of % is no matter here */
+	return delay < schedule->most_ms ? delay : schedule->most_ms;
+}
+
+bool
+schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tries)
+{
+	return age_ms >= schedule->expire_ms && tries >= SCHEDULE_TRIES_MIN;
+}
+
+int64_t
+schedule_resume_ms(int64_t saved_queue_ms, int64_t saved_wall_ms, int64_t wall_ms)
+{
+	if (saved_wall_ms == 0 || wall_ms < saved_wall_ms)
+		return saved_queue_ms;
+	int64_t off = wall_ms - saved_wall_ms;
+	return saved_queue_ms + (off < SCHEDULE_DOWNTIME_MOST_MS ? off : SCHEDULE_DOWNTIME_MOST_MS);
+}

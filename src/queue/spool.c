@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "queue/spool_internal.h"
+#include "store/schema.h"
+
+void (*spool_on_step)(enum spool_step step);
+
+static const char *const sql[SPOOL_STATEMENTS] = {
+	[SPOOL_LOAD] = "SELECT consumed FROM state",
+	[SPOOL_CONSUME] = "UPDATE state SET consumed = ?1",
+	[SPOOL_SEE] = "INSERT OR IGNORE INTO seen VALUES (?1, ?2)",
+	[SPOOL_FORGET_SEEN] = "DELETE FROM seen WHERE wall_s < ?1",
+	[SPOOL_STAGE] = "INSERT INTO staged VALUES (?1, ?2)",
+	[SPOOL_STAGED] = "SELECT sequence, name FROM staged",
+	[SPOOL_UNSTAGE] = "DELETE FROM staged WHERE sequence < ?1",
+};
+
+/* ---- opening and recovery */
+
+static int
+open_database(struct spool *s, struct error *err)
+{
+	struct stat st;
+	bool has_journal = fstatat(s->dir_fd, "journal", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!has_journal && errno != ENOENT)
+		return error_set_errno(err, errno, "cannot look at the journal");
+	if (database_open("mail.db", !has_journal, schema_versions, SCHEMA_VERSIONS, &s->db, err) != 0)
+		return -1;
+	for (size_t i = 0; i < SPOOL_STATEMENTS; i++)
+		if (statement_new(s->db, sql[i], &s->statements[i], err) != 0)
+			return -1;
+	/* The database is there for good before the journal is: see above. */
+	if (fsync(s->dir_fd) != 0)
+		return error_set_errno(err, errno, "cannot make the mail folder durable");
+	return queueclock_open(s->db, &s->clock, err);
+}
+
+static int
+open_journal(struct spool *s, struct error *err)
+{
+	struct statement *load = s->statements[SPOOL_LOAD];
+	int row = statement_step(load, err);
+	if (row != 1)
+		return row == 0 ? error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state") : -1;
+	uint64_t consumed = (uint64_t)statement_int(load, 0);
+	statement_reset(load);
+	if (file_open_private_dir(s->dir_fd, "journal", &s->journal_fd, err) != 0)
+		return -1;
+	if (journal_open(s->journal_fd, consumed, &s->journal, err) != 0)
+		return -1;
+	for (const struct journal_entry *e = journal_first(s->journal); e != NULL; e = journal_next(s->journal, e))
+		s->bounces += e->type == RECORD_BOUNCE;
+	return 0;
+}
+
+int
+spool_publish_staged(struct spool *s, struct error *err)
+{
+	struct statement *staged = s->statements[SPOOL_STAGED];
+	uint64_t count = 0, last = 0;
+	int row;
+	while ((row = statement_step(staged, err)) == 1) {
+		char name[MAILDIR_NAME_MAX];
+		struct slice text = statement_bytes(staged, 1);
+		uint64_t sequence = (uint64_t)statement_int(staged, 0);
+		if (text.len >= sizeof name || memchr(text.data, '/', text.len) != NULL)
+			row = error_set(err, ERROR_IO, "the database mail.db is damaged: a file name that is none");
+		else {
+			memcpy(name, text.data, text.len);
+			name[text.len] = '\0';
+			row = maildir_publish(s->maildir, sequence, name, err);
+		}
+		if (row != 0) {
+			statement_reset(staged);
+			return -1;
+		}
+		spool_step(SPOOL_RENAMED);
+		if (sequence > last)
+			last = sequence;
+		count++;
+	}
+	if (row != 0)
+		return -1;
+	statement_reset(staged);
+	if (count > 0 && maildir_sync_published(s->maildir, err) != 0)
+		return -1;
+	s->unpublished = false;
+	if (count > 0) {
+		s->published_below = last + 1;
+		spool_step(SPOOL_PUBLISHED);
+	}
+	return 0;
+}
+
+int
+spool_open(const struct schedule *schedule, struct spool **out, struct error *err)
+{
+	struct spool *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	s->dir_fd = s->journal_fd = s->queue_fd = -1;
+	s->dir_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0) {
+		error_set_errno(err, errno, "cannot open the mail folder");
+		goto fail;
+	}
+	if (open_database(s, err) != 0 || maildir_open(s->dir_fd, &s->maildir, err) != 0 ||
+	    file_open_private_dir(s->dir_fd, "queue", &s->queue_fd, err) != 0 || open_journal(s, err) != 0 ||
+	    queue_open(s->db, s->queue_fd, schedule, &s->queue, err) != 0)
+		goto fail;
+	filegroup_init(&s->bodies, s->queue_fd);
+	if (fsync(s->dir_fd) != 0) {
+		error_set_errno(err, errno, "cannot make the mail folder durable");
+		goto fail;
+	}
+	if (spool_publish_staged(s, err) != 0 || spool_settle(s, err) != 0)
+		goto fail;
+	*out = s;
+	return 0;
+fail:
+	spool_free(s);
+	return -1;
+}
+
+void
+spool_free(struct spool *s)
+{
+	if (s == NULL)
+		return;
+	queue_free(s->queue);
+	journal_free(s->journal);
+	maildir_free(s->maildir);
+	queueclock_free(s->clock);
+	filegroup_drop(&s->bodies);
+	for (size_t i = 0; i < SPOOL_STATEMENTS; i++)
+		statement_free(s->statements[i]);
+	database_close(s->db);
+	file_close(&s->queue_fd);
+	file_close(&s->journal_fd);
+	file_close(&s->dir_fd);
+	free(s);
+}
+
+/* ---- accepting */
+
+static int
+append(struct spool *s, const struct record *record, uint64_t identifiers, struct slice body, struct error *err)
+{
+	struct buffer head;
+	uint64_t sequence;
+	buffer_init(&head, RECORD_HEAD_MAX + 4);
+	int result = record_encode(record, &head, err);
+	if (result == 0) {
+		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), body };
+		result = journal_append(s->journal, record->type, identifiers, parts, 2, &sequence, err);
+	}
+	buffer_finish(&head);
+	if (result == 0)
+		spool_step(SPOOL_APPENDED);
+	return result;
+}
+
+int
+spool_receive(struct spool *s, const struct record *record, struct slice body, struct error *err)
+{
+	return append(s, record, 1, body, err);
+}
+
+int
+spool_submit(struct spool *s, const struct record *record, struct slice body, struct error *err)
+{
+	struct slice list = record->destinations, onion, recipients;
+	uint64_t count = 0;
+	while (record_next_destination(&list, &onion, &recipients))
+		count++;
+	if (list.len != 0 || count == 0)
+		return error_set(err, ERROR_INVALID, "a malformed list of destinations");
+	return append(s, record, count, body, err); /* an identifier for each */
+}
+
+int
+spool_bounce(struct spool *s, const struct record *record, struct slice body, struct error *err)
+{
+	if (append(s, record, 1, body, err) != 0)
+		return -1;
+	s->bounces++;
+	return 0;
+}
+
+int
+spool_commit(struct spool *s, struct error *err)
+{
+	if (journal_commit(s->journal, err) != 0)
+		return -1;
+	spool_step(SPOOL_COMMITTED);
+	return 0;
+}
+
+/* ---- what is left over */
+
+static int
+settle(struct spool *s, struct error *err)
+{
+	if (s->published_below > 0) {
+		struct statement *unstage = s->statements[SPOOL_UNSTAGE];
+		statement_bind_int(unstage, 1, (int64_t)s->published_below);
+		if (statement_run(unstage, err) != 0)
+			return -1;
+	}
+	struct statement *forget = s->statements[SPOOL_FORGET_SEEN];
+	statement_bind_int(forget, 1, clock_wall_s() - SPOOL_SEEN_S);
+	if (statement_run(forget, err) != 0)
+		return -1;
+	return queueclock_save(s->clock, err);
+}
+
+int
+spool_settle(struct spool *s, struct error *err)
+{
+	if (database_begin(s->db, err) != 0)
+		return -1;
+	if (settle(s, err) != 0) {
+		database_rollback(s->db);
+		return -1;
+	}
+	if (database_commit(s->db, err) != 0)
+		return -1;
+	s->published_below = 0;
+	spool_step(SPOOL_SETTLED);
+	return queue_empty_trash(s->queue, err);
+}
+
+int
+spool_checkpoint(struct spool *s, struct error *err)
+{
+	if (spool_settle(s, err) != 0)
+		return -1;
+	return database_checkpoint(s->db, err);
+}
+
+/* ---- small answers */
+
+bool
+spool_is_broken(const struct spool *s)
+{
+	return journal_is_broken(s->journal);
+}
+
+bool
+spool_has_bounce(const struct spool *s)
+{
+	return s->bounces > 0;
+}
+
+uint64_t
+spool_backlog_bytes(const struct spool *s)
+{
+	return journal_backlog_bytes(s->journal);
+}
+
+size_t
+spool_backlog_records(const struct spool *s)
+{
+	return journal_backlog_records(s->journal);
+}
+
+struct queue *
+spool_queue(struct spool *s)
+{
+	return s->queue;
+}
+
+int64_t
+spool_now_ms(const struct spool *s)
+{
+	return queueclock_now_ms(s->clock);
+}
