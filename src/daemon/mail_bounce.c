@@ -13,7 +13,7 @@
 
 struct mail_bounce {
 	char onion[IPC_ONION_MAX + 1];
-	struct spool *spool;
+	struct mailstore *mailstore;
 	struct mail_content *content;
 	void (*on_appended)(void *context);
 	void *context;
@@ -53,7 +53,7 @@ on_composed(void *context, const struct ipc_content_result *result, struct body 
 		struct record r = { .type = RECORD_BOUNCE, .flags = result->flags, .arrival_ms = clock_wall_ms(),
 			.reverse_path = slice_of_string(""), .item = b->at_hand.item,
 			.positions = slice_of(buffer_bytes(&b->at_hand.positions), buffer_len(&b->at_hand.positions)) };
-		if (spool_bounce(b->spool, &r, body->bytes, &err) != 0)
+		if (mailstore_bounce(b->mailstore, &r, body->bytes, &err) != 0)
 			pass_over(b, err.text);
 		else
 			b->failures = 0;
@@ -69,7 +69,7 @@ compose(struct mail_bounce *b)
 	struct error err = { 0 };
 	struct body body = BODY_EMPTY;
 	if (b->failures < FAILURES_WITH_BODY &&
-	    queue_load_body(spool_queue(b->spool), b->at_hand.body, b->at_hand.body_bytes, &body, &err) != 0)
+	    queue_load_body(mailstore_queue(b->mailstore), b->at_hand.body, b->at_hand.body_bytes, &body, &err) != 0)
 		log_error("%s; its bounce comes without it", err.text);
 	struct mail_content_dsn dsn = { b->onion, b->at_hand.reverse_path, b->at_hand.arrival_s,
 		slice_of(buffer_bytes(&b->at_hand.failures), buffer_len(&b->at_hand.failures)) };
@@ -81,9 +81,9 @@ void
 mail_bounce_look(struct mail_bounce *b)
 {
 	struct error err = { 0 };
-	if (b->is_composing || spool_has_bounce(b->spool))
+	if (b->is_composing || mailstore_has_bounce(b->mailstore))
 		return;
-	int found = queue_next_bounce(spool_queue(b->spool), b->passed_over, &b->at_hand, &err);
+	int found = queue_next_bounce(mailstore_queue(b->mailstore), b->passed_over, &b->at_hand, &err);
 	if (found == 1)
 		compose(b);
 	else if (found < 0) {
@@ -93,12 +93,12 @@ mail_bounce_look(struct mail_bounce *b)
 }
 
 struct mail_bounce *
-mail_bounce_new(struct loop *loop, const char *onion, struct spool *spool, struct mail_content *content,
+mail_bounce_new(struct loop *loop, const char *onion, struct mailstore *mailstore, struct mail_content *content,
     void (*on_appended)(void *context), void *context)
 {
 	struct mail_bounce *b = calloc(1, sizeof *b);
 	assert(b != NULL);
-	*b = (struct mail_bounce){ .spool = spool, .content = content, .on_appended = on_appended, .context = context };
+	*b = (struct mail_bounce){ .mailstore = mailstore, .content = content, .on_appended = on_appended, .context = context };
 	strncpy(b->onion, onion, sizeof b->onion - 1);
 	b->again = timer_new(loop, on_again, b);
 	return b;

@@ -6,12 +6,12 @@
 #pragma once
 
 #include "daemon/mail_content.h"
-#include "queue/spool.h"
+#include "queue/mailstore.h"
 
 struct mail_bounce;
 
 /* on_appended: a record waits for the commit. All is borrowed. */
-struct mail_bounce *mail_bounce_new(struct loop *loop, const char *onion, struct spool *spool,
+struct mail_bounce *mail_bounce_new(struct loop *loop, const char *onion, struct mailstore *mailstore,
     struct mail_content *content, void (*on_appended)(void *context), void *context);
 void mail_bounce_free(struct mail_bounce *bounce); /* takes NULL; content must be gone already */
 

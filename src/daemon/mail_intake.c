@@ -26,7 +26,7 @@ struct pending {
 
 struct mail_intake {
 	struct mail_intake_config config;
-	struct spool *spool;
+	struct mailstore *mailstore;
 	struct mail_content *content;
 	const struct mail_intake_events *events;
 	void *context;
@@ -115,7 +115,7 @@ after_append(struct pending *p, int result, const struct error *err)
 		return;
 	}
 	finish_error(p, err);
-	if (spool_is_broken(in->spool))
+	if (mailstore_is_broken(in->mailstore))
 		mail_intake_commit(in); /* refuses the others */
 }
 
@@ -155,7 +155,7 @@ take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 		.reverse_path = slice_of_string(m->reverse_path), .recipients = m->recipients };
 	int result = record_hash(r.reverse_path, r.recipients, body->bytes, r.hash, &err);
 	if (result == 0)
-		result = spool_receive(p->intake->spool, &r, body->bytes, &err);
+		result = mailstore_receive(p->intake->mailstore, &r, body->bytes, &err);
 	after_append(p, result, &err);
 }
 
@@ -260,7 +260,7 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 	struct record r = { .type = RECORD_SUBMITTED, .flags = result->flags | (p->flags & BODY_SMTPUTF8),
 		.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(p->reverse_path),
 		.destinations = slice_of(buffer_bytes(&p->destinations), buffer_len(&p->destinations)) };
-	after_append(p, spool_submit(p->intake->spool, &r, body->bytes, &err), &err);
+	after_append(p, mailstore_submit(p->intake->mailstore, &r, body->bytes, &err), &err);
 }
 
 static void
@@ -294,8 +294,8 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 static bool
 is_full(const struct mail_intake *in)
 {
-	return spool_backlog_bytes(in->spool) >= MAIL_INTAKE_BACKLOG_BYTES ||
-	    spool_backlog_records(in->spool) >= MAIL_INTAKE_BACKLOG_RECORDS;
+	return mailstore_backlog_bytes(in->mailstore) >= MAIL_INTAKE_BACKLOG_BYTES ||
+	    mailstore_backlog_records(in->mailstore) >= MAIL_INTAKE_BACKLOG_RECORDS;
 }
 
 void
@@ -325,7 +325,7 @@ void
 mail_intake_commit(struct mail_intake *in)
 {
 	struct error err = { 0 };
-	int result = spool_commit(in->spool, &err);
+	int result = mailstore_commit(in->mailstore, &err);
 	while (in->appended != NULL)
 		finish(in->appended, result == 0 ? &accepted : &failed);
 	if (result != 0)
@@ -348,12 +348,12 @@ mail_intake_stop(struct mail_intake *in)
 }
 
 struct mail_intake *
-mail_intake_new(const struct mail_intake_config *config, struct spool *spool, struct mail_content *content,
+mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore, struct mail_content *content,
     const struct mail_intake_events *events, void *context)
 {
 	struct mail_intake *in = calloc(1, sizeof *in);
 	assert(in != NULL);
-	*in = (struct mail_intake){ .config = *config, .spool = spool, .content = content, .events = events,
+	*in = (struct mail_intake){ .config = *config, .mailstore = mailstore, .content = content, .events = events,
 		.context = context };
 	return in;
 }

@@ -7,7 +7,7 @@
 
 #include "daemon/mail_content.h"
 #include "ipc/messages.h"
-#include "queue/spool.h"
+#include "queue/mailstore.h"
 
 /* More than this waiting: 451, try again later. */
 #define MAIL_INTAKE_BACKLOG_BYTES ((uint64_t)256 * 1024 * 1024)
@@ -32,7 +32,7 @@ struct mail_intake_events {
 };
 
 /* All is borrowed but config, which is copied. */
-struct mail_intake *mail_intake_new(const struct mail_intake_config *config, struct spool *spool,
+struct mail_intake *mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore,
     struct mail_content *content, const struct mail_intake_events *events, void *context);
 void mail_intake_free(struct mail_intake *intake); /* takes NULL; content must be gone already */
 

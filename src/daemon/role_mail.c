@@ -12,8 +12,8 @@
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
 #include "daemon/role.h"
-#include "queue/delivery.h"
-#include "queue/spool.h"
+#include "queue/dispatch.h"
+#include "queue/mailstore.h"
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
 #define SETTLE_MS 1000        /* of quiet */
@@ -29,11 +29,11 @@ struct source {
 static struct mail {
 	struct source smtp, submission, tor;
 	struct schedule schedule;
-	struct spool *spool; /* NULL until MAIL_CONFIG came */
+	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
 	struct mail_content *content;
 	struct mail_intake *intake;
 	struct mail_bounce *bounce;
-	struct delivery *delivery;
+	struct dispatch *dispatch;
 	struct timer *commit, *process, *settle;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR } };
 
@@ -59,7 +59,7 @@ on_process(void *context)
 {
 	(void)context;
 	struct error err = { 0 };
-	int more = spool_process(mail.spool, &err);
+	int more = mailstore_process(mail.mailstore, &err);
 	if (more < 0) {
 		if (err.code != ERROR_NO_SPACE && err.code != ERROR_NO_MEMORY && err.code != ERROR_BUSY) {
 			die(&err);
@@ -69,7 +69,7 @@ on_process(void *context)
 		timer_start(mail.process, PROCESS_AGAIN_MS);
 		return;
 	}
-	delivery_wake(mail.delivery);
+	dispatch_wake(mail.dispatch);
 	mail_bounce_look(mail.bounce);
 	if (more > 0)
 		timer_start(mail.process, 0);
@@ -82,7 +82,7 @@ on_settle(void *context)
 {
 	(void)context;
 	struct error err = { 0 };
-	if (spool_settle(mail.spool, &err) != 0) {
+	if (mailstore_settle(mail.mailstore, &err) != 0) {
 		if (err.code == ERROR_IO)
 			die(&err);
 		else
@@ -179,23 +179,23 @@ static void
 on_message(void *context, struct ipc_message *m)
 {
 	struct source *s = context;
-	if (m->type == IPC_TYPE_INTAKE && mail.spool == NULL)
+	if (m->type == IPC_TYPE_INTAKE && mail.mailstore == NULL)
 		refuse_for_now(s, m);
 	else if (m->type == IPC_TYPE_INTAKE)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
-	else if (mail.spool != NULL)
-		delivery_on_message(mail.delivery, m);
+	else if (mail.mailstore != NULL)
+		dispatch_on_message(mail.dispatch, m);
 }
 
 static void
-tell_delivery(const struct source *s)
+tell_dispatch(const struct source *s)
 {
-	if (mail.spool == NULL)
+	if (mail.mailstore == NULL)
 		return;
 	if (s->role == ROLE_TOR)
-		delivery_set_tor(mail.delivery, s->channel != NULL);
+		dispatch_set_tor(mail.dispatch, s->channel != NULL);
 	else if (s->role == ROLE_SMTP)
-		delivery_set_smtp(mail.delivery, s->channel != NULL);
+		dispatch_set_smtp(mail.dispatch, s->channel != NULL);
 }
 
 static void
@@ -204,7 +204,7 @@ lose(struct source *s)
 	channel_free(s->channel);
 	s->channel = NULL;
 	s->generation++;
-	tell_delivery(s);
+	tell_dispatch(s);
 }
 
 static void
@@ -221,7 +221,7 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 	(void)identity;
 	static const struct channel_events events = { on_message, on_end };
 	struct source *s = source_of(peer);
-	if (peer == ROLE_CONTENT && mail.spool != NULL) {
+	if (peer == ROLE_CONTENT && mail.mailstore != NULL) {
 		mail_content_set_peer(mail.content, fd);
 		return;
 	}
@@ -232,7 +232,7 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 	if (s->channel != NULL)
 		lose(s);
 	s->channel = channel_new(role_loop(), fd, ROLE_MAIL, peer, &events, s);
-	tell_delivery(s);
+	tell_dispatch(s);
 }
 
 static void
@@ -251,7 +251,7 @@ static void
 begin(const struct ipc_mail_config *c)
 {
 	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken };
-	static const struct delivery_events delivery_events = { send_tor, send_smtp, on_result, on_broken };
+	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes };
 	memcpy(config.onion, c->onion, sizeof config.onion);
@@ -260,7 +260,7 @@ begin(const struct ipc_mail_config *c)
 		(int64_t)c->expire_s * 1000 };
 	if (mail.schedule.most_ms < mail.schedule.first_ms)
 		mail.schedule.most_ms = mail.schedule.first_ms;
-	if (spool_open(&mail.schedule, &mail.spool, &err) != 0) {
+	if (mailstore_open(&mail.schedule, &mail.mailstore, &err) != 0) {
 		die(&err);
 		return;
 	}
@@ -269,11 +269,11 @@ begin(const struct ipc_mail_config *c)
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
-	mail.intake = mail_intake_new(&config, mail.spool, mail.content, &intake_events, NULL);
-	mail.bounce = mail_bounce_new(loop, c->onion, mail.spool, mail.content, on_appended, NULL);
-	mail.delivery = delivery_new(loop, mail.spool, &delivery_events, NULL);
-	tell_delivery(&mail.tor);
-	tell_delivery(&mail.smtp);
+	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
+	mail.bounce = mail_bounce_new(loop, c->onion, mail.mailstore, mail.content, on_appended, NULL);
+	mail.dispatch = dispatch_new(loop, mail.mailstore, &dispatch_events, NULL);
+	tell_dispatch(&mail.tor);
+	tell_dispatch(&mail.smtp);
 	timer_start(mail.process, 0); /* what the journal still holds */
 }
 
@@ -281,7 +281,7 @@ static void
 on_parent(void *context, struct ipc_message *m)
 {
 	(void)context;
-	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.spool == NULL)
+	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.mailstore == NULL)
 		begin(&m->mail_config);
 }
 
@@ -290,17 +290,17 @@ on_stop(void *context)
 {
 	(void)context;
 	struct error err = { 0 };
-	if (mail.spool == NULL) {
+	if (mail.mailstore == NULL) {
 		role_quit(0);
 		return;
 	}
-	delivery_stop(mail.delivery);
+	dispatch_stop(mail.dispatch);
 	mail_intake_stop(mail.intake);
 	mail_intake_commit(mail.intake);
 	int more = 1;
 	for (int i = 0; i < STOP_GROUPS_MOST && more == 1; i++)
-		more = spool_process(mail.spool, &err);
-	if (more < 0 || spool_checkpoint(mail.spool, &err) != 0)
+		more = mailstore_process(mail.mailstore, &err);
+	if (more < 0 || mailstore_checkpoint(mail.mailstore, &err) != 0)
 		log_error("%s", err.text);
 	role_quit(0);
 }
@@ -308,11 +308,11 @@ on_stop(void *context)
 static void
 finish(void)
 {
-	delivery_free(mail.delivery);
+	dispatch_free(mail.dispatch);
 	mail_content_free(mail.content);
 	mail_bounce_free(mail.bounce);
 	mail_intake_free(mail.intake);
-	spool_free(mail.spool);
+	mailstore_free(mail.mailstore);
 }
 
 int

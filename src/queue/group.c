@@ -7,13 +7,13 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "queue/spool_internal.h"
+#include "queue/mailstore_internal.h"
 
 #define COPY_STEP_BYTES 65536
 
 /* A record with its head decoded. */
 struct opened {
-	struct spool *spool;
+	struct mailstore *mailstore;
 	const struct journal_entry *entry;
 	struct record record;
 	unsigned char *head;
@@ -21,10 +21,10 @@ struct opened {
 };
 
 static int
-open_record(struct spool *s, const struct journal_entry *e, struct opened *out, struct error *err)
+open_record(struct mailstore *s, const struct journal_entry *e, struct opened *out, struct error *err)
 {
 	unsigned char raw[4];
-	*out = (struct opened){ .spool = s, .entry = e };
+	*out = (struct opened){ .mailstore = s, .entry = e };
 	if (journal_read(s->journal, e, 0, raw, sizeof raw, err) != 0)
 		return -1;
 	uint32_t len = (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 | (uint32_t)raw[3] << 24;
@@ -46,18 +46,18 @@ static int
 read_body(void *context, uint64_t offset, void *out, size_t len, struct error *err)
 {
 	const struct opened *o = context;
-	return journal_read(o->spool->journal, o->entry, o->body_offset + offset, out, len, err);
+	return journal_read(o->mailstore->journal, o->entry, o->body_offset + offset, out, len, err);
 }
 
 static int
 stage(struct opened *o, uint64_t identifier, struct error *err)
 {
 	char name[MAILDIR_NAME_MAX];
-	struct spool *s = o->spool;
+	struct mailstore *s = o->mailstore;
 	if (maildir_stage(s->maildir, identifier, o->record.arrival_ms, o->record.reverse_path, read_body, o,
 	        o->body_bytes, name, err) != 0)
 		return -1;
-	struct statement *insert = s->statements[SPOOL_STAGE];
+	struct statement *insert = s->statements[MAILSTORE_STAGE];
 	statement_bind_int(insert, 1, (int64_t)identifier);
 	statement_bind_string(insert, 2, name);
 	if (statement_run(insert, err) != 0)
@@ -69,12 +69,12 @@ stage(struct opened *o, uint64_t identifier, struct error *err)
 static int
 process_received(struct opened *o, struct error *err)
 {
-	struct statement *see = o->spool->statements[SPOOL_SEE];
+	struct statement *see = o->mailstore->statements[MAILSTORE_SEE];
 	statement_bind_blob(see, 1, slice_of(o->record.hash, sizeof o->record.hash));
 	statement_bind_int(see, 2, clock_wall_s());
 	if (statement_run(see, err) != 0)
 		return -1;
-	if (database_changes(o->spool->db) == 0)
+	if (database_changes(o->mailstore->db) == 0)
 		return 0; /* a duplicate */
 	return stage(o, o->entry->sequence, err);
 }
@@ -83,7 +83,7 @@ static int
 process_bounce(struct opened *o, struct error *err)
 {
 	uint64_t reported;
-	if (queue_reported(o->spool->queue, o->record.item, o->record.positions, &reported, err) != 0)
+	if (queue_reported(o->mailstore->queue, o->record.item, o->record.positions, &reported, err) != 0)
 		return -1;
 	return reported == 0 ? 0 : stage(o, o->entry->sequence, err);
 }
@@ -93,7 +93,7 @@ copy_body(struct opened *o, struct error *err)
 {
 	int fd;
 	unsigned char chunk[COPY_STEP_BYTES];
-	if (filegroup_create(&o->spool->bodies, o->entry->sequence, &fd, err) != 0)
+	if (filegroup_create(&o->mailstore->bodies, o->entry->sequence, &fd, err) != 0)
 		return -1;
 	for (uint64_t done = 0; done < o->body_bytes;) {
 		size_t step = o->body_bytes - done < sizeof chunk ? (size_t)(o->body_bytes - done) : sizeof chunk;
@@ -122,14 +122,14 @@ process_submitted(struct opened *o, struct error *err)
 		struct queue_new new = { .id = identifier, .body = o->entry->sequence, .body_bytes = o->body_bytes,
 			.onion = onion, .reverse_path = o->record.reverse_path, .recipients = recipients,
 			.flags = o->record.flags, .arrival_s = o->record.arrival_ms / 1000 };
-		if (queue_add(o->spool->queue, &new, queueclock_now_ms(o->spool->clock), err) != 0)
+		if (queue_add(o->mailstore->queue, &new, queueclock_now_ms(o->mailstore->clock), err) != 0)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-process_record(struct spool *s, const struct journal_entry *e, struct error *err)
+process_record(struct mailstore *s, const struct journal_entry *e, struct error *err)
 {
 	struct opened o;
 	int result = -1;
@@ -158,12 +158,12 @@ struct group {
 
 /* Steps 1 to 4. A record may make a mailbox copy and a queued body, so half of FILEGROUP_MAX records always fit. */
 static int
-process_records(struct spool *s, struct group *g, struct error *err)
+process_records(struct mailstore *s, struct group *g, struct error *err)
 {
-	static_assert(SPOOL_GROUP_RECORDS <= FILEGROUP_MAX, "a group fits");
+	static_assert(MAILSTORE_GROUP_RECORDS <= FILEGROUP_MAX, "a group fits");
 	const struct journal_entry *e = journal_first(s->journal);
-	for (; e != NULL && g->records < SPOOL_GROUP_RECORDS; e = journal_next(s->journal, e)) {
-		if (g->records > 0 && g->bytes + e->length > SPOOL_GROUP_BYTES)
+	for (; e != NULL && g->records < MAILSTORE_GROUP_RECORDS; e = journal_next(s->journal, e)) {
+		if (g->records > 0 && g->bytes + e->length > MAILSTORE_GROUP_BYTES)
 			break;
 		if (process_record(s, e, err) != 0)
 			return -1;
@@ -172,23 +172,23 @@ process_records(struct spool *s, struct group *g, struct error *err)
 		g->bounces += e->type == RECORD_BOUNCE;
 		g->next_sequence = e->sequence + e->identifiers;
 	}
-	spool_step(SPOOL_WRITTEN);
+	mailstore_step(MAILSTORE_WRITTEN);
 	if (maildir_sync(s->maildir, err) != 0 || filegroup_sync(&s->bodies, err) != 0)
 		return -1;
-	spool_step(SPOOL_SYNCED);
+	mailstore_step(MAILSTORE_SYNCED);
 	return 0;
 }
 
 /* Step 5, but for the commit. */
 static int
-record_effects(struct spool *s, const struct group *g, struct error *err)
+record_effects(struct mailstore *s, const struct group *g, struct error *err)
 {
-	struct statement *consume = s->statements[SPOOL_CONSUME];
+	struct statement *consume = s->statements[MAILSTORE_CONSUME];
 	statement_bind_int(consume, 1, (int64_t)g->next_sequence);
 	if (statement_run(consume, err) != 0)
 		return -1;
 	if (s->published_below > 0) {
-		struct statement *unstage = s->statements[SPOOL_UNSTAGE];
+		struct statement *unstage = s->statements[MAILSTORE_UNSTAGE];
 		statement_bind_int(unstage, 1, (int64_t)s->published_below);
 		if (statement_run(unstage, err) != 0)
 			return -1;
@@ -197,10 +197,10 @@ record_effects(struct spool *s, const struct group *g, struct error *err)
 }
 
 int
-spool_process(struct spool *s, struct error *err)
+mailstore_process(struct mailstore *s, struct error *err)
 {
 	struct group g = { 0 };
-	if (s->unpublished && spool_publish_staged(s, err) != 0)
+	if (s->unpublished && mailstore_publish_staged(s, err) != 0)
 		return -1;
 	if (journal_first(s->journal) == NULL)
 		return 0;
@@ -215,10 +215,10 @@ spool_process(struct spool *s, struct error *err)
 	if (database_commit(s->db, err) != 0)
 		return -1;
 	s->published_below = 0;
-	spool_step(SPOOL_RECORDED);
+	mailstore_step(MAILSTORE_RECORDED);
 	journal_consume(s->journal, g.next_sequence);
 	s->bounces -= g.bounces;
-	if (s->unpublished && spool_publish_staged(s, err) != 0)
+	if (s->unpublished && mailstore_publish_staged(s, err) != 0)
 		return -1;
 	return journal_first(s->journal) != NULL;
 }

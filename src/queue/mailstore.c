@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "queue/spool.h"
+#include "queue/mailstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,25 +9,25 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "queue/spool_internal.h"
+#include "queue/mailstore_internal.h"
 #include "store/schema.h"
 
-void (*spool_on_step)(enum spool_step step);
+void (*mailstore_on_step)(enum mailstore_step step);
 
-static const char *const sql[SPOOL_STATEMENTS] = {
-	[SPOOL_LOAD] = "SELECT consumed FROM state",
-	[SPOOL_CONSUME] = "UPDATE state SET consumed = ?1",
-	[SPOOL_SEE] = "INSERT OR IGNORE INTO seen VALUES (?1, ?2)",
-	[SPOOL_FORGET_SEEN] = "DELETE FROM seen WHERE wall_s < ?1",
-	[SPOOL_STAGE] = "INSERT INTO staged VALUES (?1, ?2)",
-	[SPOOL_STAGED] = "SELECT sequence, name FROM staged",
-	[SPOOL_UNSTAGE] = "DELETE FROM staged WHERE sequence < ?1",
+static const char *const sql[MAILSTORE_STATEMENTS] = {
+	[MAILSTORE_LOAD] = "SELECT consumed FROM state",
+	[MAILSTORE_CONSUME] = "UPDATE state SET consumed = ?1",
+	[MAILSTORE_SEE] = "INSERT OR IGNORE INTO seen VALUES (?1, ?2)",
+	[MAILSTORE_FORGET_SEEN] = "DELETE FROM seen WHERE wall_s < ?1",
+	[MAILSTORE_STAGE] = "INSERT INTO staged VALUES (?1, ?2)",
+	[MAILSTORE_STAGED] = "SELECT sequence, name FROM staged",
+	[MAILSTORE_UNSTAGE] = "DELETE FROM staged WHERE sequence < ?1",
 };
 
 /* ---- opening and recovery */
 
 static int
-open_database(struct spool *s, struct error *err)
+open_database(struct mailstore *s, struct error *err)
 {
 	struct stat st;
 	bool has_journal = fstatat(s->dir_fd, "journal", &st, AT_SYMLINK_NOFOLLOW) == 0;
@@ -35,7 +35,7 @@ open_database(struct spool *s, struct error *err)
 		return error_set_errno(err, errno, "cannot look at the journal");
 	if (database_open("mail.db", !has_journal, schema_versions, SCHEMA_VERSIONS, &s->db, err) != 0)
 		return -1;
-	for (size_t i = 0; i < SPOOL_STATEMENTS; i++)
+	for (size_t i = 0; i < MAILSTORE_STATEMENTS; i++)
 		if (statement_new(s->db, sql[i], &s->statements[i], err) != 0)
 			return -1;
 	/* The database is there for good before the journal is: see above. */
@@ -45,9 +45,9 @@ open_database(struct spool *s, struct error *err)
 }
 
 static int
-open_journal(struct spool *s, struct error *err)
+open_journal(struct mailstore *s, struct error *err)
 {
-	struct statement *load = s->statements[SPOOL_LOAD];
+	struct statement *load = s->statements[MAILSTORE_LOAD];
 	int row = statement_step(load, err);
 	if (row != 1)
 		return row == 0 ? error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state") : -1;
@@ -63,9 +63,9 @@ open_journal(struct spool *s, struct error *err)
 }
 
 int
-spool_publish_staged(struct spool *s, struct error *err)
+mailstore_publish_staged(struct mailstore *s, struct error *err)
 {
-	struct statement *staged = s->statements[SPOOL_STAGED];
+	struct statement *staged = s->statements[MAILSTORE_STAGED];
 	uint64_t count = 0, last = 0;
 	int row;
 	while ((row = statement_step(staged, err)) == 1) {
@@ -83,7 +83,7 @@ spool_publish_staged(struct spool *s, struct error *err)
 			statement_reset(staged);
 			return -1;
 		}
-		spool_step(SPOOL_RENAMED);
+		mailstore_step(MAILSTORE_RENAMED);
 		if (sequence > last)
 			last = sequence;
 		count++;
@@ -96,15 +96,15 @@ spool_publish_staged(struct spool *s, struct error *err)
 	s->unpublished = false;
 	if (count > 0) {
 		s->published_below = last + 1;
-		spool_step(SPOOL_PUBLISHED);
+		mailstore_step(MAILSTORE_PUBLISHED);
 	}
 	return 0;
 }
 
 int
-spool_open(const struct schedule *schedule, struct spool **out, struct error *err)
+mailstore_open(const struct schedule *schedule, struct mailstore **out, struct error *err)
 {
-	struct spool *s = calloc(1, sizeof *s);
+	struct mailstore *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	s->dir_fd = s->journal_fd = s->queue_fd = -1;
@@ -122,17 +122,17 @@ spool_open(const struct schedule *schedule, struct spool **out, struct error *er
 		error_set_errno(err, errno, "cannot make the mail folder durable");
 		goto fail;
 	}
-	if (spool_publish_staged(s, err) != 0 || spool_settle(s, err) != 0)
+	if (mailstore_publish_staged(s, err) != 0 || mailstore_settle(s, err) != 0)
 		goto fail;
 	*out = s;
 	return 0;
 fail:
-	spool_free(s);
+	mailstore_free(s);
 	return -1;
 }
 
 void
-spool_free(struct spool *s)
+mailstore_free(struct mailstore *s)
 {
 	if (s == NULL)
 		return;
@@ -141,7 +141,7 @@ spool_free(struct spool *s)
 	maildir_free(s->maildir);
 	queueclock_free(s->clock);
 	filegroup_drop(&s->bodies);
-	for (size_t i = 0; i < SPOOL_STATEMENTS; i++)
+	for (size_t i = 0; i < MAILSTORE_STATEMENTS; i++)
 		statement_free(s->statements[i]);
 	database_close(s->db);
 	file_close(&s->queue_fd);
@@ -153,7 +153,7 @@ spool_free(struct spool *s)
 /* ---- accepting */
 
 static int
-append(struct spool *s, const struct record *record, uint64_t identifiers, struct slice body, struct error *err)
+append(struct mailstore *s, const struct record *record, uint64_t identifiers, struct slice body, struct error *err)
 {
 	struct buffer head;
 	uint64_t sequence;
@@ -165,18 +165,18 @@ append(struct spool *s, const struct record *record, uint64_t identifiers, struc
 	}
 	buffer_finish(&head);
 	if (result == 0)
-		spool_step(SPOOL_APPENDED);
+		mailstore_step(MAILSTORE_APPENDED);
 	return result;
 }
 
 int
-spool_receive(struct spool *s, const struct record *record, struct slice body, struct error *err)
+mailstore_receive(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
 {
 	return append(s, record, 1, body, err);
 }
 
 int
-spool_submit(struct spool *s, const struct record *record, struct slice body, struct error *err)
+mailstore_submit(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
 {
 	struct slice list = record->destinations, onion, recipients;
 	uint64_t count = 0;
@@ -188,7 +188,7 @@ spool_submit(struct spool *s, const struct record *record, struct slice body, st
 }
 
 int
-spool_bounce(struct spool *s, const struct record *record, struct slice body, struct error *err)
+mailstore_bounce(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
 {
 	if (append(s, record, 1, body, err) != 0)
 		return -1;
@@ -197,34 +197,34 @@ spool_bounce(struct spool *s, const struct record *record, struct slice body, st
 }
 
 int
-spool_commit(struct spool *s, struct error *err)
+mailstore_commit(struct mailstore *s, struct error *err)
 {
 	if (journal_commit(s->journal, err) != 0)
 		return -1;
-	spool_step(SPOOL_COMMITTED);
+	mailstore_step(MAILSTORE_COMMITTED);
 	return 0;
 }
 
 /* ---- what is left over */
 
 static int
-settle(struct spool *s, struct error *err)
+settle(struct mailstore *s, struct error *err)
 {
 	if (s->published_below > 0) {
-		struct statement *unstage = s->statements[SPOOL_UNSTAGE];
+		struct statement *unstage = s->statements[MAILSTORE_UNSTAGE];
 		statement_bind_int(unstage, 1, (int64_t)s->published_below);
 		if (statement_run(unstage, err) != 0)
 			return -1;
 	}
-	struct statement *forget = s->statements[SPOOL_FORGET_SEEN];
-	statement_bind_int(forget, 1, clock_wall_s() - SPOOL_SEEN_S);
+	struct statement *forget = s->statements[MAILSTORE_FORGET_SEEN];
+	statement_bind_int(forget, 1, clock_wall_s() - MAILSTORE_SEEN_S);
 	if (statement_run(forget, err) != 0)
 		return -1;
 	return queueclock_save(s->clock, err);
 }
 
 int
-spool_settle(struct spool *s, struct error *err)
+mailstore_settle(struct mailstore *s, struct error *err)
 {
 	if (database_begin(s->db, err) != 0)
 		return -1;
@@ -235,14 +235,14 @@ spool_settle(struct spool *s, struct error *err)
 	if (database_commit(s->db, err) != 0)
 		return -1;
 	s->published_below = 0;
-	spool_step(SPOOL_SETTLED);
+	mailstore_step(MAILSTORE_SETTLED);
 	return queue_empty_trash(s->queue, err);
 }
 
 int
-spool_checkpoint(struct spool *s, struct error *err)
+mailstore_checkpoint(struct mailstore *s, struct error *err)
 {
-	if (spool_settle(s, err) != 0)
+	if (mailstore_settle(s, err) != 0)
 		return -1;
 	return database_checkpoint(s->db, err);
 }
@@ -250,37 +250,37 @@ spool_checkpoint(struct spool *s, struct error *err)
 /* ---- small answers */
 
 bool
-spool_is_broken(const struct spool *s)
+mailstore_is_broken(const struct mailstore *s)
 {
 	return journal_is_broken(s->journal);
 }
 
 bool
-spool_has_bounce(const struct spool *s)
+mailstore_has_bounce(const struct mailstore *s)
 {
 	return s->bounces > 0;
 }
 
 uint64_t
-spool_backlog_bytes(const struct spool *s)
+mailstore_backlog_bytes(const struct mailstore *s)
 {
 	return journal_backlog_bytes(s->journal);
 }
 
 size_t
-spool_backlog_records(const struct spool *s)
+mailstore_backlog_records(const struct mailstore *s)
 {
 	return journal_backlog_records(s->journal);
 }
 
 struct queue *
-spool_queue(struct spool *s)
+mailstore_queue(struct mailstore *s)
 {
 	return s->queue;
 }
 
 int64_t
-spool_now_ms(const struct spool *s)
+mailstore_now_ms(const struct mailstore *s)
 {
 	return queueclock_now_ms(s->clock);
 }

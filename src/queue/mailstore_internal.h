@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: ISC
  *
- * What spool.c (opening, accepting, settling) and group.c (processing) share.
+ * What mailstore.c (opening, accepting, settling) and group.c (processing) share.
  */
 #pragma once
 
-#include "queue/spool.h"
+#include "queue/mailstore.h"
 #include "store/filegroup.h"
 #include "store/journal.h"
 #include "store/maildir.h"
 
 enum {
-	SPOOL_LOAD, SPOOL_CONSUME, SPOOL_SEE, SPOOL_FORGET_SEEN, SPOOL_STAGE, SPOOL_STAGED, SPOOL_UNSTAGE, SPOOL_STATEMENTS
+	MAILSTORE_LOAD, MAILSTORE_CONSUME, MAILSTORE_SEE, MAILSTORE_FORGET_SEEN, MAILSTORE_STAGE, MAILSTORE_STAGED, MAILSTORE_UNSTAGE, MAILSTORE_STATEMENTS
 };
 
-struct spool {
+struct mailstore {
 	int dir_fd, journal_fd, queue_fd;
 	struct database *db;
-	struct statement *statements[SPOOL_STATEMENTS];
+	struct statement *statements[MAILSTORE_STATEMENTS];
 	struct journal *journal;
 	struct maildir *maildir;
 	struct queue *queue;
@@ -28,11 +28,11 @@ struct spool {
 };
 
 /* Renames all that `staged` names; published_below follows. */
-int spool_publish_staged(struct spool *spool, struct error *err);
+int mailstore_publish_staged(struct mailstore *mailstore, struct error *err);
 
 static inline void
-spool_step(enum spool_step step)
+mailstore_step(enum mailstore_step step)
 {
-	if (spool_on_step != NULL)
-		spool_on_step(step);
+	if (mailstore_on_step != NULL)
+		mailstore_on_step(step);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "queue/delivery.h"
+#include "queue/dispatch.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ enum state {
 };
 
 struct session {
-	struct delivery *delivery;
+	struct dispatch *dispatch;
 	enum state state;
 	uint64_t id;
 	char onion[IPC_ONION_MAX + 1];
@@ -34,12 +34,12 @@ struct session {
 	struct timer *timer;
 };
 
-struct delivery {
+struct dispatch {
 	struct loop *loop;
-	struct spool *spool;
-	const struct delivery_events *events;
+	struct mailstore *mailstore;
+	const struct dispatch_events *events;
 	void *context;
-	struct session sessions[DELIVERY_SESSIONS_MAX];
+	struct session sessions[DISPATCH_SESSIONS_MAX];
 	struct timer *look;     /* when the next peer is due, or at once */
 	int64_t paused_until_ms; /* queue clock: tor was not ready */
 	uint64_t next_id;
@@ -54,16 +54,16 @@ static void go_on(struct session *s);
 
 /* ---- the object */
 
-struct delivery *
-delivery_new(struct loop *loop, struct spool *spool, const struct delivery_events *events, void *context)
+struct dispatch *
+dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events, void *context)
 {
-	struct delivery *d = calloc(1, sizeof *d);
+	struct dispatch *d = calloc(1, sizeof *d);
 	assert(d != NULL);
-	*d = (struct delivery){ .loop = loop, .spool = spool, .events = events, .context = context };
+	*d = (struct dispatch){ .loop = loop, .mailstore = mailstore, .events = events, .context = context };
 	d->next_id = random_u64(); /* so that no session of a process before this one has the same */
 	d->look = timer_new(loop, on_look, d);
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++) {
-		d->sessions[i].delivery = d;
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
+		d->sessions[i].dispatch = d;
 		d->sessions[i].timer = timer_new(loop, on_session_timer, &d->sessions[i]);
 	}
 	return d;
@@ -72,7 +72,7 @@ delivery_new(struct loop *loop, struct spool *spool, const struct delivery_event
 static void
 let_go_of_item(struct session *s)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	if (s->state == DELIVERING)
 		d->bytes_at_hand -= s->item.body_bytes;
 	queue_item_finish(&s->item);
@@ -91,11 +91,11 @@ release(struct session *s)
 }
 
 void
-delivery_free(struct delivery *d)
+dispatch_free(struct dispatch *d)
 {
 	if (d == NULL)
 		return;
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++) {
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
 		release(&d->sessions[i]);
 		timer_free(d->sessions[i].timer);
 	}
@@ -105,7 +105,7 @@ delivery_free(struct delivery *d)
 
 /* true: it failed, and the owner knows. */
 static bool
-broke(struct delivery *d, int result, const struct error *err)
+broke(struct dispatch *d, int result, const struct error *err)
 {
 	if (result >= 0)
 		return false;
@@ -124,17 +124,17 @@ broke(struct delivery *d, int result, const struct error *err)
 static struct queue *
 queue_of(struct session *s)
 {
-	return spool_queue(s->delivery->spool);
+	return mailstore_queue(s->dispatch->mailstore);
 }
 
 static int64_t
 now_of(struct session *s)
 {
-	return spool_now_ms(s->delivery->spool);
+	return mailstore_now_ms(s->dispatch->mailstore);
 }
 
 static bool
-may_dial(const struct delivery *d)
+may_dial(const struct dispatch *d)
 {
 	return d->has_tor && d->has_smtp && !d->is_stopped && !d->is_broken;
 }
@@ -146,7 +146,7 @@ order_quit(struct session *s)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SESSION_QUIT, .fd = -1 };
 	m.session_quit.session_id = s->id;
-	return s->delivery->events->send_smtp(s->delivery->context, &m);
+	return s->dispatch->events->send_smtp(s->dispatch->context, &m);
 }
 
 static void
@@ -154,7 +154,7 @@ cancel_dial(struct session *s)
 {
 	struct ipc_message m = { .type = IPC_TYPE_DIAL_CANCEL, .fd = -1 };
 	m.dial_cancel.session_id = s->id;
-	s->delivery->events->send_tor(s->delivery->context, &m);
+	s->dispatch->events->send_tor(s->dispatch->context, &m);
 }
 
 static void
@@ -168,7 +168,7 @@ quit(struct session *s)
 static void
 dial(struct session *s, uint16_t port)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	struct ipc_message start = { .type = IPC_TYPE_SESSION_START, .fd = -1 };
 	struct ipc_message m = { .type = IPC_TYPE_DIAL, .fd = -1 };
 	s->id = d->next_id++;
@@ -192,36 +192,36 @@ dial(struct session *s, uint16_t port)
 static bool
 is_busy(void *context, const char *onion)
 {
-	struct delivery *d = context;
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++)
+	struct dispatch *d = context;
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
 		if (d->sessions[i].state != FREE && strcmp(d->sessions[i].onion, onion) == 0)
 			return true;
 	return false;
 }
 
 static struct session *
-find(struct delivery *d, enum state state)
+find(struct dispatch *d, enum state state)
 {
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++)
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
 		if (d->sessions[i].state == state)
 			return &d->sessions[i];
 	return NULL;
 }
 
 static void
-wait_for(struct delivery *d, int64_t ms)
+wait_for(struct dispatch *d, int64_t ms)
 {
 	timer_start(d->look, ms < 1 ? 1 : ms > LOOK_MOST_MS ? LOOK_MOST_MS : ms);
 }
 
 static void
-dial_what_is_due(struct delivery *d)
+dial_what_is_due(struct dispatch *d)
 {
 	struct error err = { 0 };
 	struct peer peer;
 	while (may_dial(d)) {
-		int64_t now_ms = spool_now_ms(d->spool);
-		int found = peers_next(queue_peers(spool_queue(d->spool)), now_ms, is_busy, d, &peer, &err);
+		int64_t now_ms = mailstore_now_ms(d->mailstore);
+		int found = peers_next(queue_peers(mailstore_queue(d->mailstore)), now_ms, is_busy, d, &peer, &err);
 		if (broke(d, found, &err) || found == 0)
 			return;
 		int64_t due_ms = peer.due_ms > d->paused_until_ms ? peer.due_ms : d->paused_until_ms;
@@ -244,15 +244,15 @@ dial_what_is_due(struct delivery *d)
 static void
 on_look(void *context)
 {
-	struct delivery *d = context;
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX && !d->is_broken; i++)
+	struct dispatch *d = context;
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX && !d->is_broken; i++)
 		if (d->sessions[i].state == WARM)
 			go_on(&d->sessions[i]);
 	dial_what_is_due(d);
 }
 
 void
-delivery_wake(struct delivery *d)
+dispatch_wake(struct dispatch *d)
 {
 	timer_start(d->look, 0);
 }
@@ -274,15 +274,15 @@ refuse_too_large(struct session *s, struct queue_item *item)
 		result = queue_result(queue_of(s), s->onion, item, slice_of(buffer_bytes(&results), buffer_len(&results)),
 		    now_of(s), random_u64(), &err);
 	buffer_finish(&results);
-	if (!broke(s->delivery, result, &err))
-		s->delivery->events->on_result(s->delivery->context);
+	if (!broke(s->dispatch, result, &err))
+		s->dispatch->events->on_result(s->dispatch->context);
 }
 
 /* Moves the item into the session. */
 static void
 hand_over(struct session *s, struct queue_item *item)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	struct body body = BODY_EMPTY;
 	struct ipc_message m = { .type = IPC_TYPE_DELIVER, .fd = -1 };
@@ -315,7 +315,7 @@ sleep_warm(struct session *s)
 	int64_t now_ms = now_of(s), due_ms;
 	int64_t until_ms = s->warm_until_ms;
 	int found = queue_next_due(queue_of(s), s->onion, &due_ms, &err);
-	if (broke(s->delivery, found, &err))
+	if (broke(s->dispatch, found, &err))
 		return;
 	if (found == 1 && due_ms > now_ms && due_ms < until_ms)
 		until_ms = due_ms;
@@ -326,7 +326,7 @@ sleep_warm(struct session *s)
 static void
 go_on(struct session *s)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	struct queue_item item;
 	if (s->state != WARM)
@@ -342,7 +342,7 @@ go_on(struct session *s)
 		if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes) {
 			refuse_too_large(s, &item);
 			again = true;
-		} else if (d->bytes_at_hand == 0 || d->bytes_at_hand + item.body_bytes <= DELIVERY_BYTES_MAX) {
+		} else if (d->bytes_at_hand == 0 || d->bytes_at_hand + item.body_bytes <= DISPATCH_BYTES_MAX) {
 			hand_over(s, &item);
 		} else {
 			d->has_postponed = true;
@@ -361,14 +361,14 @@ peer_failed(struct session *s, unsigned code, const char *enhanced, const char *
 {
 	struct error err = { 0 };
 	struct pack_result why = { code, slice_of_string(enhanced), slice_of_string(text) };
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	int result = code >= 500
 	    ? queue_fail_all(queue_of(s), s->onion, &why, &err)
 	    : queue_peer_failed(queue_of(s), s->onion, &why, now_of(s), random_u64(), &err);
 	release(s);
 	if (!broke(d, result, &err))
 		d->events->on_result(d->context);
-	delivery_wake(d);
+	dispatch_wake(d);
 }
 
 /* The message at hand: nobody knows whether it arrived. */
@@ -379,8 +379,8 @@ defer_item(struct session *s)
 	if (s->state != DELIVERING)
 		return;
 	int result = queue_result(queue_of(s), s->onion, &s->item, slice_of("", 0), now_of(s), random_u64(), &err);
-	if (!broke(s->delivery, result, &err))
-		s->delivery->events->on_result(s->delivery->context);
+	if (!broke(s->dispatch, result, &err))
+		s->dispatch->events->on_result(s->dispatch->context);
 }
 
 /* Nobody's fault: tried again as soon as it can be. */
@@ -388,7 +388,7 @@ static void
 drop(struct session *s)
 {
 	release(s);
-	delivery_wake(s->delivery);
+	dispatch_wake(s->dispatch);
 }
 
 static void
@@ -428,7 +428,7 @@ text_or(const char *text, const char *otherwise)
 static void
 on_dial_failed(struct session *s, const struct ipc_dial_failed *f)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	if (s->state != DIALLING)
 		return;
@@ -470,14 +470,14 @@ on_ready(struct session *s, const struct ipc_session_ready *r)
 	if (s->state != DIALLING)
 		return;
 	s->size_max_bytes = r->size_max_bytes;
-	if (!broke(s->delivery, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
+	if (!broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
 		go_on(s);
 }
 
 static void
 on_delivered(struct session *s, const struct ipc_delivered *r)
 {
-	struct delivery *d = s->delivery;
+	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	if (s->state != DELIVERING || r->delivery_id != s->item.id)
 		return;
@@ -504,7 +504,7 @@ on_end(struct session *s, const struct ipc_session_end *e)
 	}
 	if (is_early)
 		cancel_dial(s);
-	if (!s->delivery->has_tor && e->reason == SESSION_END_LOST) {
+	if (!s->dispatch->has_tor && e->reason == SESSION_END_LOST) {
 		drop(s); /* tor died, and all its connections with it */
 		return;
 	}
@@ -529,16 +529,16 @@ on_end(struct session *s, const struct ipc_session_end *e)
 /* ---- from the owner */
 
 static struct session *
-by_id(struct delivery *d, uint64_t id)
+by_id(struct dispatch *d, uint64_t id)
 {
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++)
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
 		if (d->sessions[i].state != FREE && d->sessions[i].id == id)
 			return &d->sessions[i];
 	return NULL;
 }
 
 bool
-delivery_on_message(struct delivery *d, const struct ipc_message *m)
+dispatch_on_message(struct dispatch *d, const struct ipc_message *m)
 {
 	struct session *s;
 	if (d->is_broken)
@@ -566,24 +566,24 @@ delivery_on_message(struct delivery *d, const struct ipc_message *m)
 }
 
 void
-delivery_set_tor(struct delivery *d, bool is_there)
+dispatch_set_tor(struct dispatch *d, bool is_there)
 {
 	d->has_tor = false;
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++)
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
 		if (d->sessions[i].state == DIALLING) {
 			order_quit(&d->sessions[i]);
 			release(&d->sessions[i]);
 		}
 	d->has_tor = is_there;
 	d->paused_until_ms = 0;
-	delivery_wake(d);
+	dispatch_wake(d);
 }
 
 void
-delivery_set_smtp(struct delivery *d, bool is_there)
+dispatch_set_smtp(struct dispatch *d, bool is_there)
 {
 	d->has_smtp = false;
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX && !d->is_broken; i++) {
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX && !d->is_broken; i++) {
 		struct session *s = &d->sessions[i];
 		if (s->state == DIALLING)
 			cancel_dial(s);
@@ -591,15 +591,15 @@ delivery_set_smtp(struct delivery *d, bool is_there)
 		release(s);
 	}
 	d->has_smtp = is_there;
-	delivery_wake(d);
+	dispatch_wake(d);
 }
 
 void
-delivery_stop(struct delivery *d)
+dispatch_stop(struct dispatch *d)
 {
 	d->is_stopped = true;
 	timer_stop(d->look);
-	for (size_t i = 0; i < DELIVERY_SESSIONS_MAX; i++)
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
 		if (d->sessions[i].state == WARM)
 			quit(&d->sessions[i]);
 }

@@ -13,14 +13,14 @@
 #include "base/error.h"
 #include "ipc/messages.h"
 #include "loop/loop.h"
-#include "queue/spool.h"
+#include "queue/mailstore.h"
 
-#define DELIVERY_SESSIONS_MAX 16
-#define DELIVERY_BYTES_MAX ((uint64_t)128 * 1024 * 1024) /* of bodies handed over at one time */
+#define DISPATCH_SESSIONS_MAX 16
+#define DISPATCH_BYTES_MAX ((uint64_t)128 * 1024 * 1024) /* of bodies handed over at one time */
 
-struct delivery;
+struct dispatch;
 
-struct delivery_events {
+struct dispatch_events {
 	/* Sends to the role; false when that is not possible. */
 	bool (*send_tor)(void *context, const struct ipc_message *m);
 	bool (*send_smtp)(void *context, const struct ipc_message *m);
@@ -30,17 +30,17 @@ struct delivery_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* spool and events are borrowed. Nothing happens before delivery_wake(). */
-struct delivery *delivery_new(struct loop *loop, struct spool *spool, const struct delivery_events *events, void *context);
-void delivery_free(struct delivery *delivery); /* takes NULL */
+/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). */
+struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events, void *context);
+void dispatch_free(struct dispatch *dispatch); /* takes NULL */
 
-void delivery_wake(struct delivery *delivery); /* something is new in the queue */
+void dispatch_wake(struct dispatch *dispatch); /* something is new in the queue */
 
 /* A fresh channel is there, or the role is gone: what it was doing is lost. */
-void delivery_set_tor(struct delivery *delivery, bool is_there);
-void delivery_set_smtp(struct delivery *delivery, bool is_there);
+void dispatch_set_tor(struct dispatch *dispatch, bool is_there);
+void dispatch_set_smtp(struct dispatch *dispatch, bool is_there);
 
 /* DIAL_FAILED, SESSION_READY, DELIVERED, SESSION_END; others are not for it and return false. */
-bool delivery_on_message(struct delivery *delivery, const struct ipc_message *m);
+bool dispatch_on_message(struct dispatch *dispatch, const struct ipc_message *m);
 
-void delivery_stop(struct delivery *delivery); /* ends all sessions politely and begins no others */
+void dispatch_stop(struct dispatch *dispatch); /* ends all sessions politely and begins no others */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The whole of an identity's mail/ folder: the journal, and what becomes of its records in mailbox and queue. The proof is
+ * doc/durability.md; the steps there and here have the same names.
+ *
+ * Accepting: mailstore_receive() or mailstore_submit(), any number of times; then one mailstore_commit(); only then are the
+ * senders answered with 250. Working: mailstore_process() until it says that nothing is left.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "queue/queue.h"
+#include "queue/queueclock.h"
+#include "queue/record.h"
+
+struct mailstore;
+
+#define MAILSTORE_GROUP_RECORDS 64
+#define MAILSTORE_GROUP_BYTES (8 * 1024 * 1024)
+#define MAILSTORE_SEEN_S (14 * 24 * 3600)
+
+/* Opens the working directory as a mail/ folder, makes what is missing, and recovers. schedule is borrowed.
+ * ERROR_BUSY: another process has it. ERROR_IO, ERROR_NOT_FOUND: the text says what is damaged or missing. */
+int mailstore_open(const struct schedule *schedule, struct mailstore **out, struct error *err);
+void mailstore_free(struct mailstore *mailstore); /* takes NULL; commits nothing */
+
+/* Appends a message. The slices are read before the call returns. ERROR_NO_SPACE: nothing has changed. */
+int mailstore_receive(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
+int mailstore_submit(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
+int mailstore_bounce(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
+int mailstore_commit(struct mailstore *mailstore, struct error *err);
+
+/* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: nothing of the group was done, to be tried
+ * again if the error is ERROR_NO_SPACE, ERROR_NO_MEMORY or ERROR_BUSY. */
+int mailstore_process(struct mailstore *mailstore, struct error *err);
+
+/* When nothing is left to process: forgets what was published, seen long ago, or sent. */
+int mailstore_settle(struct mailstore *mailstore, struct error *err);
+
+/* Writes the clock down and checkpoints the database, before the process ends. */
+int mailstore_checkpoint(struct mailstore *mailstore, struct error *err);
+
+bool mailstore_is_broken(const struct mailstore *mailstore);          /* the process must end */
+bool mailstore_has_bounce(const struct mailstore *mailstore);         /* a BOUNCE is in the journal: compose no other now */
+uint64_t mailstore_backlog_bytes(const struct mailstore *mailstore);
+size_t mailstore_backlog_records(const struct mailstore *mailstore);
+struct queue *mailstore_queue(struct mailstore *mailstore);           /* borrowed */
+int64_t mailstore_now_ms(const struct mailstore *mailstore);          /* of the queue clock */
+
+/* Tests only: called when each step is done, so that a process can die there. */
+enum mailstore_step {
+	MAILSTORE_APPENDED, MAILSTORE_COMMITTED, MAILSTORE_WRITTEN, MAILSTORE_SYNCED, MAILSTORE_RECORDED, MAILSTORE_RENAMED, MAILSTORE_PUBLISHED,
+	MAILSTORE_SETTLED, MAILSTORE_STEPS
+};
+extern void (*mailstore_on_step)(enum mailstore_step step);
