@@ -169,6 +169,10 @@ end(struct stream *s, const struct error *err)
 	loop_forget_round_call(&s->round);
 	if (s->give_up != NULL)
 		timer_stop(s->give_up);
+	/* Closed now: the other side should not have to wait until the owner frees the stream. */
+	watch_enable(s->readable, false);
+	watch_enable(s->writable, false);
+	file_close(&s->fd);
 	s->events->on_end(s->context, err);
 }
 
@@ -255,7 +259,9 @@ take_tls(struct stream *s)
 	}
 	struct error keep_err;
 	bool kept = s->freed || tlsconn_keep(s->tls, &keep_err) == 0;
-	if (result < 0)
+	if (result < 0 && err.code == ERROR_CLOSED && s->state == FINISHING)
+		s->eof = true; /* he said his last words, and may still listen to ours */
+	else if (result < 0)
 		end(s, &err);
 	else if (!kept)
 		end(s, &keep_err);

@@ -678,6 +678,34 @@ a_cut_connection_is_an_end_like_any_other(void **state)
 }
 
 static void
+answer_and_finish(struct side *side)
+{
+	buffer_consume(stream_input(side->stream), buffer_len(stream_input(side->stream)));
+	write_string(side, "221 bye");
+	stream_finish(side->stream, DEADLINE_MS);
+}
+
+static void
+a_peer_who_says_goodbye_still_gets_the_answer(void **state)
+{
+	(void)state;
+	make_streams(1000, 1000);
+	start_tls(NULL, NULL);
+	a.stops_on_tls = true;
+	loop_run(loop);
+	a.on_input = answer_and_finish;
+	write_string(&b, "QUIT");
+	stream_finish(b.stream, DEADLINE_MS); /* close_notify right behind */
+	a.stops_on_end = b.stops_on_end = true;
+	int64_t before_ms = clock_monotonic_ms();
+	while (a.ended == 0 || b.ended == 0)
+		loop_run(loop);
+	assert_int_equal(a.end.code, ERROR_CLOSED);
+	assert_int_equal(b.end.code, ERROR_CLOSED);
+	assert_true(clock_monotonic_ms() - before_ms < DEADLINE_MS / 2);
+}
+
+static void
 keys_and_certificates_are_checked(void **state)
 {
 	(void)state;
@@ -810,6 +838,7 @@ main(void)
 		TEST(bytes_behind_starttls_in_the_same_segment_end_it),
 		TEST(plain_bytes_that_come_later_are_no_commands),
 		TEST(a_cut_connection_is_an_end_like_any_other),
+		TEST(a_peer_who_says_goodbye_still_gets_the_answer),
 		TEST(keys_and_certificates_are_checked),
 		TEST(a_stream_may_be_freed_in_each_callback),
 		TEST(a_callback_may_free_another_stream),
