@@ -23,6 +23,7 @@
 #include "tor/status.h"
 
 #define CONTROL_FD 4
+#define HEARTBEAT_MS 60000 /* a tor that hangs shows by not answering */
 
 /* The channel to mail or smtp of one identity. */
 struct peer {
@@ -36,6 +37,7 @@ static struct {
 	struct control *control;
 	struct services *services;
 	struct dialer *dialer;
+	struct timer *heartbeat;
 	struct status status;
 	bool version_is_known;
 	struct peer *peers;
@@ -128,6 +130,24 @@ on_info(void *context, const struct reply *answer)
 	if (reply_value(answer, "status/bootstrap-phase", &phase))
 		status_take(&self.status, phase);
 	tell_status();
+	timer_start(self.heartbeat, HEARTBEAT_MS);
+}
+
+static void
+on_phase(void *context, const struct reply *answer)
+{
+	(void)context;
+	struct slice phase;
+	if (reply_value(answer, "status/bootstrap-phase", &phase))
+		take_status(phase);
+	timer_start(self.heartbeat, HEARTBEAT_MS);
+}
+
+static void
+on_heartbeat(void *context)
+{
+	(void)context;
+	control_send(self.control, slice_of_string("GETINFO status/bootstrap-phase"), on_phase, NULL, NULL);
 }
 
 static void
@@ -306,6 +326,7 @@ main(int argc, char **argv)
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
 	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);
+	self.heartbeat = timer_new(role_loop(), on_heartbeat, NULL);
 	greet_tor();
 	int status = role_run();
 	dialer_free(self.dialer);
@@ -315,6 +336,7 @@ main(int argc, char **argv)
 		channel_free(peer->channel);
 		free(peer);
 	}
+	timer_free(self.heartbeat);
 	services_free(self.services);
 	control_free(self.control);
 	return status;
