@@ -80,8 +80,11 @@ void
 parent_tor_on_role_dead(struct parent *parent)
 {
 	struct process *program = &parent->tor.program;
-	if (program->pid != 0 && !program->ending)
-		kill(program->pid, SIGTERM); /* it is on its way out, since its owner is gone; this is for a tor that is not */
+	if (program->pid == 0 || program->ending)
+		return;
+	/* It is on its way out, since its owner is gone. This is for a tor that is not, as one that hangs. */
+	kill(program->pid, SIGTERM);
+	timer_start(program->timer, PARENT_GRACE_MS);
 }
 
 void
