@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
@@ -55,6 +57,54 @@ replaces_and_loads(void **state)
 	assert_int_equal(err.code, ERROR_NOT_FOUND);
 	assert_int_equal(symlinkat("name", dir, "link"), 0);
 	assert_int_equal(file_load(dir, "link", &b, &err), -1); /* links are not followed */
+}
+
+static size_t
+entries(void)
+{
+	size_t count = 0;
+	DIR *open_dir = opendir(folder);
+	assert_non_null(open_dir);
+	while (readdir(open_dir) != NULL)
+		count++;
+	closedir(open_dir);
+	return count;
+}
+
+static void
+a_failed_replacement_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	assert_int_equal(mkdirat(dir, "folder", 0700), 0);
+	size_t before = entries();
+	assert_int_equal(file_replace(dir, "folder", "x", 1, 0600, &err), -1); /* found out when it is renamed */
+	assert_int_equal(entries(), before);
+	assert_int_equal(file_replace(dir, "none/name", "x", 1, 0600, &err), -1);
+	char long_name[NAME_MAX];
+	memset(long_name, 'n', sizeof long_name - 1);
+	long_name[sizeof long_name - 1] = '\0';
+	assert_int_equal(file_replace(dir, long_name, "x", 1, 0600, &err), -1); /* no room for the temporary name */
+	assert_int_equal(err.code, ERROR_TOO_LARGE);
+	assert_int_equal(entries(), before);
+}
+
+static void
+loads_no_more_than_asked_for(void **state)
+{
+	(void)state;
+	static const unsigned char large[200000];
+	struct error err = { 0 };
+	assert_int_equal(file_replace(dir, "large", large, sizeof large, 0600, &err), 0);
+	for (size_t max = sizeof large - 1; max <= sizeof large + 1; max++) {
+		struct buffer b;
+		buffer_init(&b, max);
+		assert_int_equal(file_load(dir, "large", &b, &err), max < sizeof large ? -1 : 0);
+		if (max >= sizeof large)
+			assert_int_equal(buffer_len(&b), sizeof large);
+		buffer_finish(&b);
+	}
+	assert_int_equal(err.code, ERROR_TOO_LARGE);
 }
 
 static void
@@ -110,6 +160,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replaces_and_loads),
+		cmocka_unit_test(a_failed_replacement_leaves_nothing_behind),
+		cmocka_unit_test(loads_no_more_than_asked_for),
 		cmocka_unit_test(private_folders_are_private),
 		cmocka_unit_test(sealed_memory_stays),
 		cmocka_unit_test(makes_and_removes_trees),
