@@ -18,7 +18,7 @@
 
 #define HEADER_MAX (1024 * 1024)
 #define STEP_BYTES 65536
-#define RECIPIENTS_MAX 1000
+#define RECIPIENTS_MAX 100 /* the node takes no more at once, either */
 
 struct mail {
 	struct sendmail_options options;
@@ -107,7 +107,7 @@ add_recipient(void *context, struct slice address, struct error *err)
 		if (slice_is_nocase(address, m->recipients[i]))
 			return 0;
 	if (m->recipient_count == RECIPIENTS_MAX)
-		return error_set(err, ERROR_TOO_LARGE, "there are more than %d recipients", RECIPIENTS_MAX);
+		return error_set(err, ERROR_TOO_LARGE, "there are more than %d recipients: send it in parts", RECIPIENTS_MAX);
 	char *copy = strndup((const char *)address.data, address.len);
 	if (copy == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "not enough memory");
