@@ -61,6 +61,10 @@ is_plain_list(const char *text)
 			at_signs = 0;
 			had_brackets = false;
 			break;
+		case '.': /* "own.onion.": GMime drops the last dot, the bytes that leave would keep it */
+			if (at_signs == 1 && strchr(",>", text[i + 1 + strspn(text + i + 1, " \t")]) != NULL)
+				return false;
+			break;
 		case ':': case ';': case ')': case '[': case ']': case '\\':
 			return false;
 		default:

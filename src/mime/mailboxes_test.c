@@ -34,7 +34,9 @@ only_own_mailboxes_pass(void **state)
 		{ "bob@own.onion", ERROR_DENIED },
 		{ "alice@other.onion", ERROR_DENIED },
 		{ "alice@x.own.onion", ERROR_DENIED },
-		{ "alice@own.onion.", ERROR_NONE }, /* read as own.onion */
+		{ "alice@own.onion.", ERROR_INVALID },
+		{ "<alice@own.onion. >", ERROR_INVALID },
+		{ "Alice J. <alice@own.onion>, \"A.\" <alice@own.onion>", ERROR_NONE },
 		{ "alicex@own.onion", ERROR_DENIED },
 		{ "alic@own.onion", ERROR_DENIED },
 		{ "alice", ERROR_DENIED },
