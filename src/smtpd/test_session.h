@@ -216,7 +216,7 @@ assert_buffer_is(const struct buffer *b, const char *what, const char *expected)
 }
 
 /* One session: says in, cut at the given place, and waits for the end, which in must bring about. */
-static void
+static inline void
 bench_transcript(struct bench *b, struct slice in, size_t cut, const char *heard, const char *taken)
 {
 	int server_fd, fd = bench_connect(b, &server_fd);
