@@ -12,6 +12,9 @@
 
 #define SIGNALS_MAX 16
 #define TIMER_DELAY_MAX_MS (INT64_C(400) * 24 * 3600 * 1000)
+/* libevent's clock stands still while a laptop sleeps, ours does not: long delays are waited for in steps, so that
+ * what became due during the sleep is late by one step at most. */
+#define TIMER_STEP_MS INT64_C(60000)
 
 struct signal_watch {
 	struct event event;
@@ -214,6 +217,8 @@ watch_free(struct watch *watch)
 static void
 timer_add(struct timer *timer, int64_t delay_ms)
 {
+	if (delay_ms > TIMER_STEP_MS)
+		delay_ms = TIMER_STEP_MS;
 	struct timeval delay = { .tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000 };
 	int result = event_add(&timer->event, &delay);
 	assert(result == 0);
@@ -225,7 +230,7 @@ on_due(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	struct timer *timer = context;
-	/* libevent's clock is coarse and cached for the round: it can be some milliseconds early. */
+	/* More than a step, or some milliseconds early: libevent's clock is coarse and cached for the round. */
 	int64_t left_ms = timer->due_ms - clock_monotonic_ms();
 	if (left_ms > 0)
 		timer_add(timer, left_ms);

@@ -184,7 +184,7 @@ tlsconn_is_ready(const struct tlsconn *tls)
 int
 tlsconn_read(struct tlsconn *tls, struct buffer *plain, struct error *err)
 {
-	unsigned char bytes[RECORD_MAX_BYTES];
+	static unsigned char bytes[RECORD_MAX_BYTES]; /* not on the stack, which the compiler would clear each time */
 	for (;;) {
 		size_t room = plain->max - buffer_len(plain), got;
 		if (room == 0)
