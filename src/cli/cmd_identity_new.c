@@ -81,13 +81,11 @@ static void
 show_progress(struct progress *progress, json_t *status, json_t *row)
 {
 	json_t *tor = json_object_get(status, "tor");
-	char detail[200];
 	if (view_number(tor, "bootstrap") < 100) {
 		progress_show(progress, "tor", (int)view_number(tor, "bootstrap"), view_text(tor, "phase"));
 		return;
 	}
-	snprintf(detail, sizeof detail, "%.150s (%lld)", view_text(row, "detail"), view_number(row, "uploaded"));
-	progress_show(progress, "publishing", -1, view_number(row, "uploaded") > 0 ? detail : view_text(row, "detail"));
+	progress_show(progress, "publishing", -1, view_text(row, "detail"));
 }
 
 static int

@@ -28,7 +28,7 @@ print_endpoint(const char *label, json_t *endpoints, const char *name, const cha
 }
 
 static void
-print_identities(json_t *status)
+print_identities(const struct paths *paths, json_t *status)
 {
 	size_t i;
 	json_t *row, *rows = json_object_get(status, "identities");
@@ -37,8 +37,10 @@ print_identities(json_t *status)
 		printf("  none yet: `smtorp identity new NAME` makes one\n");
 	json_array_foreach(rows, i, row) {
 		const char *detail = view_text(row, "detail");
+		char address[ADDRESS_MAX + 1];
+		view_row_address(paths, row, address);
 		printf("  %s: %s%s%s\n    %s\n", view_text(row, "name"), view_text(row, "state"), detail[0] != '\0' ? ", " : "",
-		    detail, view_text(row, "onion"));
+		    detail, address);
 	}
 }
 
@@ -57,6 +59,15 @@ print_process(const char *name, json_t *row, bool is_ready)
 	putchar('\n');
 }
 
+/* Programs that are not ours; tor has a role of the same name beside it. */
+static void
+print_program(json_t *row)
+{
+	char name[80];
+	snprintf(name, sizeof name, "%.32s (program)", view_text(row, "name"));
+	print_process(name, row, true);
+}
+
 static void
 print_processes(json_t *status)
 {
@@ -70,7 +81,7 @@ print_processes(json_t *status)
 		print_process(name, row, json_is_true(json_object_get(row, "ready")));
 	}
 	json_array_foreach(json_object_get(status, "programs"), i, row)
-		print_process(view_text(row, "name"), row, true);
+		print_program(row);
 }
 
 int
@@ -89,7 +100,7 @@ cmd_status_main(struct cli *cli)
 	print_endpoint("", endpoints, "submissions", "(TLS)");
 	print_endpoint("reading", endpoints, "imap", "(IMAP, STARTTLS)");
 	print_endpoint("", endpoints, "imaps", "(IMAP, TLS)");
-	print_identities(status);
+	print_identities(&cli->paths, status);
 	print_processes(status);
 	json_decref(status);
 	return cli_end_output();

@@ -101,18 +101,24 @@ take_signals(struct up *up, struct error *err)
 	return up->signal_fd >= 0 ? 0 : error_set_errno(err, errno, "cannot take signals");
 }
 
-/* Information is for --verbose, and for a log that is not read by a person at the moment. */
+/* Ours, and tor's words for the same. */
 static bool
-is_worth_showing(const struct up *up, const char *line)
+is_only_information(const char *line)
 {
-	return up->verbose || !up->show.progress.is_terminal || (strstr(line, " info ") == NULL && strstr(line, " debug ") == NULL);
+	static const char *const words[] = { " info ", " debug ", " [notice] ", " [info] " };
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strstr(line, words[i]) != NULL)
+			return true;
+	return false;
 }
 
 static void
 show_log_line(struct up *up)
 {
 	up->line[up->line_len] = '\0';
-	if (up->line_len > 0 && is_worth_showing(up, up->line))
+	if (!up->show.progress.is_terminal)
+		fprintf(stderr, "%s\n", up->line); /* a log that nobody looks at now is kept whole */
+	else if (up->verbose || !is_only_information(up->line))
 		progress_say(&up->show.progress, "%s", up->line);
 	up->line_len = 0;
 }
@@ -183,7 +189,8 @@ static int
 end(struct up *up)
 {
 	int status = 0;
-	show_log_line(up);
+	if (up->line_len > 0)
+		show_log_line(up);
 	while (waitpid(up->child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -206,7 +213,7 @@ cmd_up_main(struct cli *cli)
 	int result;
 	if (client_call(&cli->paths, "status", NULL, STATUS_TIMEOUT_MS, NULL, &err) == 0)
 		return cli_fail_with(CLI_EXISTS, "the node runs already: see `smtorp status`");
-	up_show_init(&up.show, stdout);
+	up_show_init(&up.show, &cli->paths, stdout);
 	progress_say(&up.show.progress, "SMTorP in %s; Ctrl-C stops it.", cli->paths.data);
 	if (take_signals(&up, &err) != 0 || start_node(&up, &err) != 0)
 		result = cli_fail_with(CLI_FAILED, "%s", err.text);

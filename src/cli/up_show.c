@@ -6,9 +6,10 @@
 #include "cli/view.h"
 
 void
-up_show_init(struct up_show *show, FILE *out)
+up_show_init(struct up_show *show, const struct paths *paths, FILE *out)
 {
 	memset(show, 0, sizeof *show);
+	show->paths = paths;
 	progress_init(&show->progress, out);
 }
 
@@ -26,12 +27,14 @@ bootstrap(json_t *status)
 	return view_number(json_object_get(status, "tor"), "bootstrap");
 }
 
-/* The address: `status` has the onion names, and local parts where the node knows them. */
-static const char *
-name_of(json_t *row)
+static void
+show_published(struct up_show *show, json_t *row)
 {
-	const char *address = view_text(row, "address");
-	return address[0] != '\0' ? address : view_text(row, "onion");
+	const char *name = view_text(row, "name");
+	char address[ADDRESS_MAX + 1];
+	view_row_address(show->paths, row, address);
+	bool is_told = strncmp(address, name, strlen(name)) == 0 && address[strlen(name)] == '@';
+	progress_say(&show->progress, "published: %s%s%s%s", address, is_told ? "" : " (", is_told ? "" : name, is_told ? "" : ")");
 }
 
 static void
@@ -42,7 +45,7 @@ show_identity(struct up_show *show, json_t *row)
 	if (before != NULL && strcmp(view_text(before, "state"), state) == 0)
 		return;
 	if (strcmp(state, "published") == 0)
-		progress_say(&show->progress, "%s is published, mail can come:\n  %s", name, name_of(row));
+		show_published(show, row);
 	else if (strcmp(state, "failed") == 0)
 		progress_say(&show->progress, "%s cannot be published: %s", name, view_text(row, "detail"));
 	else if (before != NULL)
@@ -50,21 +53,21 @@ show_identity(struct up_show *show, json_t *row)
 }
 
 static void
+show_pair(struct up_show *show, json_t *endpoints, const char *what, const char *with_starttls, const char *with_tls)
+{
+	json_t *first = json_object_get(endpoints, with_starttls), *second = json_object_get(endpoints, with_tls);
+	if (first != NULL && second != NULL)
+		progress_say(&show->progress, "%s %s:%lld (STARTTLS) or %s:%lld (TLS)", what, view_text(first, "host"),
+		    view_number(first, "port"), view_text(second, "host"), view_number(second, "port"));
+}
+
+static void
 show_endpoints(struct up_show *show, json_t *status)
 {
-	static const struct {
-		const char *name, *label;
-	} rows[] = {
-		{ "submission", "sending  SMTP with STARTTLS" }, { "submissions", "sending  SMTP with TLS" },
-		{ "imap", "reading  IMAP with STARTTLS" }, { "imaps", "reading  IMAP with TLS" },
-	};
 	json_t *endpoints = json_object_get(status, "endpoints");
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		json_t *endpoint = json_object_get(endpoints, rows[i].name);
-		if (endpoint != NULL)
-			progress_say(&show->progress, "%-28s %s:%lld", rows[i].label, view_text(endpoint, "host"),
-			    view_number(endpoint, "port"));
-	}
+	show_pair(show, endpoints, "Mail programs send to", "submission", "submissions");
+	show_pair(show, endpoints, "and read by IMAP from", "imap", "imaps");
+	progress_say(&show->progress, "`smtorp mua NAME` prints settings for them.");
 }
 
 static void
@@ -88,7 +91,7 @@ show_ready(struct up_show *show, json_t *status)
 	show->has_shown_ready = true;
 	show_endpoints(show, status);
 	if (json_array_size(json_object_get(status, "identities")) == 0)
-		progress_say(&show->progress, "There is no identity yet. In another terminal: smtorp identity new alice --wait");
+		progress_say(&show->progress, "There is no identity yet. In another terminal: `smtorp identity new alice --wait`");
 }
 
 bool

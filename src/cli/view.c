@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 
@@ -39,6 +40,19 @@ void
 view_address(const struct identity *identity, char out[ADDRESS_MAX + 1])
 {
 	snprintf(out, ADDRESS_MAX + 1, "%s@%s", identity->local_part, identity->onion);
+}
+
+void
+view_row_address(const struct paths *paths, json_t *row, char out[ADDRESS_MAX + 1])
+{
+	struct identity identity;
+	int fd;
+	snprintf(out, ADDRESS_MAX + 1, "%s", view_text(row, "onion"));
+	if (identity_open_all(paths->data, false, &fd, NULL) != 0)
+		return;
+	if (identity_load(fd, view_text(row, "name"), &identity, NULL) == 0)
+		view_address(&identity, out);
+	file_close(&fd);
 }
 
 json_t *

@@ -24,6 +24,10 @@ json_t *view_identity(const struct paths *paths, const struct identity *identity
 /* Writes local@onion. */
 void view_address(const struct identity *identity, char out[ADDRESS_MAX + 1]);
 
+/* The address of a row of the status, whose local part is in the identity's folder; the onion alone when that is not
+ * to be had. */
+void view_row_address(const struct paths *paths, json_t *row, char out[ADDRESS_MAX + 1]);
+
 /* A text member of an object, "" when it is not there. Borrowed. */
 const char *view_text(json_t *object, const char *key);
 long long view_number(json_t *object, const char *key);
