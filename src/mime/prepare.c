@@ -174,9 +174,9 @@ action_for(struct slice name)
 static int
 put_missing(struct work *w, struct error *err)
 {
-	if (w->from_fields == 0)
-		return error_set(err, ERROR_INVALID, "there is no From: field: have the mail program write From: %s@%s",
-		    w->request->local_part, w->request->onion);
+	if (w->from_fields == 0 &&
+	    buffer_printf(w->out, err, "From: %s@%s\r\n", w->request->local_part, w->request->onion) != 0)
+		return -1;
 	if (w->date_fields == 0 && put_date(w, "Date", 4, w->request->now_s, err) != 0)
 		return -1;
 	if (w->id_fields == 0 && put_message_id(w, err) != 0)

@@ -2,7 +2,8 @@
  *
  * Makes a submitted message (RFC 6409 section 8) fit to leave an identity.
  *
- * - From: there must be exactly one, and every address in it the identity's own (mailboxes.h); anything else is refused.
+ * - From: at most one, and every address in it the identity's own (mailboxes.h); anything else is refused. Where there is
+ *   none (cron, scripts), the identity's address is written.
  * - Sender: one that is not the identity's own is removed, not refused: mail programs write it by themselves (often
  *   user@machine), their users can seldom change it, and From has just been found to be right.
  * - Removed: Bcc and Resent-Bcc (whom else it goes to), Received, Return-Path and Delivered-To (where it was), and the

@@ -64,6 +64,8 @@ messages_are_made_fit_to_leave(void **state)
 		  "Return-Path: <a@b>\r\nDelivered-To: alice@host\r\nX-X-Sender: alice@host\r\n"
 		  "Subject:  two  spaces\t\r\n \r\nX-Other: stays\r\n\r\nBcc: in the text\r\n",
 		  FROM NOW ID "Subject:  two  spaces\t\r\n \r\nX-Other: stays\r\n\r\nBcc: in the text\r\n" },
+		/* a script that writes no From means its own */
+		{ NOW ID "Subject: disk\r\n\r\nfull\r\n", NOW ID "Subject: disk\r\n" FROM "\r\nfull\r\n" },
 		/* dates tell no time zone */
 		{ FROM ID "Date: Sun, 22 Nov 2026 12:47:51 +0200 (EET)\r\n\r\n", FROM ID NOW "\r\n" },
 		{ FROM ID "Date:\r\n Sun, 22 Nov 2026\r\n 02:47:51 PST\r\n\r\n", FROM ID NOW "\r\n" },
@@ -98,8 +100,6 @@ what_may_not_leave_is_refused(void **state)
 		const char *words;
 	} table[] = {
 #define ROW(text, code, words) { text, sizeof(text) - 1, code, words }
-		ROW("\r\nhello\r\n", ERROR_INVALID, "no From:"),
-		ROW("", ERROR_INVALID, "no From:"),
 		ROW("From: bob@other.onion\r\n\r\n", ERROR_DENIED, "alice@own.onion"),
 		ROW(FROM FROM "\r\n", ERROR_INVALID, "more than one From:"),
 		ROW(FROM NOW NOW "\r\n", ERROR_INVALID, "more than one Date:"),
