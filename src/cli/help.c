@@ -109,18 +109,31 @@ distance(const char *typed, const char *name)
 	return row[len];
 }
 
+/* How far a mistyped name is from a command, from its first word or from its second one. */
+static size_t
+distance_to_command(const char *typed, const char *name)
+{
+	char first[NAME_MAX_LEN + 1];
+	const char *space = strchr(name, ' ');
+	size_t d = distance(typed, name);
+	if (space == NULL)
+		return d;
+	if (strcmp(space + 1, typed) == 0)
+		return 0; /* `smtorp new` */
+	snprintf(first, sizeof first, "%.*s", (int)(space - name), name);
+	size_t d_first = distance(typed, first);
+	return d_first < d ? d_first : d;
+}
+
 const char *
 help_nearest(const char *typed)
 {
 	const char *nearest = NULL;
 	size_t best = strlen(typed) / 3 + 2; /* farther ones are no help */
 	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
-		const char *space = strchr(c->name, ' ');
 		if ((c->flags & CLI_HIDDEN) != 0 || strlen(c->name) > NAME_MAX_LEN)
 			continue;
-		size_t d = distance(typed, c->name);
-		if (space != NULL && strcmp(space + 1, typed) == 0)
-			d = 0; /* `smtorp new` */
+		size_t d = distance_to_command(typed, c->name);
 		if (d < best) {
 			best = d;
 			nearest = c->name;

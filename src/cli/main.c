@@ -145,11 +145,14 @@ no_command(const struct words *words)
 		return second != NULL ? cli_end_output() : CLI_USAGE;
 	}
 	char whole[128];
-	if (help_is_group(first))
-		snprintf(whole, sizeof whole, "%.60s %.60s", first, second);
-	else
+	const char *nearest = NULL;
+	snprintf(whole, sizeof whole, "%.60s%s%.60s", first, second != NULL ? " " : "", second != NULL ? second : "");
+	if (second != NULL)
+		nearest = help_nearest(whole);
+	if (!help_is_group(first))
 		snprintf(whole, sizeof whole, "%.120s", first);
-	const char *nearest = help_nearest(whole);
+	if (nearest == NULL)
+		nearest = help_nearest(whole);
 	if (nearest != NULL)
 		fprintf(stderr, "smtorp: there is no command '%s'; did you mean `smtorp %s`?\n", whole, nearest);
 	else
