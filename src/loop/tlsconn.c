@@ -192,7 +192,9 @@ tlsconn_read(struct tlsconn *tls, struct buffer *plain, struct error *err)
 		ERR_clear_error();
 		int result = SSL_read_ex(tls->ssl, bytes, room < sizeof bytes ? room : sizeof bytes, &got);
 		if (result == 1) {
-			if (buffer_append(plain, bytes, got, err) != 0)
+			int appended = buffer_append(plain, bytes, got, err);
+			explicit_bzero(bytes, got); /* it may be a password */
+			if (appended != 0)
 				return -1;
 			continue;
 		}

@@ -17,16 +17,17 @@
 /* On port 25 a body up to this size goes in the same flight as the recipients. */
 #define ONE_FLIGHT_BYTES 49152
 
-/* How long we wait: RFC 5321 section 4.5.3.2, shorter where only tor could take long, since a circuit that has
+/* How many minutes we wait: RFC 5321 section 4.5.3.2, shorter where only tor could take long, since a circuit that has
  * died says nothing. */
-#define MINUTE_MS INT64_C(60000)
-#define HANDSHAKE_MS (2 * MINUTE_MS)
-#define GREETING_MS (3 * MINUTE_MS)
-#define HELLO_MS (3 * MINUTE_MS)
-#define COMMAND_MS (5 * MINUTE_MS)
-#define BODY_PIECE_MS (3 * MINUTE_MS)
-#define BODY_END_MS (10 * MINUTE_MS)
-#define QUIT_MS INT64_C(10000)
+#define HANDSHAKE_MINUTES 2
+#define GREETING_MINUTES 3
+#define HELLO_MINUTES 3
+#define COMMAND_MINUTES 5
+#define BODY_PIECE_MINUTES 3
+#define BODY_END_MINUTES 10
+#define QUIT_MS 10000
+
+static int64_t minute_ms = 60000;
 
 enum state {
 	WAITS_FOR_GREETING,
@@ -112,26 +113,26 @@ send_line(struct smtpc_session *s, const char *verb, const char *argument)
 static void
 wait_on(struct smtpc_session *s)
 {
-	int64_t ms = -1;
+	int64_t ms = 0;
 	switch (s->state) {
 	case WAITS_FOR_GREETING:
-		ms = GREETING_MS;
+		ms = GREETING_MINUTES * minute_ms;
 		break;
 	case WAITS_FOR_EHLO:
 	case WAITS_FOR_HELO:
 	case WAITS_FOR_STARTTLS:
-		ms = HELLO_MS;
+		ms = HELLO_MINUTES * minute_ms;
 		break;
 	case WAITS_FOR_TLS:
-		ms = HANDSHAKE_MS;
+		ms = HANDSHAKE_MINUTES * minute_ms;
 		break;
 	case READY:
 		if (s->delivery == NULL)
-			break;
+			break; /* how long an idle session is kept is the owner's business */
 		if (delivery_sends_body(s->delivery))
-			ms = BODY_PIECE_MS;
+			ms = BODY_PIECE_MINUTES * minute_ms;
 		else
-			ms = delivery_awaits(s->delivery) == DELIVERY_BODY ? BODY_END_MS : COMMAND_MS;
+			ms = (delivery_awaits(s->delivery) == DELIVERY_BODY ? BODY_END_MINUTES : COMMAND_MINUTES) * minute_ms;
 		break;
 	case QUITTING:
 		ms = QUIT_MS;
@@ -139,10 +140,16 @@ wait_on(struct smtpc_session *s)
 	case ENDED:
 		break;
 	}
-	if (ms < 0)
+	if (ms == 0)
 		timer_stop(s->timeout);
 	else
 		timer_start(s->timeout, ms);
+}
+
+void
+smtpc_session_set_minute_ms(int64_t ms)
+{
+	minute_ms = ms;
 }
 
 static void

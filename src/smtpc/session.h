@@ -87,3 +87,6 @@ int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_mess
 void smtpc_session_quit(struct smtpc_session *session);
 
 void smtpc_session_free(struct smtpc_session *session); /* closes at once, without callbacks; takes NULL */
+
+/* For tests: all time limits as if a minute had so many milliseconds. */
+void smtpc_session_set_minute_ms(int64_t minute_ms);
