@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: ISC */
+#include "loop/stream_bench.h"
+
+/* ---- TLS */
+
+/* A transport that hands on one byte at a time. */
+struct relay {
+	int from, to;
+	struct watch *watch;
+};
+
+static void
+relay_one_byte(void *context)
+{
+	struct relay *relay = context;
+	char byte;
+	ssize_t n = recv(relay->from, &byte, 1, 0);
+	if (n == 1)
+		n = send(relay->to, &byte, 1, MSG_NOSIGNAL);
+	if (n != 1) {
+		shutdown(relay->to, SHUT_WR);
+		watch_enable(relay->watch, false);
+	}
+}
+
+static void
+both_sides_work_byte_by_byte(void **state)
+{
+	(void)state;
+	int left[2], right[2];
+	struct error err = { 0 };
+	unsigned char hash[32];
+	char hex[65];
+	make_pair(left);
+	make_pair(right);
+	struct relay relays[2] = { { left[1], right[1], NULL }, { right[1], left[1], NULL } };
+	for (int i = 0; i < 2; i++) {
+		relays[i].watch = watch_new(loop, relays[i].from, WATCH_READ, relay_one_byte, &relays[i]);
+		watch_enable(relays[i].watch, true);
+	}
+	a.stream = stream_new(loop, left[0], 1000, 1000, &events, &a);
+	b.stream = stream_new(loop, right[0], 1000, 1000, &events, &b);
+	assert_int_equal(stream_peer_key_hash(b.stream, hash, &err), -1);
+	assert_int_equal(err.code, ERROR_NOT_FOUND);
+	start_tls(TLS_ALPN_SMTORP, TLS_ALPN_SMTORP);
+	assert_false(stream_is_tls(b.stream));
+	b.reply_to_tls = "EHLO bob\r\nMAIL\r\n";
+	a.echoes = true;
+	b.stop_at = strlen(b.reply_to_tls);
+	loop_run(loop);
+	got_is(&b, b.reply_to_tls);
+	assert_int_equal(a.tls, 1);
+	assert_int_equal(b.tls, 1);
+	assert_string_equal(stream_alpn(a.stream), "smtorp/1");
+	assert_string_equal(stream_alpn(b.stream), "smtorp/1");
+	assert_int_equal(stream_peer_key_hash(b.stream, hash, &err), 0);
+	encode_hex(hex, hash, sizeof hash);
+	assert_string_equal(hex, test_key_hash_hex);
+	assert_int_equal(stream_peer_key_hash(a.stream, hash, &err), -1); /* clients show none */
+	stream_finish(a.stream, DEADLINE_MS);
+	b.stops_on_end = true;
+	loop_run(loop);
+	assert_int_equal(b.end.code, ERROR_CLOSED);
+	for (int i = 0; i < 2; i++) {
+		watch_free(relays[i].watch);
+		close(relays[i].from);
+	}
+}
+
+static void
+a_large_transfer_arrives_whole(void **state)
+{
+	(void)state;
+	enum { LEN = 8000000 };
+	unsigned char *pattern = make_pattern(LEN);
+	make_streams(50000, LEN);
+	start_tls(NULL, NULL);
+	assert_int_equal(stream_write(a.stream, pattern, LEN, NULL), 0);
+	assert_int_equal(stream_write(b.stream, pattern, LEN, NULL), 0);
+	a.stop_at = b.stop_at = LEN;
+	while (buffer_len(&a.got) < LEN || buffer_len(&b.got) < LEN)
+		loop_run(loop);
+	assert_memory_equal(buffer_bytes(&a.got), pattern, LEN);
+	assert_memory_equal(buffer_bytes(&b.got), pattern, LEN);
+	assert_int_equal(a.drained, 1);
+	free(pattern);
+}
+
+static void
+without_a_common_alpn_there_is_tls_but_no_protocol(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *server, *client;
+	} table[] = { { NULL, "smtorp/1" }, { "smtorp/1", NULL }, { "smtorp/1", "smtorp/2" }, { "smtorp/1", "smtorp" },
+		{ "smtorp/1", "smtorp/11" } };
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		a.tls = b.tls = 0;
+		make_streams(1000, 1000);
+		start_tls(table[i].server, table[i].client);
+		a.stops_on_tls = b.stops_on_tls = true;
+		while (a.tls == 0 || b.tls == 0)
+			loop_run(loop);
+		assert_null(stream_alpn(a.stream));
+		assert_null(stream_alpn(b.stream));
+		assert_int_equal(a.ended + b.ended, 0);
+		stream_free(a.stream);
+		stream_free(b.stream);
+		a.stream = b.stream = NULL;
+	}
+}
+
+static struct error starttls_error;
+
+static void
+answer_starttls(struct side *side)
+{
+	struct buffer *in = stream_input(side->stream);
+	const char *newline = memchr(buffer_bytes(in), '\n', buffer_len(in));
+	if (newline == NULL)
+		return;
+	buffer_consume(in, (size_t)(newline - (const char *)buffer_bytes(in)) + 1);
+	side->on_input = NULL;
+	write_string(side, "220 ready\r\n");
+	if (stream_start_tls_server(side->stream, server_context, NULL, &starttls_error) != 0)
+		stream_finish(side->stream, DEADLINE_MS);
+}
+
+static void
+begin_tls_after_220(struct side *side)
+{
+	struct buffer *in = stream_input(side->stream);
+	if (buffer_len(in) < 11)
+		return;
+	assert_memory_equal(buffer_bytes(in), "220 ready\r\n", 11);
+	buffer_consume(in, 11);
+	side->on_input = NULL;
+	assert_int_equal(stream_start_tls_client(side->stream, client_context, NULL, NULL, NULL), 0);
+}
+
+static void
+starttls_switches_after_the_plain_reply(void **state)
+{
+	(void)state;
+	make_streams(1000, 1000);
+	a.on_input = answer_starttls;
+	b.on_input = begin_tls_after_220;
+	b.reply_to_tls = "EHLO again";
+	a.stop_at = 10;
+	write_string(&b, "STARTTLS\r\n");
+	loop_run(loop);
+	got_is(&a, "EHLO again");
+	assert_true(stream_is_tls(a.stream));
+}
+
+static void
+bytes_behind_starttls_in_the_same_segment_end_it(void **state)
+{
+	(void)state;
+	int fds[2];
+	make_pair(fds);
+	memset(&starttls_error, 0, sizeof starttls_error);
+	a.stream = stream_new(loop, fds[0], 1000, 1000, &events, &a);
+	a.on_input = answer_starttls;
+	a.stops_on_end = true;
+	assert_int_equal(send(fds[1], "STARTTLS\r\nRSET\r\n", 16, 0), 16);
+	shutdown(fds[1], SHUT_WR);
+	loop_run(loop);
+	assert_int_equal(starttls_error.code, ERROR_PROTOCOL);
+	assert_int_equal(buffer_len(&a.got), 0);
+	close(fds[1]);
+}
+
+static void
+plain_bytes_that_come_later_are_no_commands(void **state)
+{
+	(void)state;
+	int fds[2];
+	make_pair(fds);
+	a.stream = stream_new(loop, fds[0], 1000, 1000, &events, &a);
+	a.on_input = answer_starttls;
+	a.stops_on_drained = a.stops_on_end = true;
+	assert_int_equal(send(fds[1], "STARTTLS\r\n", 10, 0), 10);
+	loop_run(loop);
+	assert_int_equal(a.ended, 0);
+	assert_int_equal(send(fds[1], "RSET\r\n", 6, 0), 6);
+	loop_run(loop);
+	assert_int_equal(a.end.code, ERROR_PROTOCOL);
+	assert_int_equal(buffer_len(&a.got), 0);
+	close(fds[1]);
+}
+
+static void
+a_cut_connection_is_an_end_like_any_other(void **state)
+{
+	(void)state;
+	make_streams(1000, 1000);
+	start_tls(NULL, NULL);
+	a.stops_on_tls = true;
+	loop_run(loop);
+	stream_free(b.stream); /* no close_notify */
+	b.stream = NULL;
+	a.stops_on_end = true;
+	loop_run(loop);
+	assert_int_equal(a.end.code, ERROR_CLOSED);
+}
+
+static void
+answer_and_finish(struct side *side)
+{
+	buffer_consume(stream_input(side->stream), buffer_len(stream_input(side->stream)));
+	write_string(side, "221 bye");
+	stream_finish(side->stream, DEADLINE_MS);
+}
+
+static void
+a_peer_who_says_goodbye_still_gets_the_answer(void **state)
+{
+	(void)state;
+	make_streams(1000, 1000);
+	start_tls(NULL, NULL);
+	a.stops_on_tls = true;
+	loop_run(loop);
+	a.on_input = answer_and_finish;
+	write_string(&b, "QUIT");
+	stream_finish(b.stream, DEADLINE_MS); /* close_notify right behind */
+	a.stops_on_end = b.stops_on_end = true;
+	int64_t before_ms = clock_monotonic_ms();
+	while (a.ended == 0 || b.ended == 0)
+		loop_run(loop);
+	assert_int_equal(a.end.code, ERROR_CLOSED);
+	assert_int_equal(b.end.code, ERROR_CLOSED);
+	assert_true(clock_monotonic_ms() - before_ms < DEADLINE_MS / 2);
+}
+
+static void
+keys_and_certificates_are_checked(void **state)
+{
+	(void)state;
+	struct tls_context *context = NULL;
+	struct slice certificate = slice_of_string(test_certificate_pem), key = slice_of_string(test_key_pem);
+	struct slice other = slice_of_string(test_other_key_pem);
+	struct error err = { 0 };
+	assert_int_equal(tls_context_new_server(certificate, other, &context, &err), -1);
+	assert_int_equal(err.code, ERROR_INVALID);
+	assert_int_equal(tls_context_new_server(key, key, &context, &err), -1);
+	assert_int_equal(tls_context_new_server(certificate, slice_of("", 0), &context, &err), -1);
+	assert_null(context);
+}
+
+static void
+free_in(int when, bool with_tls)
+{
+	make_streams(1000, 1000);
+	if (with_tls)
+		start_tls(NULL, NULL);
+	a.free_on = when;
+	write_string(&a, "from a");
+	write_string(&b, "from b");
+	if (when == FREE_ON_END)
+		stream_finish(b.stream, DEADLINE_MS);
+	loop_run(loop);
+	assert_null(a.stream);
+	stream_free(b.stream);
+	b.stream = NULL;
+}
+
+static void
+a_stream_may_be_freed_in_each_callback(void **state)
+{
+	(void)state;
+	free_in(FREE_ON_INPUT, false);
+	free_in(FREE_ON_DRAINED, false);
+	free_in(FREE_ON_END, false);
+	free_in(FREE_ON_INPUT, true);
+	free_in(FREE_ON_DRAINED, true);
+	free_in(FREE_ON_TLS, true);
+	free_in(FREE_ON_END, true);
+}
+
+static void
+free_both(struct side *side)
+{
+	buffer_consume(stream_input(side->stream), buffer_len(stream_input(side->stream)));
+	stream_free(a.stream);
+	stream_free(b.stream);
+	a.stream = b.stream = NULL;
+	loop_stop(loop);
+}
+
+static void
+a_callback_may_free_another_stream(void **state)
+{
+	(void)state;
+	make_streams(1000, 1000);
+	a.on_input = b.on_input = free_both;
+	write_string(&a, "from a");
+	write_string(&b, "from b");
+	loop_run(loop);
+	assert_int_equal(a.inputs + b.inputs, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(both_sides_work_byte_by_byte),
+		TEST(a_large_transfer_arrives_whole),
+		TEST(without_a_common_alpn_there_is_tls_but_no_protocol),
+		TEST(starttls_switches_after_the_plain_reply),
+		TEST(bytes_behind_starttls_in_the_same_segment_end_it),
+		TEST(plain_bytes_that_come_later_are_no_commands),
+		TEST(a_cut_connection_is_an_end_like_any_other),
+		TEST(a_peer_who_says_goodbye_still_gets_the_answer),
+		TEST(keys_and_certificates_are_checked),
+		TEST(a_stream_may_be_freed_in_each_callback),
+		TEST(a_callback_may_free_another_stream),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

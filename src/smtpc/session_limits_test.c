@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpc/session_bench.h"
+
+/* ---- large bodies */
+
+static size_t body_taken, body_wanted;
+static const char *early_reply; /* sent after the first bytes of the body */
+
+static void
+on_large_input(void *context)
+{
+	struct buffer *in = stream_input(server.stream);
+	if (server.next->reply != NULL) {
+		const char *expect = server.next->expect;
+		size_t len = strlen(expect);
+		if (buffer_len(in) < len)
+			return;
+		assert_memory_equal(buffer_bytes(in), expect, len);
+		buffer_consume(in, len);
+		server_say(server.next++);
+		if (buffer_len(in) > 0)
+			on_large_input(context);
+		return;
+	}
+	body_taken += buffer_len(in);
+	buffer_consume(in, buffer_len(in));
+	if (early_reply != NULL) {
+		stream_write(server.stream, early_reply, strlen(early_reply), NULL);
+		stream_finish(server.stream, DEADLINE_MS);
+		early_reply = NULL;
+	} else if (body_taken == body_wanted) {
+		stream_write(server.stream, "250 whole\r\n", 11, NULL);
+	}
+}
+
+static const struct stream_events large_events = { on_large_input, NULL, NULL, on_server_end };
+
+static char *
+large_body(size_t len)
+{
+	char *body = malloc(len);
+	assert_non_null(body);
+	for (size_t i = 0; i < len; i += 64) {
+		memset(body + i, 'x', 62);
+		memcpy(body + i + 62, "\r\n", 2);
+	}
+	return body;
+}
+
+static void
+run_large(const struct line *script, size_t len)
+{
+	int fds[2];
+	char *body = large_body(len);
+	struct smtpc_message message = { .reverse_path = slice_of_string("alice@" OWN), .recipients = bob_and_carol,
+		.recipient_count = 1, .body = slice_of(body, len) };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	client.messages = &message;
+	client.message_count = 1;
+	server.next = script;
+	server.stream = stream_new(loop, fds[1], 100000, 100000, &large_events, NULL);
+	server_speak_first();
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	loop_run(loop);
+	free(body);
+}
+
+static void
+a_large_body_waits_for_its_recipients(void **state)
+{
+	(void)state;
+	enum { LEN = 64 * 400000 };
+	static const struct line script[] = { OPEN("250-PIPELINING\r\n250 CHUNKING\r\n"), { MAIL "\r\n" BOB, "250 a\r\n250 b\r\n", PLAINLY },
+		{ "BDAT 25600000 LAST\r\n", "", PLAINLY }, LAST };
+	body_taken = 0;
+	body_wanted = LEN;
+	client.quits = true;
+	run_large(script, LEN);
+	assert_string_equal(client.results, "250  whole\n");
+	assert_int_equal(body_taken, LEN + 6); /* QUIT */
+}
+
+static void
+a_large_body_is_not_sent_for_nobody(void **state)
+{
+	(void)state;
+	static const struct line script[] = { OPEN("250-PIPELINING\r\n250 CHUNKING\r\n"), { MAIL "\r\n" BOB, "250 a\r\n550 b\r\n", PLAINLY },
+		{ "QUIT\r\n", "", THEN_CLOSE }, LAST };
+	body_taken = 0;
+	client.quits = true;
+	run_large(script, 64 * 4000);
+	assert_string_equal(client.results, "550  b\n");
+	assert_int_equal(body_taken, 0);
+}
+
+static void
+a_server_may_interrupt_a_large_body(void **state)
+{
+	(void)state;
+	static const struct line script[] = { OPEN("250 SIZE\r\n"), { MAIL " SIZE=6400000\r\n", "250 a\r\n", PLAINLY },
+		{ BOB, "250 b\r\n", PLAINLY }, { "DATA\r\n", "354 c\r\n", PLAINLY }, LAST };
+	body_taken = 0;
+	early_reply = "552 5.2.2 full\r\n";
+	client.quits = true;
+	run_large(script, 6400000);
+	assert_string_equal(client.results, "552 5.2.2 full\n");
+	assert_int_equal(client.reason, SMTPC_END_REFUSED);
+}
+
+/* ---- silence */
+
+static void
+silence_ends_a_session_in_every_phase(void **state)
+{
+	(void)state;
+	static const struct line scripts[][7] = {
+		{ { NULL, "22", PLAINLY }, LAST },
+		{ GREETING, { EHLO, "250-x\r\n", PLAINLY }, LAST },
+		{ GREETING, { EHLO, "500 x\r\n", PLAINLY }, { "HELO " OWN "\r\n", "", PLAINLY }, LAST },
+		{ OPEN("250 STARTTLS\r\n"), { "STARTTLS\r\n", "", PLAINLY }, LAST },
+		{ OPEN("250 x\r\n"), { MAIL "\r\n", "", PLAINLY }, LAST },
+		{ OPEN("250 x\r\n"), { MAIL "\r\n", "250 a\r\n", PLAINLY }, { BOB, "", PLAINLY }, LAST },
+		{ OPEN("250-CHUNKING\r\n250 PIPELINING\r\n"), { MAIL "\r\n" BOB "BDAT 3 LAST\r\nx\r\n", "250 a\r\n250 b\r\n", PLAINLY },
+		  LAST },
+	};
+	struct smtpc_message message = message_of(1, 0, "x\r\n");
+	smtpc_session_set_minute_ms(10);
+	for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+		memset(&client, 0, sizeof client);
+		run(SMTPC_SMTP, scripts[i], &message, 1);
+		assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
+		assert_int_equal(client.delivered, 0);
+	}
+	smtpc_session_set_minute_ms(60000);
+}
+
+static void
+a_tls_handshake_does_not_take_for_ever(void **state)
+{
+	(void)state;
+	int fds[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	smtpc_session_set_minute_ms(10);
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTORP, client_context, OWN, PEER, &client_events, NULL);
+	loop_run(loop);
+	smtpc_session_set_minute_ms(60000);
+	assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
+	close(fds[1]);
+}
+
+static void
+leave_it(void *context)
+{
+	if (server.next->reply != NULL)
+		on_server_input(context); /* then nothing is taken any more */
+}
+
+static void
+a_server_that_stops_reading_is_given_up(void **state)
+{
+	(void)state;
+	static const struct line script[] = { OPEN("250 x\r\n"), { MAIL "\r\n", "250 a\r\n", PLAINLY }, { BOB, "250 b\r\n", PLAINLY },
+		{ "DATA\r\n", "354 c\r\n", PLAINLY }, LAST };
+	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end };
+	enum { LEN = 64 * 40000 };
+	int fds[2];
+	char *body = large_body(LEN);
+	struct smtpc_message message = { .reverse_path = slice_of_string("alice@" OWN), .recipients = bob_and_carol,
+		.recipient_count = 1, .body = slice_of(body, LEN) };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	client.messages = &message;
+	client.message_count = 1;
+	server.next = script;
+	server.stream = stream_new(loop, fds[1], 1000, 1000, &events, NULL);
+	server_speak_first();
+	smtpc_session_set_minute_ms(10);
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	loop_run(loop);
+	smtpc_session_set_minute_ms(60000);
+	assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
+	assert_int_equal(client.delivered, 0);
+	free(body);
+}
+
+/* An idle session is the owner's to end, so no clock runs. */
+static void
+on_enough(void *context)
+{
+	(void)context;
+	loop_stop(loop);
+}
+
+static void
+an_idle_session_is_kept(void **state)
+{
+	(void)state;
+	int fds[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	static const struct line script[] = { OPEN("250 x\r\n"), LAST };
+	server.next = script;
+	server.stream = stream_new(loop, fds[1], 1000, 1000, &server_events, NULL);
+	server_speak_first();
+	smtpc_session_set_minute_ms(10);
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	struct timer *enough = timer_new(loop, on_enough, NULL);
+	timer_start(enough, 300);
+	loop_run(loop);
+	timer_free(enough);
+	smtpc_session_set_minute_ms(60000);
+	assert_int_equal(client.ready, 1);
+	assert_int_equal(client.ended, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_large_body_waits_for_its_recipients),
+		TEST(a_large_body_is_not_sent_for_nobody),
+		TEST(a_server_may_interrupt_a_large_body),
+		TEST(silence_ends_a_session_in_every_phase),
+		TEST(a_tls_handshake_does_not_take_for_ever),
+		TEST(a_server_that_stops_reading_is_given_up),
+		TEST(an_idle_session_is_kept),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
