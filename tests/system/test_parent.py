@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: ISC
+"""The parent and the control role, without a tor network: tor runs, but is told to stay offline."""
+import contextlib
+import imaplib
+import json
+import os
+import pathlib
+import signal
+import socket
+
+import pytest
+
+from harness.imap import Mailbox
+from harness.node import Identity
+from harness.waiting import until
+
+OFFLINE = {'tor.extra': 'DisableNetwork 1'}
+
+
+@pytest.fixture(scope='module')
+def offline(make_node):
+    """A node with one identity, zoe."""
+    node = make_node('offline', OFFLINE, tor=False)
+    node.start(wait=False)
+    node.wait_for(lambda status: True, 10, 'the control socket')
+    node.zoe = node.identity('zoe', wait=False)
+    node.wait_for(lambda status: all(row['ready'] for row in status['roles']), 10, 'every role')
+    yield node
+    node.stop()
+
+
+class Control:
+    """A connection to control.sock."""
+
+    def __init__(self, node):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(str(node.home / 'run' / 'control.sock'))
+        self.lines = self.socket.makefile('rb')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.socket.close()
+
+    def send(self, octets):
+        self.socket.sendall(octets)
+
+    def receive(self):
+        return json.loads(self.lines.readline())
+
+    def call(self, method, **params):
+        self.send(json.dumps({'jsonrpc': '2.0', 'id': 7, 'method': method, 'params': params}).encode() + b'\n')
+        return self.receive()
+
+
+@pytest.mark.parametrize('line, code', [
+    (b'nonsense', -32700), (b'', -32700), (b'{"jsonrpc":"2.0"', -32700), (b'\xff\xfe', -32700),
+    (b'{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"status"}', -32700),
+    (b'[]', -32600), (b'1', -32600), (b'{}', -32600), (b'{"jsonrpc":"1.0","id":1,"method":"status"}', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":7}', -32600), (b'{"jsonrpc":"2.0","id":{},"method":"status"}', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":"statu"}', -32601),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load"}', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":[]}', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"' + b'x' * 33 + b'"}}', -32602),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"../zoe"}}', -32000),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"nobody"}}', -32000),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.unload","params":{"name":"nobody"}}', -32000),
+])
+def test_wrong_requests_have_an_error_and_the_connection_goes_on(offline, line, code):
+    with Control(offline) as control:
+        control.send(line + b'\n')
+        answer = control.receive()
+        assert answer['error']['code'] == code and answer['error']['message']
+        assert 'result' in control.call('status')
+
+
+def test_requests_in_pieces_and_in_one_piece_are_answered(offline):
+    with Control(offline) as control:
+        for octet in b'{"jsonrpc":"2.0","id":"a","method":"status"}\n':
+            control.send(bytes([octet]))
+        assert control.receive()['id'] == 'a'
+        control.send(b''.join(b'{"jsonrpc":"2.0","id":%d,"method":"status"}\n' % number for number in range(10)))
+        assert [control.receive()['id'] for _ in range(10)] == list(range(10))
+
+
+def test_a_notification_has_no_answer(offline):
+    with Control(offline) as control:
+        control.send(b'{"jsonrpc":"2.0","method":"status"}\n')
+        assert control.call('status')['id'] == 7
+
+
+def test_a_line_without_end_closes_the_connection(offline):
+    with Control(offline) as control:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            control.send(b'x' * 200000)
+        with contextlib.suppress(ConnectionResetError):
+            assert control.receive()['error']['code'] == -32600
+            assert control.lines.readline() == b''
+    assert offline.role('control')['restarts'] == 0
+
+
+def test_more_connections_than_there_are_places_wait(offline):
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(Control(offline)) for _ in range(20)]
+        for control in held[:16]:
+            assert 'result' in control.call('status')
+        held[17].send(b'{"jsonrpc":"2.0","id":7,"method":"status"}\n')
+        held[0].__exit__()
+        held[1].__exit__()
+        assert held[17].receive()['id'] == 7
+
+
+@pytest.mark.parametrize('role, identity', [('control', ''), ('submission', ''), ('mail', 'zoe'), ('smtp', 'zoe'),
+                                            ('tor', '')])
+def test_a_killed_role_comes_back(offline, role, identity):
+    before = offline.role(role, identity)
+    os.kill(before['pid'], signal.SIGKILL)
+    offline.wait_for(lambda status: any(
+        row['role'] == role and row['identity'] == identity and row['ready'] and row['pid'] != before['pid'] and
+        row['restarts'] == before['restarts'] + 1 for row in status['roles']), 20, f'{role} to be back')
+
+
+def test_a_connection_waits_while_its_role_is_started_again(offline):
+    """The parent keeps the listening sockets open."""
+    pid = offline.role('smtp', 'zoe')['pid']
+    os.kill(pid, signal.SIGKILL)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(offline.zoe.sockets['25'])
+        assert peer.recv(100) == f'220 {offline.zoe.onion} ESMTP\r\n'.encode()
+
+
+@pytest.mark.parametrize('name', ['dovecot', 'tor'])
+def test_a_killed_program_comes_back(offline, name):
+    before = offline.program(name)
+    os.kill(before['pid'], signal.SIGKILL)
+    offline.wait_for(lambda status: any(row['name'] == name and row['pid'] not in (0, before['pid']) and
+                                        row['restarts'] > before['restarts'] for row in status['programs']), 20, name)
+    offline.wait_for(lambda status: all(row['ready'] for row in status['roles']), 20, 'every role')
+    def log_in():
+        with contextlib.suppress(OSError, imaplib.IMAP4.error):
+            with offline.zoe.mailbox():
+                return True
+    until(log_in, 20, 'a login')
+
+
+def test_unloading_ends_the_imap_sessions_of_the_identity(offline):
+    gone = offline.identity('gone', wait=False)
+    session = gone.mailbox()
+    with Control(offline) as control:
+        assert 'result' in control.call('identity.unload', name='gone')
+        assert offline.role('mail', 'gone') is None and offline.role('smtp', 'gone') is None
+        assert not pathlib.Path(gone.sockets['25']).exists()
+        with pytest.raises((imaplib.IMAP4.abort, OSError)):
+            session.imap.noop()
+        with pytest.raises((imaplib.IMAP4.error, OSError)):
+            host, port = offline.endpoint('imap')
+            until(lambda: _answers(host, port), 10, 'Dovecot')
+            Mailbox(host, port, gone.login, gone.password)
+        assert 'result' in control.call('identity.load', name='gone')
+        assert offline.role('mail', 'gone') is not None
+    offline.cli('identity', 'delete', 'gone', '--yes')
+
+
+def _answers(host, port):
+    with contextlib.suppress(OSError):
+        with socket.create_connection((host, port), 5):
+            return True
+
+
+def test_the_environment_and_the_arguments_tell_nothing(offline):
+    """Identities' names and onions are in no argument and no variable, and no descriptor goes astray."""
+    for row in offline.status()['roles']:
+        process = pathlib.Path('/proc') / str(row['pid'])
+        text = (process / 'cmdline').read_bytes() + (process / 'environ').read_bytes()
+        assert b'zoe' not in text and offline.zoe.onion.encode() not in text
+        assert b'HOME=' not in text and b'SMTORP' not in text
+
+
+def test_an_identity_from_before_is_there_after_a_restart(offline):
+    offline.stop()
+    offline.start(wait=False)
+    offline.wait_for(lambda status: status['roles'] and all(row['ready'] for row in status['roles']), 10, 'every role')
+    again = Identity(offline, {**offline.json('identity', 'show', 'zoe'), 'password': offline.zoe.password})
+    until(lambda: _answers(*offline.endpoint('imap')), 10, 'Dovecot')
+    with again.mailbox() as mailbox:
+        assert mailbox.uids() == []
+
+
+def test_a_port_in_use_is_named_with_its_key(make_node):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for key in ('submissions.listen', 'imap.listen'):
+            node = make_node(f'port-{key[:4]}', {**OFFLINE, key: f'127.0.0.1:{port}'}, tor=False)
+            result = node.run('smtorpd', check=False, timeout=20)
+            assert result.returncode == 1
+            assert key in result.stderr and str(port) in result.stderr
+
+
+def test_a_missing_program_is_named_with_its_key(make_node):
+    node = make_node('missing', {**OFFLINE, 'imap.program': '/nonexistent/dovecot'}, tor=False)
+    result = node.run('smtorpd', check=False, timeout=20)
+    assert result.returncode == 1 and 'imap.program' in result.stderr
+
+
+def test_a_node_without_imap_runs(make_node):
+    node = make_node('bare', {**OFFLINE, 'imap.program': 'none'}, tor=False)
+    node.start(wait=False)
+    status = node.wait_for(lambda status: True, 10, 'the control socket')
+    assert 'imap' not in status['endpoints'] and 'dovecot' not in [row['name'] for row in status['programs']]
+    node.process.send_signal(signal.SIGINT)
+    assert node.process.wait(10) == 0
+
+
+def test_a_folder_with_odd_letters_is_a_home_like_any_other(make_node):
+    node = make_node('odd %u "quote" $HOME \\ äö', OFFLINE, tor=False)
+    node.start(wait=False)
+    node.wait_for(lambda status: True, 10, 'the control socket')
+    odd = node.identity('odd', wait=False)
+    until(lambda: _answers(*node.endpoint('imap')), 10, 'Dovecot')
+    with odd.mailbox() as mailbox:
+        assert mailbox.uids() == []
+    node.wait_for(lambda status: all(row['ready'] for row in status['roles']), 10, 'every role')
+    node.stop()
