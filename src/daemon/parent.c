@@ -137,6 +137,7 @@ set_up(struct error *err)
 	loop_on_signal(parent.loop, SIGTERM, on_end_signal, NULL);
 	loop_on_signal(parent.loop, SIGINT, on_end_signal, NULL);
 	loop_on_signal(parent.loop, SIGHUP, on_hangup, NULL);
+	parent_control_init(&parent);
 	parent_tor_init(&parent);
 	parent_role_init(&parent.control, &parent, ROLE_CONTROL, NULL);
 	parent_role_init(&parent.submission, &parent, ROLE_SUBMISSION, NULL);
@@ -167,6 +168,7 @@ finish(void)
 	parent_role_finish(&parent.control);
 	parent_role_finish(&parent.submission);
 	parent_listen_close(&parent);
+	parent_control_finish(&parent);
 	timer_free(parent.sweep);
 	timer_free(parent.deadline);
 	loop_free(parent.loop);

@@ -201,6 +201,16 @@ void parent_listen_send(struct role_process *role, enum ipc_listener listener, i
 
 /* ---- parent_control.c: what the owner's programs ask, by way of the control role */
 
+#define CONTROL_ANSWERS_MAX 64
+
+struct parent_control {
+	uint64_t request_ids[CONTROL_ANSWERS_MAX]; /* done, to be answered when timer fires */
+	unsigned count;
+	struct timer *timer;
+};
+
+void parent_control_init(struct parent *parent);
+void parent_control_finish(struct parent *parent);
 void parent_control_on_request(struct parent *parent, const struct ipc_control_request *request);
 /* The answer that ends a request; err NULL: it was done. */
 void parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err);
@@ -215,6 +225,7 @@ struct parent {
 	int lock_fd, data_fd, identities_fd, node_fd, runtime_fd;
 	struct process *processes;
 	struct role_process control, submission;
+	struct parent_control control_answers;
 	struct parent_tor tor;
 	struct parent_dovecot dovecot;
 	struct parent_listeners listeners;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/parent.h"
 
 void
@@ -13,6 +14,42 @@ parent_control_answer(struct parent *parent, uint64_t request_id, const struct e
 		snprintf(m.control_end.text, sizeof m.control_end.text, "%s", err->text);
 	}
 	parent_role_send(&parent->control, &m);
+}
+
+/* Dovecot looks at its passwd file at most once in each second of the wall clock: who was told that the password
+ * counts would be refused if somebody had just logged in. So the answer waits for the next second. */
+static void
+answer_in_next_second(struct parent *parent, uint64_t request_id)
+{
+	struct parent_control *control = &parent->control_answers;
+	if (!parent->dovecot.enabled || control->count == CONTROL_ANSWERS_MAX) {
+		parent_control_answer(parent, request_id, NULL);
+		return;
+	}
+	control->request_ids[control->count++] = request_id;
+	timer_start(control->timer, 1000 - clock_wall_ms() % 1000 + 1);
+}
+
+static void
+on_next_second(void *context)
+{
+	struct parent *parent = context;
+	struct parent_control *control = &parent->control_answers;
+	for (unsigned i = 0; i < control->count; i++)
+		parent_control_answer(parent, control->request_ids[i], NULL);
+	control->count = 0;
+}
+
+void
+parent_control_init(struct parent *parent)
+{
+	parent->control_answers.timer = timer_new(parent->loop, on_next_second, parent);
+}
+
+void
+parent_control_finish(struct parent *parent)
+{
+	timer_free(parent->control_answers.timer);
 }
 
 static void
@@ -123,7 +160,11 @@ parent_control_on_request(struct parent *parent, const struct ipc_control_reques
 		tell_status(parent, id);
 		break;
 	case CONTROL_IDENTITY_LOAD:
-		result = parent_identity_load(parent, request->identity, &err);
+		if (parent_identity_load(parent, request->identity, &err) == 0) {
+			answer_in_next_second(parent, id);
+			return;
+		}
+		result = -1;
 		break;
 	case CONTROL_IDENTITY_UNLOAD:
 		if (parent_identity_unload(parent, request->identity, id, &err) == 0)

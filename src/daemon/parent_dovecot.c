@@ -80,6 +80,7 @@ static const char conf_form[] =
     "login_greeting = ready\n"
     "login_trusted_networks =\n"
     "auth_mechanisms = plain login\n"
+    "auth_username_chars =\n" /* all that a local part may have; it never becomes part of a path */
     "disable_plaintext_auth = no\n" /* loopback only */
     "ssl = yes\n"
     "ssl_min_protocol = TLSv1.2\n"
@@ -172,7 +173,9 @@ write_conf(struct parent *parent, int folder_fd, struct error *err)
 static int
 prepare_folder(struct parent *parent, int folder_fd, struct error *err)
 {
-	if ((mkdirat(folder_fd, "base", 0700) != 0 && errno != EEXIST) || fchmodat(folder_fd, "base", 0755, 0) != 0)
+	if (file_remove_tree(folder_fd, "base", err) != 0) /* with the process number of one that was killed */
+		return -1;
+	if (mkdirat(folder_fd, "base", 0700) != 0 || fchmodat(folder_fd, "base", 0755, 0) != 0)
 		return error_set_errno(err, errno, "cannot prepare Dovecot's folder");
 	static const char *const names[] = { CERTIFICATE_KEY_FILE, CERTIFICATE_FILE };
 	char target[PATHS_MAX + 32];

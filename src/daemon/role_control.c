@@ -155,7 +155,7 @@ static void
 take_line(struct connection *c, const unsigned char *line, size_t len)
 {
 	json_error_t why;
-	json_t *request = json_loadb((const char *)line, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *request = json_loadb((const char *)line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 	if (request == NULL)
 		answer_error(c, NULL, RPC_PARSE, "this line is not JSON");
 	else
