@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/role_intake.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "daemon/role.h"
+
+static void
+on_message(void *context, struct ipc_message *m)
+{
+	struct intake *intake = context;
+	if (m->type == IPC_TYPE_INTAKE_DONE)
+		smtpd_answer(intake->server, m->intake_done.transaction_id, m->intake_done.code,
+		    m->intake_done.enhanced, m->intake_done.text);
+	else if (intake->on_other != NULL)
+		intake->on_other(m);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	if (err->code != ERROR_CLOSED)
+		log_error("%s", err->text);
+	intake_disconnect(context);
+}
+
+void
+intake_disconnect(struct intake *intake)
+{
+	if (intake->channel == NULL)
+		return;
+	channel_free(intake->channel);
+	intake->channel = NULL;
+	smtpd_answer_all(intake->server, intake);
+	if (intake->on_gone != NULL)
+		intake->on_gone();
+}
+
+void
+intake_connect(struct intake *intake, struct smtpd *server, enum role own, int fd)
+{
+	static const struct channel_events events = { on_message, on_end };
+	intake_disconnect(intake);
+	intake->server = server;
+	intake->channel = channel_new(role_loop(), fd, own, ROLE_MAIL, &events, intake);
+}
+
+const void *
+intake_take(struct intake *intake, const struct smtpd_message *message)
+{
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = message->fd, .intake = {
+		.transaction_id = message->transaction_id, .recipients = message->recipients, .body = message->body,
+		.flags = (message->has_8bit ? BODY_8BIT : 0) | (message->is_smtputf8 ? BODY_SMTPUTF8 : 0) } };
+	struct error err = { 0 };
+	snprintf(m.intake.reverse_path, sizeof m.intake.reverse_path, "%s", message->reverse_path);
+	if (intake->channel == NULL)
+		error_set(&err, ERROR_CLOSED, "mail is not there");
+	else if (channel_send(intake->channel, &m, &err) == 0)
+		return intake;
+	log_warn("a message is put off: %s", err.text);
+	smtpd_answer(intake->server, message->transaction_id, 451, "4.3.0", "Try again later");
+	return NULL;
+}

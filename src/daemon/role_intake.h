@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The way of received messages to one mail@ID: INTAKE there, INTAKE_DONE back to the waiting session. Inside daemon/ only.
+ */
+#pragma once
+
+#include "ipc/channel.h"
+#include "smtpd/smtpd.h"
+
+/* Zeroed: not connected. Must stay where it is while it is connected. */
+struct intake {
+	struct smtpd *server;
+	struct channel *channel; /* NULL: mail is gone; messages get 451 */
+	/* The messages that are not INTAKE_DONE. May be NULL. */
+	void (*on_other)(struct ipc_message *m);
+	void (*on_gone)(void); /* the channel has ended. May be NULL */
+};
+
+/* Takes over fd, in place of the channel that was there: what waited for that one is answered 451. */
+void intake_connect(struct intake *intake, struct smtpd *server, enum role own, int fd);
+void intake_disconnect(struct intake *intake);
+
+/* Sends the message or answers it 451. What smtpd's on_message is to return. */
+const void *intake_take(struct intake *intake, const struct smtpd_message *message);

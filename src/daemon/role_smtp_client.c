@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The client of smtp@ID: mail@ID orders sessions, the tor role brings the connected sockets, in either order; the sessions
+ * themselves are smtpc's.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/role_smtp.h"
+#include "ipc/body.h"
+#include "ipc/pack.h"
+#include "smtpc/session.h"
+
+#define SESSIONS_MAX 1024
+/* How long one half of a session waits for the other: dialling through tor may take minutes. */
+#define HALF_SESSION_MS (10 * 60 * 1000)
+#define RECIPIENTS_MAX 1000
+
+struct client {
+	struct client *next;
+	uint64_t session_id;
+	bool is_ordered;             /* SESSION_START has come */
+	int fd;                      /* CONNECTED has come; -1: not, or handed on */
+	enum smtpc_mode mode;
+	char onion[IPC_ONION_MAX + 1];
+	struct smtpc_session *session;
+	struct timer *timer;         /* while a half is missing */
+	struct body body;            /* of the message that is on its way */
+	uint64_t delivery_id;
+};
+
+static struct {
+	struct client *clients;
+	unsigned count;
+	struct channel *tor;
+	struct tls_context *tls;
+	char own_onion[IPC_ONION_MAX + 1];
+	size_t body_max_bytes;
+} self;
+
+static void
+tell_mail(const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct channel *mail = role_smtp_server_mail();
+	if (mail != NULL && channel_send(mail, m, &err) != 0)
+		log_warn("cannot tell mail %s: %s", ipc_type_name(m->type), err.text);
+}
+
+static void
+tell_end(uint64_t session_id, enum ipc_end_reason reason, unsigned code, const char *text)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SESSION_END, .fd = -1, .session_end = {
+		.session_id = session_id, .reason = (uint8_t)reason, .code = (uint16_t)code } };
+	snprintf(m.session_end.text, sizeof m.session_end.text, "%s", text);
+	tell_mail(&m);
+}
+
+/* ---- the list */
+
+static struct client *
+find(uint64_t session_id)
+{
+	for (struct client *each = self.clients; each != NULL; each = each->next)
+		if (each->session_id == session_id)
+			return each;
+	return NULL;
+}
+
+static void
+drop(struct client *client)
+{
+	struct client **link = &self.clients;
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	self.count--;
+	smtpc_session_free(client->session);
+	timer_free(client->timer);
+	file_close(&client->fd);
+	body_finish(&client->body);
+	free(client);
+	role_smtp_check_stopped();
+}
+
+static void
+on_half_too_long(void *context)
+{
+	struct client *client = context;
+	if (client->is_ordered)
+		tell_end(client->session_id, SESSION_END_TIMEOUT, 0, "no connection came");
+	drop(client);
+}
+
+static struct client *
+find_or_make(uint64_t session_id)
+{
+	struct client *client = find(session_id);
+	if (client != NULL || self.count == SESSIONS_MAX || role_smtp.is_stopping)
+		return client;
+	client = calloc(1, sizeof *client);
+	if (client == NULL)
+		return NULL;
+	*client = (struct client){ .next = self.clients, .session_id = session_id, .fd = -1, .body = BODY_EMPTY };
+	client->timer = timer_new(role_loop(), on_half_too_long, client);
+	timer_start(client->timer, HALF_SESSION_MS);
+	self.clients = client;
+	self.count++;
+	return client;
+}
+
+/* ---- one session */
+
+static void
+on_ready(void *context, bool tls, uint64_t size_max_bytes)
+{
+	const struct client *client = context;
+	const struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1, .session_ready = {
+		.session_id = client->session_id, .tls = tls, .size_max_bytes = size_max_bytes } };
+	tell_mail(&m);
+}
+
+/* Reports results; the texts are cut where many recipients share one message. */
+static void
+tell_delivered(struct client *client, uint64_t delivery_id, const struct smtpc_result *results, size_t count)
+{
+	struct buffer packed;
+	buffer_init(&packed, IPC_RECIPIENTS_MAX);
+	size_t text_max = count > 0 ? IPC_RECIPIENTS_MAX / count - 32 : 0;
+	if (text_max > SMTPC_TEXT_MAX)
+		text_max = SMTPC_TEXT_MAX;
+	for (size_t i = 0; i < count; i++) {
+		struct pack_result result = { results[i].code, results[i].enhanced, results[i].text };
+		if (result.text.len > text_max)
+			result.text.len = text_max;
+		int packing = pack_result(&packed, &result, NULL);
+		assert(packing == 0); /* RECIPIENTS_MAX and the length of the texts see to it */
+	}
+	struct ipc_message m = { .type = IPC_TYPE_DELIVERED, .fd = -1, .delivered = {
+		.session_id = client->session_id, .delivery_id = delivery_id,
+		.results = slice_of(buffer_bytes(&packed), buffer_len(&packed)) } };
+	tell_mail(&m);
+	buffer_finish(&packed);
+}
+
+static void
+on_delivered(void *context, const struct smtpc_result *results, size_t count)
+{
+	struct client *client = context;
+	body_finish(&client->body);
+	tell_delivered(client, client->delivery_id, results, count);
+}
+
+static void
+on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
+{
+	static const enum ipc_end_reason reasons[] = {
+		[SMTPC_END_QUIT] = SESSION_END_QUIT, [SMTPC_END_LOST] = SESSION_END_LOST,
+		[SMTPC_END_NOT_SMTORP] = SESSION_END_NOT_SMTORP, [SMTPC_END_REFUSED] = SESSION_END_REFUSED,
+		[SMTPC_END_PROTOCOL] = SESSION_END_PROTOCOL, [SMTPC_END_TIMEOUT] = SESSION_END_TIMEOUT,
+	};
+	struct client *client = context;
+	tell_end(client->session_id, reasons[reason], code, text);
+	drop(client);
+}
+
+/* Both halves are there. */
+static void
+begin_if_complete(struct client *client)
+{
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end };
+	if (!client->is_ordered || client->fd < 0)
+		return;
+	timer_stop(client->timer);
+	client->session = smtpc_session_new(role_loop(), client->fd, client->mode, self.tls, self.own_onion,
+	    client->onion, &events, client);
+	client->fd = -1;
+}
+
+/* ---- orders */
+
+static void
+on_session_start(const struct ipc_session_start *start)
+{
+	struct client *client = find_or_make(start->session_id);
+	bool is_known_mode = start->mode == SESSION_SMTORP || start->mode == SESSION_SMTP;
+	if (client == NULL || client->is_ordered || !is_known_mode || self.own_onion[0] == '\0') {
+		tell_end(start->session_id, SESSION_END_LOST, 0, "too many sessions");
+		return;
+	}
+	client->is_ordered = true;
+	client->mode = start->mode == SESSION_SMTORP ? SMTPC_SMTORP : SMTPC_SMTP;
+	snprintf(client->onion, sizeof client->onion, "%s", start->onion);
+	begin_if_complete(client);
+}
+
+/* The same result for every recipient, without asking the peer. */
+static void
+refuse_delivery(struct client *client, uint64_t delivery_id, size_t count, const struct error *err)
+{
+	struct smtpc_result results[RECIPIENTS_MAX];
+	bool is_temporary = error_is_temporary(err);
+	for (size_t i = 0; i < count; i++)
+		results[i] = (struct smtpc_result){ .code = is_temporary ? 451 : 550,
+			.enhanced = slice_of_string(is_temporary ? "4.3.0" : "5.6.0"), .text = slice_of_string(err->text) };
+	tell_delivered(client, delivery_id, results, count);
+}
+
+static void
+on_deliver(struct ipc_message *m)
+{
+	struct client *client = find(m->deliver.session_id);
+	if (client == NULL)
+		return; /* SESSION_END is on its way to mail */
+	struct slice recipients[RECIPIENTS_MAX], list = m->deliver.recipients;
+	struct error err = { 0 };
+	struct body body = BODY_EMPTY;
+	size_t count = 0;
+	while (count < RECIPIENTS_MAX && pack_next(&list, &recipients[count]))
+		count++;
+	int result = -1;
+	if (client->session == NULL)
+		error_set(&err, ERROR_BUSY, "the session is not connected yet");
+	else if (list.len > 0)
+		error_set(&err, ERROR_TOO_LARGE, "too many recipients");
+	else
+		result = body_take(m, m->deliver.body, self.body_max_bytes, &body, &err);
+	if (result == 0) {
+		const struct smtpc_message message = { .reverse_path = slice_of_string(m->deliver.reverse_path),
+			.recipients = recipients, .recipient_count = count, .body = body.bytes,
+			.flags = ((m->deliver.flags & BODY_8BIT) != 0 ? SMTPC_8BIT : 0) |
+			         ((m->deliver.flags & BODY_SMTPUTF8) != 0 ? SMTPC_SMTPUTF8 : 0) };
+		result = smtpc_session_deliver(client->session, &message, &err);
+	}
+	if (result == 0) {
+		client->delivery_id = m->deliver.delivery_id;
+		client->body = body;
+		return;
+	}
+	body_finish(&body);
+	refuse_delivery(client, m->deliver.delivery_id, count, &err);
+}
+
+static void
+on_session_quit(uint64_t session_id)
+{
+	struct client *client = find(session_id);
+	if (client != NULL && client->session != NULL) {
+		smtpc_session_quit(client->session);
+	} else {
+		tell_end(session_id, SESSION_END_QUIT, 0, "");
+		if (client != NULL)
+			drop(client);
+	}
+}
+
+void
+role_smtp_client_on_mail_message(struct ipc_message *m)
+{
+	switch (m->type) {
+	case IPC_TYPE_SESSION_START:
+		on_session_start(&m->session_start);
+		break;
+	case IPC_TYPE_SESSION_QUIT:
+		on_session_quit(m->session_quit.session_id);
+		break;
+	case IPC_TYPE_DELIVER:
+		on_deliver(m);
+		break;
+	default: /* the table of messages lets nothing else through */
+		break;
+	}
+}
+
+void
+role_smtp_client_on_mail_gone(void)
+{
+	while (self.clients != NULL)
+		drop(self.clients);
+}
+
+/* ---- tor */
+
+static void
+on_tor_message(void *context, struct ipc_message *m)
+{
+	(void)context;
+	if (m->type != IPC_TYPE_CONNECTED)
+		return;
+	struct client *client = find_or_make(m->connected.session_id);
+	if (client == NULL || client->fd >= 0 || client->session != NULL)
+		return; /* the descriptor is closed with the message */
+	client->fd = m->fd;
+	m->fd = -1;
+	begin_if_complete(client);
+}
+
+static void
+on_tor_end(void *context, const struct error *err)
+{
+	(void)context;
+	if (err->code != ERROR_CLOSED)
+		log_error("%s", err->text);
+	channel_free(self.tor);
+	self.tor = NULL;
+}
+
+void
+role_smtp_client_on_tor(int fd)
+{
+	static const struct channel_events events = { on_tor_message, on_tor_end };
+	channel_free(self.tor);
+	self.tor = channel_new(role_loop(), fd, ROLE_SMTP, ROLE_TOR, &events, NULL);
+}
+
+/* ---- begin and end */
+
+void
+role_smtp_client_on_config(const char *own_onion, uint64_t message_max_bytes)
+{
+	struct error err = { 0 };
+	snprintf(self.own_onion, sizeof self.own_onion, "%s", own_onion);
+	self.body_max_bytes = (size_t)message_max_bytes * 2 + 1024 * 1024; /* what is sent has grown a little since it was taken */
+	if (self.tls == NULL && tls_context_new_client(&self.tls, &err) != 0) {
+		log_error("no TLS for sessions to others: %s", err.text);
+		role_quit(1);
+	}
+}
+
+void
+role_smtp_client_stop(void)
+{
+	for (struct client *each = self.clients, *next; each != NULL; each = next) {
+		next = each->next;
+		if (each->session != NULL)
+			smtpc_session_quit(each->session);
+		else
+			drop(each);
+	}
+}
+
+bool
+role_smtp_client_is_idle(void)
+{
+	return self.clients == NULL;
+}

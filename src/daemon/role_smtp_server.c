@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The server of smtp@ID: strangers who write to one identity.
+ */
+#include <stdio.h>
+
+#include "daemon/role_intake.h"
+#include "daemon/role_smtp.h"
+#include "smtpd/rules.h"
+
+static struct {
+	char onion[IPC_ONION_MAX + 1];
+	char local_part[65];
+	struct intake mail;
+} self;
+
+static enum smtpd_verdict
+on_sender(void *context, struct smtpd_question *question)
+{
+	(void)context;
+	(void)question; /* anybody may claim anything: what is proved is decided by who reads the message */
+	return SMTPD_ACCEPT;
+}
+
+static enum smtpd_verdict
+on_recipient(void *context, struct smtpd_question *question)
+{
+	(void)context;
+	return rules_inbound_recipient(self.onion, self.local_part, question->path, question->mailbox);
+}
+
+static const void *
+on_message(void *context, const struct smtpd_message *message)
+{
+	(void)context;
+	self.mail.server = role_smtp.server;
+	return intake_take(&self.mail, message);
+}
+
+static void
+on_stopped(void *context)
+{
+	(void)context;
+	role_smtp_check_stopped();
+}
+
+const struct smtpd_events role_smtp_server_events = {
+	.on_sender = on_sender,
+	.on_recipient = on_recipient,
+	.on_message = on_message,
+	.on_stopped = on_stopped,
+};
+
+void
+role_smtp_server_on_config(const struct ipc_smtp_config *config)
+{
+	snprintf(self.onion, sizeof self.onion, "%s", config->onion);
+	snprintf(self.local_part, sizeof self.local_part, "%s", config->local_part);
+	self.mail.on_other = role_smtp_client_on_mail_message;
+	self.mail.on_gone = role_smtp_client_on_mail_gone;
+}
+
+void
+role_smtp_server_on_mail(int fd)
+{
+	intake_connect(&self.mail, role_smtp.server, ROLE_SMTP, fd);
+}
+
+struct channel *
+role_smtp_server_mail(void)
+{
+	return self.mail.channel;
+}
