@@ -29,7 +29,7 @@ struct settings {
 	char address[ADDRESS_MAX + 1];
 	struct identity identity;
 	struct config_endpoint submission, submissions, imap, imaps; /* port 0: not known */
-	char sendmail[PATH_MAX + 32];
+	char sendmail[2 * PATH_MAX]; /* the program, and --home where the node is not in its usual place */
 	char certificate[PATHS_MAX + 32];
 };
 
@@ -83,6 +83,18 @@ out:
 	return result;
 }
 
+static int
+find_sendmail(struct settings *s, struct error *err)
+{
+	const char *home = getenv("SMTORP_HOME");
+	if (sibling_find("smtorp-sendmail", s->sendmail, sizeof s->sendmail, err) != 0)
+		return -1;
+	size_t used = strlen(s->sendmail);
+	if (s->cli->home != NULL || (home != NULL && home[0] != '\0'))
+		snprintf(s->sendmail + used, sizeof s->sendmail - used, " --home %s", s->cli->paths.data);
+	return 0;
+}
+
 static void
 print_generic(const struct settings *s)
 {
@@ -97,10 +109,8 @@ print_generic(const struct settings *s)
 	printf("                port %u with TLS, or port %u with STARTTLS\n", s->submissions.port, s->submission.port);
 	printf("  Sign-in       ordinary password (PLAIN or LOGIN)\n");
 	printf("  Certificate   the node's own, made out to \"localhost\"; it lies in\n                %s\n\n", s->certificate);
-	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s", s->sendmail);
-	if (s->cli->home != NULL)
-		printf(" --home %s", s->cli->paths.data);
-	printf(" -t -f %s\n", s->address);
+	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s -t -f %s\n", s->sendmail,
+	    s->address);
 }
 
 static void
@@ -129,12 +139,10 @@ print_thunderbird(const struct settings *s)
 static void
 print_mutt(const struct settings *s)
 {
-	const char *home = s->cli->home != NULL ? s->cli->paths.data : NULL;
 	printf("# %s: for neomutt or mutt, as a muttrc or sourced from one. imap_pass may be added.\n", s->address);
 	printf("set from=\"%s\"\nset realname=\"\"\nset use_from=yes\n", s->address);
 	printf("set use_envelope_from=yes\n");
-	printf("set sendmail=\"%s%s%s%s -f %s\"\n", s->sendmail, home != NULL ? " --home '" : "", home != NULL ? home : "",
-	    home != NULL ? "'" : "", s->address);
+	printf("set sendmail=\"%s -f %s\"\n", s->sendmail, s->address);
 	printf("set sendmail_wait=0\n");
 	printf("# nothing about this machine goes into messages\n");
 	printf("set hostname=\"%s\"\nset user_agent=no\n\n", s->identity.onion);
@@ -181,8 +189,7 @@ cmd_mua_main(struct cli *cli)
 		                                     cli_fail(&err);
 	int result = identity_load(fd, cli->arguments[0], &s.identity, &err);
 	file_close(&fd);
-	if (result != 0 || find_endpoints(&s, &err) != 0 ||
-	    sibling_find("smtorp-sendmail", s.sendmail, sizeof s.sendmail, &err) != 0)
+	if (result != 0 || find_endpoints(&s, &err) != 0 || find_sendmail(&s, &err) != 0)
 		return cli_fail(&err);
 	view_address(&s.identity, s.address);
 	snprintf(s.certificate, sizeof s.certificate, "%s/node/tls.crt", cli->paths.data);
