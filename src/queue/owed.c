@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the queue still owes: bounces to local senders, and the unlinking of bodies.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "queue/queue_internal.h"
+#include "queue/record.h"
+#include "store/filegroup.h"
+
+#define TRASH_AT_ONCE 256
+
+void
+queue_bounce_finish(struct queue_bounce *b)
+{
+	buffer_finish(&b->failures);
+	buffer_finish(&b->positions);
+	*b = (struct queue_bounce){ 0 };
+}
+
+static int
+load_failures(struct queue *q, struct queue_bounce *b, struct error *err)
+{
+	struct statement *s = queue_with_id(q, QUEUE_FAILURES, b->item);
+	int row;
+	while ((row = statement_step(s, err)) == 1) {
+		struct pack_result r = { (unsigned)statement_int(s, 2), statement_bytes(s, 3), statement_bytes(s, 4) };
+		struct error full = { 0 };
+		if (pack_failure(&b->failures, statement_bytes(s, 1), &r, &full) != 0)
+			break; /* the rest is reported by another bounce */
+		if (record_add_position(&b->positions, (uint32_t)statement_int(s, 0), err) != 0) {
+			statement_reset(s);
+			return -1;
+		}
+	}
+	if (row >= 0)
+		statement_reset(s);
+	return row < 0 ? -1 : 0;
+}
+
+int
+queue_next_bounce(struct queue *q, uint64_t after, struct queue_bounce *out, struct error *err)
+{
+	struct statement *s = queue_with_id(q, QUEUE_NEXT_BOUNCE, after);
+	*out = (struct queue_bounce){ 0 };
+	int row = statement_step(s, err);
+	if (row == 1)
+		out->item = (uint64_t)statement_int(s, 0);
+	if (row >= 0)
+		statement_reset(s);
+	if (row != 1)
+		return row;
+	s = queue_with_id(q, QUEUE_ITEM, out->item);
+	row = statement_step(s, err);
+	if (row == 0)
+		error_set(err, ERROR_IO, "the database mail.db is damaged: a recipient without an item");
+	if (row != 1)
+		return -1;
+	out->body = (uint64_t)statement_int(s, 0);
+	queue_copy_string(out->reverse_path, sizeof out->reverse_path, statement_bytes(s, 1));
+	out->body_bytes = (uint64_t)statement_int(s, 6);
+	out->arrival_s = statement_int(s, 7);
+	statement_reset(s);
+	buffer_init(&out->failures, IPC_RECIPIENTS_MAX);
+	buffer_init(&out->positions, IPC_RECIPIENTS_MAX);
+	if (load_failures(q, out, err) != 0) {
+		queue_bounce_finish(out);
+		return -1;
+	}
+	return 1;
+}
+
+int
+queue_reported(struct queue *q, uint64_t item, struct slice positions, uint64_t *reported, struct error *err)
+{
+	uint32_t position;
+	uint64_t waiting, all;
+	struct queue_facts f;
+	*reported = 0;
+	while (record_next_position(&positions, &position)) {
+		struct statement *s = queue_with_id(q, QUEUE_DELETE_FAILED, item);
+		statement_bind_int(s, 2, position);
+		if (statement_run(s, err) != 0)
+			return -1;
+		*reported += (uint64_t)database_changes(q->db);
+	}
+	if (*reported == 0)
+		return 0;
+	if (queue_count_left(q, item, &waiting, &all, err) != 0)
+		return -1;
+	if (all > 0)
+		return 0;
+	if (queue_look_up(q, item, &f, err) != 0)
+		return -1;
+	return queue_delete_item(q, item, f.body, err);
+}
+
+/* ---- what is left over */
+
+int
+queue_empty_trash(struct queue *q, struct error *err)
+{
+	uint64_t bodies[TRASH_AT_ONCE];
+	size_t count = TRASH_AT_ONCE;
+	while (count == TRASH_AT_ONCE) {
+		struct statement *s = queue_with_id(q, QUEUE_TRASH, TRASH_AT_ONCE);
+		int row = 0;
+		for (count = 0; count < TRASH_AT_ONCE && (row = statement_step(s, err)) == 1; count++)
+			bodies[count] = (uint64_t)statement_int(s, 0);
+		if (row < 0)
+			return -1;
+		statement_reset(s);
+		if (count == 0)
+			return 0;
+		if (database_begin(q->db, err) != 0)
+			return -1;
+		for (size_t i = 0; i < count; i++) {
+			char name[FILEGROUP_NAME_BYTES];
+			filegroup_name(bodies[i], name);
+			if (unlinkat(q->dir_fd, name, 0) != 0 && errno != ENOENT)
+				log_warn("cannot unlink a message that was sent");
+			if (statement_run(queue_with_id(q, QUEUE_DELETE_TRASH, bodies[i]), err) != 0) {
+				database_rollback(q->db);
+				return -1;
+			}
+		}
+		if (database_commit(q->db, err) != 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What queue.c (adding and delivering), result.c and owed.c (bounces, bodies to unlink) share.
+ */
+#pragma once
+
+#include "queue/queue.h"
+
+enum {
+	QUEUE_ADD_ITEM, QUEUE_ADD_RECIPIENT, QUEUE_NEXT_ITEM, QUEUE_NEXT_DUE, QUEUE_WAITING, QUEUE_ITEM,
+	QUEUE_DELETE_RECIPIENT, QUEUE_SET_RECIPIENT, QUEUE_FAIL_WAITING, QUEUE_DELETE_WAITING, QUEUE_LEFT,
+	QUEUE_DEFER_ITEM, QUEUE_DELETE_ITEM, QUEUE_BODY_IS_USED, QUEUE_ADD_TRASH, QUEUE_TRASH, QUEUE_DELETE_TRASH,
+	QUEUE_EXPIRED, QUEUE_ALL_OF_PEER, QUEUE_NEXT_BOUNCE, QUEUE_FAILURES, QUEUE_DELETE_FAILED, QUEUE_COUNT,
+	QUEUE_STATEMENTS
+};
+
+struct queue {
+	struct database *db;
+	int dir_fd;
+	const struct schedule *schedule;
+	struct peers *peers;
+	struct statement *statements[QUEUE_STATEMENTS];
+};
+
+/* A prepared statement with its first parameter bound. */
+static inline struct statement *
+queue_with_id(struct queue *q, int which, uint64_t id)
+{
+	statement_bind_int(q->statements[which], 1, (int64_t)id);
+	return q->statements[which];
+}
+
+static inline void
+queue_copy_string(char *out, size_t room, struct slice s)
+{
+	size_t len = s.len < room - 1 ? s.len : room - 1; /* it was checked when it came */
+	memcpy(out, s.data, len);
+	out[len] = '\0';
+}
+
+/* What results and bounces need to know of an item. */
+struct queue_facts {
+	uint64_t body;
+	int64_t arrival_ms;
+	uint64_t tries;
+	bool is_null_sender;
+};
+int queue_look_up(struct queue *q, uint64_t id, struct queue_facts *out, struct error *err); /* ERROR_NOT_FOUND */
+int queue_count_left(struct queue *q, uint64_t item, uint64_t *waiting, uint64_t *all, struct error *err);
+int queue_delete_item(struct queue *q, uint64_t item, uint64_t body, struct error *err);
