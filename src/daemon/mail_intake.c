@@ -326,8 +326,14 @@ mail_intake_commit(struct mail_intake *in)
 {
 	struct error err = { 0 };
 	int result = mailstore_commit(in->mailstore, &err);
-	while (in->appended != NULL)
-		finish(in->appended, result == 0 ? &accepted : &failed);
+	struct pending *in_order = NULL;
+	while (in->appended != NULL) { /* the last one is first */
+		struct pending *p = in->appended;
+		unlink_from(p);
+		link_to(&in_order, p);
+	}
+	while (in_order != NULL)
+		finish(in_order, result == 0 ? &accepted : &failed);
 	if (result != 0)
 		in->events->on_broken(in->context, &err);
 }

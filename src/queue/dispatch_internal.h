@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What dispatch.c (who is dialled when) and outbound.c (the course of one session) share.
+ */
+#pragma once
+
+#include "queue/dispatch.h"
+
+#define DISPATCH_TOR_DOWN_MS (2 * 1000) /* tor or a channel is not ready: ask again */
+
+enum outbound_state {
+	OUTBOUND_FREE,
+	OUTBOUND_DIALLING,   /* SESSION_START and DIAL sent */
+	OUTBOUND_WARM,       /* ready, nothing at hand */
+	OUTBOUND_DELIVERING, /* DELIVER sent */
+	OUTBOUND_QUITTING,   /* SESSION_QUIT sent */
+};
+
+struct outbound {
+	struct dispatch *dispatch;
+	enum outbound_state state;
+	uint64_t id;
+	char onion[IPC_ONION_MAX + 1];
+	uint16_t port;
+	uint64_t size_max_bytes;
+	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
+	struct queue_item item; /* OUTBOUND_DELIVERING */
+	struct timer *timer;
+};
+
+struct dispatch {
+	struct loop *loop;
+	struct mailstore *mailstore;
+	const struct dispatch_events *events;
+	void *context;
+	struct outbound sessions[DISPATCH_SESSIONS_MAX];
+	struct timer *look;     /* when the next peer is due, or at once */
+	int64_t paused_until_ms; /* queue clock: tor was not ready */
+	uint64_t next_id;
+	uint64_t bytes_at_hand;
+	bool has_postponed; /* a session waits until bytes_at_hand has room */
+	bool has_tor, has_smtp, is_stopped, is_broken;
+};
+
+/* A result below 0: says so to the owner, or tries again later if it was for lack of room. true if it failed. */
+bool dispatch_broke(struct dispatch *dispatch, int result, const struct error *err);
+
+/* Dials peer s->onion on a port; s was free. */
+void outbound_dial(struct outbound *s, uint16_t port);
+/* Ready, warm, or with its message done: the next message, or warmth. */
+void outbound_go_on(struct outbound *s);
+void outbound_quit(struct outbound *s);        /* ends it politely */
+void outbound_release(struct outbound *s);     /* forgets it */
+void outbound_defer(struct outbound *s);       /* the message at hand, if any, counts as tried */
+bool outbound_order_quit(struct outbound *s);
+void outbound_cancel_dial(struct outbound *s);
+void outbound_on_timer(void *context);
+void outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f);
+void outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r);
+void outbound_on_delivered(struct outbound *s, const struct ipc_delivered *r);
+void outbound_on_end(struct outbound *s, const struct ipc_session_end *e);
