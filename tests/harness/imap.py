@@ -46,7 +46,8 @@ class Mailbox:
         return data[0][1]
 
     def message(self, uid):
-        return email.message_from_bytes(self.raw(uid), policy=email.policy.default)
+        # the parser keeps line ends as they are, and the texts we compare with have LF
+        return email.message_from_bytes(self.raw(uid).replace(b'\r\n', b'\n'), policy=email.policy.default)
 
     def subjects(self):
         return [str(self.message(uid)['Subject']) for uid in self.uids()]

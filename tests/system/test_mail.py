@@ -45,7 +45,7 @@ def test_utf8_everywhere_and_five_megabytes(running, subject):
     subject = f'Žluťoučký kůň 🐎 {subject}'
     text = 'Přílíš žluťoučký kůň úpěl ďábelské ódy. 你好，鲍勃。\n.\n..\nFrom here\n'
     message = composed(f'Älice Ωmega <{alice.address}>', f'Bøb <{bob.address}>', subject, text, attachment)
-    run(alice.node, alice.node.installation.program('smtorp-sendmail'), '-t', '-f', alice.address,
+    run(alice.node, alice.node.installation.program('smtorp-sendmail'), '-t', '-i', '-f', alice.address,
         input=message.as_bytes(policy=message.policy.clone(linesep='\n')), text=False)
     with bob.mailbox() as mailbox:
         got = mailbox.message(mailbox.wait_for(subject, 120))
