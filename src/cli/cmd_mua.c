@@ -134,20 +134,38 @@ print_thunderbird(const struct settings *s)
 	       "\"Confirm Security Exception\" is right here, because nothing leaves this machine.\n");
 }
 
+static void
+print_mutt_value(const char *name, const char *value)
+{
+	printf("set %s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (strchr("\"\\$`", *value) != NULL)
+			putchar('\\');
+		putchar(*value);
+	}
+	printf("\"\n");
+}
+
 /* For neomutt and mutt. Copies of sent mail are kept once a mailbox was opened: sending from a script then needs no
  * password. The certificate is the node's, so that nobody else on this machine can take its place. */
 static void
 print_mutt(const struct settings *s)
 {
-	printf("# %s: for neomutt or mutt, as a muttrc or sourced from one. imap_pass may be added.\n", s->address);
-	printf("set from=\"%s\"\nset realname=\"\"\nset use_from=yes\n", s->address);
+	char sendmail[sizeof s->sendmail + sizeof s->address + 8];
+	printf("# For neomutt or mutt, as a muttrc or sourced from one. It asks for the password;\n# `set imap_pass=...` here saves that.\n");
+	print_mutt_value("from", s->address);
+	printf("set use_from=yes\n# without this the real name of your account would be sent\n");
+	print_mutt_value("realname", s->identity.local_part);
 	printf("set use_envelope_from=yes\n");
-	printf("set sendmail=\"%s -f %s\"\n", s->sendmail, s->address);
+	snprintf(sendmail, sizeof sendmail, "%s -f %s", s->sendmail, s->address);
+	print_mutt_value("sendmail", sendmail);
 	printf("set sendmail_wait=0\n");
 	printf("# nothing about this machine goes into messages\n");
-	printf("set hostname=\"%s\"\nset user_agent=no\n\n", s->identity.onion);
-	printf("set imap_user=\"%s\"\nset folder=\"imaps://localhost:%u/\"\nset spoolfile=\"+INBOX\"\n", s->address, s->imaps.port);
-	printf("set certificate_file=\"%s\"\n", s->certificate);
+	print_mutt_value("hostname", s->identity.onion);
+	printf("set user_agent=no\nset send_charset=\"us-ascii:utf-8\"\n\n");
+	print_mutt_value("imap_user", s->address);
+	printf("set folder=\"imaps://localhost:%u/\"\nset spoolfile=\"+INBOX\"\n", s->imaps.port);
+	print_mutt_value("certificate_file", s->certificate);
 	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
 	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
 }

@@ -118,7 +118,7 @@ show_log_line(struct up *up)
 	up->line[up->line_len] = '\0';
 	if (!up->show.progress.is_terminal)
 		fprintf(stderr, "%s\n", up->line); /* a log that nobody looks at now is kept whole */
-	else if (up->verbose || !is_only_information(up->line))
+	else if (up->verbose || (up->stops > 0 ? strstr(up->line, " error ") != NULL : !is_only_information(up->line)))
 		progress_say(&up->show.progress, "%s", up->line);
 	up->line_len = 0;
 }

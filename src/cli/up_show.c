@@ -91,7 +91,7 @@ show_ready(struct up_show *show, json_t *status)
 	show->has_shown_ready = true;
 	show_endpoints(show, status);
 	if (json_array_size(json_object_get(status, "identities")) == 0)
-		progress_say(&show->progress, "There is no identity yet. In another terminal: `smtorp identity new alice --wait`");
+		progress_say(&show->progress, "No identity yet. In another terminal: `smtorp identity new alice --wait`");
 }
 
 bool
