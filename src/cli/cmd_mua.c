@@ -95,6 +95,22 @@ find_sendmail(struct settings *s, struct error *err)
 	return 0;
 }
 
+/* The certificate is made out to that name, so it is better than the address. */
+static const char *
+host_name(const struct config_endpoint *endpoint)
+{
+	bool is_usual = strcmp(endpoint->host, "127.0.0.1") == 0 || strcmp(endpoint->host, "::1") == 0;
+	return is_usual ? "localhost" : endpoint->host;
+}
+
+static void
+print_endpoint(const char *what, const struct config_endpoint *tls, const struct config_endpoint *starttls)
+{
+	printf("  %s, %s, port %u with TLS\n", what, host_name(tls), tls->port);
+	if (starttls->port != 0)
+		printf("                or %s, port %u with STARTTLS\n", host_name(starttls), starttls->port);
+}
+
 static void
 print_generic(const struct settings *s)
 {
@@ -103,10 +119,8 @@ print_generic(const struct settings *s)
 	printf("  User name     the address, all of it\n");
 	printf("  Password      that of `smtorp identity new`; `smtorp identity password %s`\n                makes another\n\n",
 	    s->identity.name);
-	printf("  Reading       IMAP, %s\n", s->imaps.host);
-	printf("                port %u with TLS, or port %u with STARTTLS\n", s->imaps.port, s->imap.port);
-	printf("  Sending       SMTP, %s\n", s->submissions.host);
-	printf("                port %u with TLS, or port %u with STARTTLS\n", s->submissions.port, s->submission.port);
+	print_endpoint("Reading       IMAP", &s->imaps, &s->imap);
+	print_endpoint("Sending       SMTP", &s->submissions, &s->submission);
 	printf("  Sign-in       ordinary password (PLAIN or LOGIN)\n");
 	printf("  Certificate   the node's own, made out to \"localhost\"; it lies in\n                %s\n\n", s->certificate);
 	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s -t -f %s\n", s->sendmail,
@@ -123,11 +137,11 @@ print_thunderbird(const struct settings *s)
 	printf("  Password         that of `smtorp identity new`\n\n");
 	printf("Choose \"Configure manually\" before it starts to search, and enter:\n\n");
 	printf("  Incoming server  IMAP\n");
-	printf("    Hostname         localhost\n    Port             %u\n", s->imaps.port);
+	printf("    Hostname         %s\n    Port             %u\n", host_name(&s->imaps), s->imaps.port);
 	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
 	printf("    Username         the address, all of it\n");
 	printf("  Outgoing server\n");
-	printf("    Hostname         localhost\n    Port             %u\n", s->submissions.port);
+	printf("    Hostname         %s\n    Port             %u\n", host_name(&s->submissions), s->submissions.port);
 	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
 	printf("    Username         the address, all of it\n\n");
 	printf("Thunderbird asks once for each server about the node's own certificate:\n"
@@ -164,7 +178,7 @@ print_mutt(const struct settings *s)
 	print_mutt_value("hostname", s->identity.onion);
 	printf("set user_agent=no\nset send_charset=\"us-ascii:utf-8\"\n\n");
 	print_mutt_value("imap_user", s->address);
-	printf("set folder=\"imaps://localhost:%u/\"\nset spoolfile=\"+INBOX\"\n", s->imaps.port);
+	printf("set folder=\"imaps://%s:%u/\"\nset spoolfile=\"+INBOX\"\n", host_name(&s->imaps), s->imaps.port);
 	print_mutt_value("certificate_file", s->certificate);
 	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
 	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
