@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What mailstore.c (opening, accepting, settling) and group.c (processing) share.
+ * What mailstore.c (opening, accepting, settling) and mailstore_group.c (processing) share.
  */
 #pragma once
 

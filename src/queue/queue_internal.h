@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What queue.c (adding and delivering), result.c and owed.c (bounces, bodies to unlink) share.
+ * What queue.c (adding and delivering), queue_result.c and queue_owed.c (bounces, bodies to unlink) share.
  */
 #pragma once
 

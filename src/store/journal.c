@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "store/segment.h"
 
+struct journal_calls journal_calls = { pwritev, fdatasync, posix_fallocate };
+
 struct journal {
 	int dir_fd;
 	struct journal_segment *segments; /* oldest first; the last is written to once there is one */

@@ -21,8 +21,6 @@
 #define RECORD_CHECK_BYTES 32
 #define CHECK_STEP_BYTES 65536
 
-struct journal_calls journal_calls = { pwritev, fdatasync, posix_fallocate };
-
 static void
 put_le(unsigned char *out, uint64_t value, size_t bytes)
 {
