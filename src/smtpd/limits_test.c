@@ -284,10 +284,11 @@ run_tls(enum smtpd_kind kind, const char *first, const char *alpn, const char *r
 	struct tls_client c = { .after_starttls = rest };
 	int fds[2];
 	bench_begin(&c.b, kind);
-	buffer_init(&c.heard, 100000);
+	buffer_init(&c.heard, 1000000);
 	assert_int_equal(tls_context_new_client(&c.tls, NULL), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	c.stream = stream_new(c.b.loop, fds[0], 100000, 100000, &events, &c);
+	c.b.answering = LATER;
+	c.stream = stream_new(c.b.loop, fds[0], 1000000, 1000000, &events, &c);
 	smtpd_serve(c.b.listener, fds[1]);
 	if (first != NULL)
 		assert_int_equal(stream_write(c.stream, first, strlen(first), NULL), 0);
@@ -330,6 +331,28 @@ forgets_what_was_said_before_starttls(void **state)
 	    "250 2.1.0 OK\r\n250 2.1.5 OK\r\n250 2.0.0 Kept\r\n221 2.0.0 Bye\r\n");
 }
 
+/* More in one flight than is buffered, with every message answered later. */
+static void
+reads_on_after_each_answer(void **state)
+{
+	(void)state;
+	struct buffer said, heard;
+	buffer_init(&said, 1000000);
+	buffer_init(&heard, 1000000);
+	repeat(&said, "HELO x\r\n", 1);
+	repeat(&heard, GREETING HELLO, 1);
+	for (int i = 0; i < 100; i++) {
+		repeat(&said, "MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nBDAT 2025 LAST\r\n", 1);
+		repeat(&said, LINE, 25);
+		repeat(&heard, "250 2.1.0 OK\r\n250 2.1.5 OK\r\n250 2.0.0 Kept\r\n", 1);
+	}
+	assert_int_equal(buffer_append(&said, "QUIT\r\n", strlen("QUIT\r\n") + 1, NULL), 0);
+	assert_int_equal(buffer_append(&heard, "221 2.0.0 Bye\r\n", strlen("221 2.0.0 Bye\r\n") + 1, NULL), 0);
+	run_tls(SMTPD_SMTORP, NULL, TLS_ALPN_SMTORP, (const char *)buffer_bytes(&said), (const char *)buffer_bytes(&heard));
+	buffer_finish(&said);
+	buffer_finish(&heard);
+}
+
 int
 main(void)
 {
@@ -344,6 +367,7 @@ main(void)
 		cmocka_unit_test(waits_for_a_client_that_does_not_read),
 		cmocka_unit_test(turns_away_the_session_that_is_one_too_many),
 		cmocka_unit_test(takes_one_flight_over_tls_from_the_first_byte),
+		cmocka_unit_test(reads_on_after_each_answer),
 		cmocka_unit_test(forgets_what_was_said_before_starttls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

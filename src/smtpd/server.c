@@ -155,10 +155,12 @@ wake(struct session *s)
 	s->mode = SESSION_COMMAND;
 	s->errors = s->commands = 0;
 	timer_start(s->timer, SMTPD_TIMEOUT_MS);
-	if (s->is_stopping)
+	if (s->is_stopping) {
 		session_stop(s);
-	else
-		session_run(s);
+		return;
+	}
+	session_run(s);
+	stream_resume_input(s->stream); /* it does not see by itself that there is room again */
 }
 
 void
