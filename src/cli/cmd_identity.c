@@ -147,6 +147,18 @@ confirm_deletion(struct cli *cli, const struct identity *identity)
 	return -1;
 }
 
+/* A node that does not run, or has never taken the identity in, has nothing to let go. */
+static int
+unload(struct cli *cli, const char *name, struct error *err)
+{
+	json_t *status = NULL;
+	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, err) != 0)
+		return err->code == ERROR_UNREACHABLE ? 0 : -1;
+	int result = view_row(status, name) == NULL ? 0 : client_call_name(&cli->paths, "identity.unload", name, err);
+	json_decref(status);
+	return result;
+}
+
 int
 cmd_identity_delete(struct cli *cli)
 {
@@ -157,7 +169,7 @@ cmd_identity_delete(struct cli *cli)
 		failed = confirm_deletion(cli, &identity);
 	if (failed >= 0)
 		return failed;
-	if (client_call_name(&cli->paths, "identity.unload", identity.name, &err) != 0 && err.code != ERROR_UNREACHABLE)
+	if (unload(cli, identity.name, &err) != 0)
 		return cli_fail_with(CLI_FAILED, "nothing was deleted, because the node does not let the identity go: %s", err.text);
 	if (open_identities(cli, &fd, &err) != 0)
 		return cli_fail(&err);
