@@ -122,3 +122,19 @@ def test_up_shows_progress_and_ends_cleanly(make_node):
     assert process.returncode == 0
     assert any('100' in line for line in seen), ''.join(seen)
     until(lambda: node.cli('status', check=False).returncode != 0, 10, 'the node to be down')
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_node_ends_with_up(make_node, number, status):
+    """By Ctrl-C in order; a killed `smtorp up` leaves no node behind, either."""
+    node = make_node(f'up-{number.name.lower()}')
+    process = subprocess.Popen([node.installation.program('smtorp'), 'up'], env=node.environment(), cwd=node.folder,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True, **account.popen_arguments())
+    until(lambda: node.cli('status', check=False).returncode == 0, 20, 'the node to answer')
+    assert node.cli('up', check=False).returncode == 5
+    pids = node.pids()
+    process.send_signal(number)
+    assert process.wait(20) == status
+    until(lambda: not any(os.path.exists(f'/proc/{pid}') for pid in pids), 20, 'the processes to be gone')
+    assert node.cli('status', check=False).returncode == 3
