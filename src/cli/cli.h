@@ -57,9 +57,6 @@ struct cli_command {
 	unsigned flags;
 };
 
-/* All commands; ends with a name of NULL. */
-extern const struct cli_command cli_commands[];
-
 /* The value of an option that was given ("" for a switch), NULL when it was not. */
 const char *cli_option_value(const struct cli *cli, const char *name);
 bool cli_has(const struct cli *cli, const char *name);

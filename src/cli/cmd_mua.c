@@ -217,8 +217,8 @@ cmd_mua_main(struct cli *cli)
 	if (!is_client(client))
 		return cli_fail_with(CLI_USAGE, "--client knows generic, thunderbird and mutt (also for neomutt)");
 	if (identity_open_all(cli->paths.data, false, &fd, &err) != 0)
-		return err.code == ERROR_NOT_FOUND ? cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME`") :
-		                                     cli_fail(&err);
+		return err.code != ERROR_NOT_FOUND ? cli_fail(&err) :
+		    cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
 	int result = identity_load(fd, cli->arguments[0], &s.identity, &err);
 	file_close(&fd);
 	if (result != 0 || find_endpoints(&s, &err) != 0 || find_sendmail(&s, &err) != 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+#include "cli/commands.h"
+
 #include <stdio.h>
 
-#include "cli/cli.h"
 #include "cli/cmd_identity.h"
 #include "cli/cmd_mua.h"
 #include "cli/cmd_status.h"
@@ -17,7 +18,7 @@ version(struct cli *cli)
 	return cli_end_output();
 }
 
-const struct cli_command cli_commands[] = {
+const struct cli_command commands_all[] = {
 	{ "up", "", 0, 0, "start the node and show how it goes, until Ctrl-C", cmd_up_options, cmd_up_main, 0 },
 	{ "down", "", 0, 0, "stop the node", NULL, cmd_up_down, 0 },
 	{ "status", "", 0, 0, "show tor, identities, endpoints and processes", cmd_identity_json_options, cmd_status_main, 0 },

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/cmd_mua.h"
+#include "cli/commands.h"
 #include "identity/identity.h"
 
 struct words {
@@ -44,7 +45,7 @@ static void
 offer_commands(const struct words *words, const char *first)
 {
 	char last[32] = "";
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++) {
 		const char *space = strchr(c->name, ' ');
 		size_t len = space != NULL ? (size_t)(space - c->name) : strlen(c->name);
 		char word[32];
@@ -62,7 +63,7 @@ offer_commands(const struct words *words, const char *first)
 static const struct cli_command *
 find(const char *first, const char *second)
 {
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++) {
 		const char *space = strchr(c->name, ' ');
 		if (space == NULL ? strcmp(c->name, first) == 0 :
 		                    strncmp(c->name, first, strlen(first)) == 0 && c->name + strlen(first) == space &&

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cli/commands.h"
+
 #define COLUMN 26
 #define NAME_MAX_LEN 32
 
@@ -19,7 +21,7 @@ static void
 print_commands(FILE *out, const char *group)
 {
 	size_t len = group != NULL ? strlen(group) : 0;
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++) {
 		char left[80];
 		if ((c->flags & CLI_HIDDEN) != 0 || (group != NULL && (strncmp(c->name, group, len) != 0 || c->name[len] != ' ')))
 			continue;
@@ -42,7 +44,7 @@ bool
 help_is_group(const char *word)
 {
 	size_t len = strlen(word);
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++)
 		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
 			return true;
 	return false;
@@ -130,7 +132,7 @@ help_nearest(const char *typed)
 {
 	const char *nearest = NULL;
 	size_t best = strlen(typed) / 3 + 2; /* farther ones are no help */
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++) {
 		if ((c->flags & CLI_HIDDEN) != 0 || strlen(c->name) > NAME_MAX_LEN)
 			continue;
 		size_t d = distance_to_command(typed, c->name);
@@ -152,7 +154,7 @@ help_main(struct cli *cli)
 	}
 	const char *first = cli->arguments[0], *second = cli->argument_count > 1 ? cli->arguments[1] : "";
 	snprintf(whole, sizeof whole, "%.*s%s%.*s", NAME_MAX_LEN, first, second[0] != '\0' ? " " : "", NAME_MAX_LEN, second);
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++)
 		if (strcmp(c->name, whole) == 0) {
 			help_print(c);
 			return cli_end_output();

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/owner.h"
 
@@ -120,7 +121,7 @@ find_command(struct words *words)
 {
 	const char *first = words->argv[words->at];
 	size_t first_len = strlen(first);
-	for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+	for (const struct cli_command *c = commands_all; c->name != NULL; c++) {
 		const char *space = strchr(c->name, ' ');
 		if (space == NULL && strcmp(c->name, first) == 0) {
 			words->at++;
