@@ -3,38 +3,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
-
-static int
-connect_to_node(const struct paths *paths, int *out_fd, struct error *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", paths->runtime);
-	if (len < 0 || (size_t)len >= sizeof address.sun_path)
-		return error_set(err, ERROR_TOO_LARGE, "the path of the node's socket is too long");
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot make a socket");
-	if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0) {
-		*out_fd = fd;
-		return 0;
-	}
-	int errnum = errno;
-	file_close(&fd);
-	if (errnum == ENOENT || errnum == ENOTDIR || errnum == ECONNREFUSED)
-		return error_set(err, ERROR_UNREACHABLE, "the node is not running: start it with `smtorp up` (its folder is %.150s)",
-		    paths->data);
-	return error_set_errno(err, errnum, "cannot connect to the node at %.150s", address.sun_path);
-}
+#include "cli/local.h"
 
 static int
 send_all(int fd, const char *bytes, size_t len, struct error *err)
@@ -125,7 +101,7 @@ client_call(const struct paths *paths, const char *method, json_t *params, int t
 		error_set(err, ERROR_NO_MEMORY, "not enough memory to ask the node");
 		goto out;
 	}
-	if (connect_to_node(paths, &fd, err) != 0 || send_all(fd, text, strlen(text), err) != 0 ||
+	if (local_connect(paths, "control.sock", &fd, err) != 0 || send_all(fd, text, strlen(text), err) != 0 ||
 	    send_all(fd, "\n", 1, err) != 0 || read_line(fd, deadline_ms, &line, err) != 0)
 		goto out;
 	result = take_answer(&line, out, err);

@@ -7,37 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "cli/local.h"
 
 #define REPLY_TIMEOUT_S 600 /* RFC 5321 4.5.3.2.6: the end of DATA may take that long */
 #define COMMAND_MAX 2048
-
-static int
-connect_to_node(const char *path, int *out_fd, struct error *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval timeout = { .tv_sec = REPLY_TIMEOUT_S };
-	if (strlen(path) >= sizeof address.sun_path)
-		return error_set(err, ERROR_TOO_LARGE, "the path of the node's socket is too long");
-	strcpy(address.sun_path, path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot make a socket");
-	if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-		int errnum = errno;
-		file_close(&fd);
-		if (errnum == ENOENT || errnum == ENOTDIR || errnum == ECONNREFUSED)
-			return error_set(err, ERROR_UNREACHABLE, "the node is not running: start it with `smtorp up`");
-		return error_set_errno(err, errnum, "cannot connect to the node at %s", path);
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-	*out_fd = fd;
-	return 0;
-}
 
 int
 deliver_data(struct deliver *d, struct slice octets, struct error *err)
@@ -131,11 +106,16 @@ deliver_command(struct deliver *d, struct error *err, const char *format, ...)
 }
 
 int
-deliver_open(struct deliver *d, const char *socket_path, struct error *err)
+deliver_open(struct deliver *d, const struct paths *paths, struct error *err)
 {
+	struct timeval timeout = { .tv_sec = REPLY_TIMEOUT_S };
 	*d = (struct deliver){ .fd = -1 };
 	buffer_init(&d->in, DELIVER_REPLY_MAX);
-	if (connect_to_node(socket_path, &d->fd, err) != 0 || deliver_reply(d, err) != 0)
+	if (local_connect(paths, "sendmail.sock", &d->fd, err) != 0)
+		return -1;
+	setsockopt(d->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+	setsockopt(d->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+	if (deliver_reply(d, err) != 0)
 		return -1;
 	if (d->code == 220 && deliver_command(d, err, "EHLO localhost") != 0)
 		return -1;

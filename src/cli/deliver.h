@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "config/paths.h"
 
 #define DELIVER_REPLY_MAX 65536
 #define DELIVER_TEXT_MAX 1024
@@ -18,8 +19,9 @@ struct deliver {
 	char text[DELIVER_TEXT_MAX]; /* its lines, without codes, joined by spaces */
 };
 
-/* Connects, takes the greeting and sends EHLO. ERROR_UNREACHABLE when no node runs; ERROR_DENIED when it refuses. */
-int deliver_open(struct deliver *d, const char *socket_path, struct error *err);
+/* Connects, takes the greeting and sends EHLO. Errors as local_connect(); ERROR_DENIED and ERROR_BUSY
+ * when it refuses. */
+int deliver_open(struct deliver *d, const struct paths *paths, struct error *err);
 void deliver_close(struct deliver *d); /* with QUIT when the connection still stands */
 
 /* Sends a line (without CRLF) and takes the reply into d->code and d->text: 0 also for 4yz and 5yz. ERROR_CLOSED,

@@ -68,17 +68,11 @@ fields_are_found_unfolded_and_without_case(void **state)
 	static const char header[] = "Subject: to: no@x\r\nTO : a@x,\r\n\tb@x\r\n  ,c@x\r\nto: d@x\nToo: no@x\nX-To: no@x\nCc: e@x\n";
 	static const struct {
 		const char *field, *addresses;
-	} table[] = { { "To", "a@x|b@x|c@x|d@x" }, { "Cc", "e@x" }, { "Bcc", "" }, { "Subject", NULL } };
+	} table[] = { { "To", "a@x|b@x|c@x|d@x" }, { "Cc", "e@x" }, { "Bcc", "" }, { "Subject", "no@x" } };
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		char found[2000] = "";
 		struct error err = { 0 };
-		int result = header_addresses(slice_of_string(header), table[i].field, join, found, &err);
-		if (table[i].addresses == NULL) {
-			if (result == 0) /* "to: no@x" is a group */
-				assert_string_equal(found, "no@x");
-			continue;
-		}
-		assert_int_equal(result, 0);
+		assert_int_equal(header_addresses(slice_of_string(header), table[i].field, join, found, &err), 0);
 		assert_string_equal(found, table[i].addresses);
 	}
 	struct error err;

@@ -262,11 +262,9 @@ send_message(struct mail *m)
 static int
 send_mail(struct mail *m)
 {
-	char path[PATHS_MAX + 32];
 	struct error err;
 	int status;
-	snprintf(path, sizeof path, "%s/sendmail.sock", m->paths.runtime);
-	if (deliver_open(&m->node, path, &err) != 0)
+	if (deliver_open(&m->node, &m->paths, &err) != 0)
 		status = complain(exit_of(&err), "%s", err.text);
 	else
 		status = send_envelope(m);

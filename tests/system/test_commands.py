@@ -2,8 +2,11 @@
 """The command line without a running node: exit statuses, texts, JSON, and whose files are made."""
 import json
 import os
+import pathlib
 import pty
 import re
+import shutil
+import socket
 import subprocess
 
 import pytest
@@ -149,3 +152,32 @@ def test_sendmail_wants_a_sender_when_there_is_a_choice(installation, work):
     assert result.returncode == 75  # the node is not running, but the sender was clear
     result = node.run('smtorp-sendmail', 'x@y.onion', check=False, input=f'From: bob@{alice["onion"]}\n\n')
     assert result.returncode == 67
+
+
+def test_a_socket_of_somebody_else_is_not_trusted(installation, work):
+    """The runtime folder may be in /tmp: whoever squats there gets neither questions nor mail."""
+    if os.geteuid() != 0:
+        pytest.skip('needs two users')
+    node = Node(installation, None, work / 'squatted')
+    made = node.json('identity', 'new', 'alice')
+    runtime = pathlib.Path(made['sockets']['25']).parent.parent.parent
+    runtime.mkdir(mode=0o755)
+    listeners = []
+    try:
+        for name in ('control.sock', 'sendmail.sock'):
+            listeners.append(socket.socket(socket.AF_UNIX))
+            listeners[-1].bind(str(runtime / name))
+            listeners[-1].listen()
+            (runtime / name).chmod(0o666)
+        result = node.cli('status', check=False)
+        assert result.returncode == FAILED and 'somebody else' in result.stderr
+        result = node.run('smtorp-sendmail', 'x@y.onion', check=False, input='secret\n')
+        assert result.returncode == 69 and 'somebody else' in result.stderr
+        for listener in listeners:
+            connection, _ = listener.accept()
+            assert connection.recv(100) == b''
+            connection.close()
+    finally:
+        for listener in listeners:
+            listener.close()
+        shutil.rmtree(runtime)
