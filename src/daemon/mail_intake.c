@@ -19,6 +19,7 @@ struct pending {
 	unsigned generation;
 	uint64_t transaction_id;
 	/* submissions, while content has the body */
+	uint64_t bytes;
 	uint8_t flags;
 	char reverse_path[IPC_MAILBOX_MAX + 1];
 	struct buffer destinations; /* record_add_destination() */
@@ -32,6 +33,7 @@ struct mail_intake {
 	void *context;
 	struct pending *preparing; /* content has it */
 	struct pending *appended;  /* to be answered after the commit */
+	uint64_t preparing_bytes;
 	bool is_stopped;
 };
 
@@ -80,6 +82,7 @@ finish(struct pending *p, const struct answer *a)
 	snprintf(m.intake_done.text, sizeof m.intake_done.text, "%s", a->text);
 	p->intake->events->reply(p->intake->context, p->source, p->generation, &m);
 	unlink_from(p);
+	p->intake->preparing_bytes -= p->bytes;
 	buffer_finish(&p->destinations);
 	free(p);
 }
@@ -269,7 +272,9 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 	struct mail_intake *in = p->intake;
 	struct error err = { 0 };
 	struct answer refused = { 550, "5.7.1", err.text };
-	if (mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX) {
+	uint64_t bytes_max = in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE;
+	if (mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX ||
+	    in->preparing_bytes + body->bytes.len > bytes_max) {
 		finish(p, &busy);
 		return;
 	}
@@ -283,6 +288,8 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 		finish(p, error_is_temporary(&err) ? &failed : &refused);
 		return;
 	}
+	p->bytes = body->bytes.len;
+	in->preparing_bytes += p->bytes;
 	p->flags = m->flags;
 	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
 	link_to(&in->preparing, p);

@@ -16,7 +16,7 @@
 #include "queue/mailstore.h"
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
-#define SETTLE_MS 1000        /* of quiet */
+#define SETTLE_MS 1000
 #define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
 
 /* A role that gives and takes messages here. */
@@ -55,6 +55,13 @@ on_commit(void *context)
 }
 
 static void
+settle_soon(void)
+{
+	if (!timer_is_running(mail.settle))
+		timer_start(mail.settle, SETTLE_MS);
+}
+
+static void
 on_process(void *context)
 {
 	(void)context;
@@ -74,7 +81,7 @@ on_process(void *context)
 	if (more > 0)
 		timer_start(mail.process, 0);
 	else
-		timer_start(mail.settle, SETTLE_MS);
+		settle_soon();
 }
 
 static void
@@ -110,7 +117,7 @@ on_result(void *context)
 {
 	(void)context;
 	mail_bounce_look(mail.bounce);
-	timer_start(mail.settle, SETTLE_MS); /* bodies that were sent */
+	settle_soon(); /* bodies that were sent */
 }
 
 static void
@@ -258,6 +265,8 @@ begin(const struct ipc_mail_config *c)
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
 		(int64_t)c->expire_s * 1000 };
+	if (mail.schedule.first_ms < 1000)
+		mail.schedule.first_ms = 1000;
 	if (mail.schedule.most_ms < mail.schedule.first_ms)
 		mail.schedule.most_ms = mail.schedule.first_ms;
 	if (mailstore_open(&mail.schedule, &mail.mailstore, &err) != 0) {

@@ -36,6 +36,7 @@
 #define LARGE_BYTES (3 * 1024 * 1024)
 
 static const char *program;
+static uint32_t retry_s = 1;
 static char folder[] = "/tmp/smtorp-role-mail-test-XXXXXX";
 
 struct mail_process {
@@ -154,8 +155,8 @@ launch(struct mail_process *p)
 	strcpy(m.mail_config.onion, OWN);
 	strcpy(m.mail_config.local_part, "alice");
 	m.mail_config.message_max_bytes = 4 * 1024 * 1024;
-	m.mail_config.retry_first_s = 1;
-	m.mail_config.retry_most_s = 1;
+	m.mail_config.retry_first_s = retry_s;
+	m.mail_config.retry_most_s = retry_s;
 	m.mail_config.expire_s = 3600;
 	send_message(p->parent, &m);
 	p->smtp = give_peer(p, ROLE_SMTP);
@@ -578,6 +579,10 @@ static void
 a_missing_tor_is_waited_for(void **state)
 {
 	struct mail_process *p = *state;
+	end_process(p, SIGKILL);
+	retry_s = 600; /* what counted as a failure would not be tried again in time */
+	launch(p);
+	retry_s = 1;
 	file_close(&p->tor);
 	submit(p, 1, "bob@" BOB, slice_of_string(message));
 	await_files("queue", NULL, 1);
@@ -588,6 +593,12 @@ a_missing_tor_is_waited_for(void **state)
 	struct ipc_message m = next_message(p, p->tor, IPC_TYPE_DIAL_CANCEL);
 	assert_true(m.dial_cancel.session_id == session);
 	p->smtp = give_peer(p, ROLE_SMTP);
+	session = expect_dial(p, 465);
+	be_ready(p, session);
+	m = expect_deliver(p, session);
+	end_session(p, session, SESSION_END_LOST); /* because tor dies */
+	file_close(&p->tor);
+	p->tor = give_peer(p, ROLE_TOR);
 	session = expect_dial(p, 465);
 	be_ready(p, session);
 	m = expect_deliver(p, session);

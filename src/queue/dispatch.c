@@ -178,11 +178,13 @@ void
 dispatch_set_tor(struct dispatch *d, bool is_there)
 {
 	d->has_tor = false;
-	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
-		if (d->sessions[i].state == OUTBOUND_DIALLING) {
-			outbound_order_quit(&d->sessions[i]);
-			outbound_release(&d->sessions[i]);
-		}
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
+		struct outbound *each = &d->sessions[i];
+		if (each->state == OUTBOUND_DIALLING)
+			outbound_order_quit(each);
+		if (each->state == OUTBOUND_DIALLING || each->state == OUTBOUND_LOST)
+			outbound_release(each); /* no fault of the peer's */
+	}
 	d->has_tor = is_there;
 	d->paused_until_ms = 0;
 	dispatch_wake(d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Sends what the queue holds: dials destinations that are due, one session for each, a bounded number at a time; several
- * messages over one session, which is kept warm for a while. Writes results down in the queue.
+ * Sends what the queue holds: dials destinations that are due, one session for each, a bounded number at a
+ * time; several messages over one session, which is kept warm for a while. Writes results down in the queue.
  *
  * It speaks to the tor and smtp roles through the owner, who passes their messages in. While one of them is
  * missing nothing is dialled and nothing counts as a failure of a peer.
@@ -31,7 +31,8 @@ struct dispatch_events {
 };
 
 /* mailstore and events are borrowed. Nothing happens before dispatch_wake(). */
-struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events, void *context);
+struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events,
+    void *context);
 void dispatch_free(struct dispatch *dispatch); /* takes NULL */
 
 void dispatch_wake(struct dispatch *dispatch); /* something is new in the queue */

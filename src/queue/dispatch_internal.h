@@ -14,6 +14,7 @@ enum outbound_state {
 	OUTBOUND_WARM,       /* ready, nothing at hand */
 	OUTBOUND_DELIVERING, /* DELIVER sent */
 	OUTBOUND_QUITTING,   /* SESSION_QUIT sent */
+	OUTBOUND_LOST,       /* the connection broke; is it the peer, or has tor died? */
 };
 
 struct outbound {
@@ -24,7 +25,7 @@ struct outbound {
 	uint16_t port;
 	uint64_t size_max_bytes;
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
-	struct queue_item item; /* OUTBOUND_DELIVERING */
+	struct queue_item item; /* what is at hand; id 0: nothing */
 	struct timer *timer;
 };
 

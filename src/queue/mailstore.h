@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * The whole of an identity's mail/ folder: the journal, and what becomes of its records in mailbox and queue. The proof is
- * doc/durability.md; the steps there and here have the same names.
+ * The whole of an identity's mail/ folder: the journal, and what becomes of its records in mailbox and queue.
+ * The proof is doc/durability.md.
  *
- * Accepting: mailstore_receive() or mailstore_submit(), any number of times; then one mailstore_commit(); only then are the
- * senders answered with 250. Working: mailstore_process() until it says that nothing is left.
+ * Accepting: mailstore_receive() or mailstore_submit(), any number of times; then one mailstore_commit(); only
+ * then are the senders answered with 250. Working: mailstore_process() until it says that nothing is left.
  */
 #pragma once
 
@@ -34,8 +34,8 @@ int mailstore_submit(struct mailstore *mailstore, const struct record *record, s
 int mailstore_bounce(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
 int mailstore_commit(struct mailstore *mailstore, struct error *err);
 
-/* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: nothing of the group was done, to be tried
- * again if the error is ERROR_NO_SPACE, ERROR_NO_MEMORY or ERROR_BUSY. */
+/* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: not all of it was done, to be
+ * tried again if the error is ERROR_NO_SPACE, ERROR_NO_MEMORY or ERROR_BUSY. */
 int mailstore_process(struct mailstore *mailstore, struct error *err);
 
 /* When nothing is left to process: forgets what was published, seen long ago, or sent. */
@@ -45,7 +45,7 @@ int mailstore_settle(struct mailstore *mailstore, struct error *err);
 int mailstore_checkpoint(struct mailstore *mailstore, struct error *err);
 
 bool mailstore_is_broken(const struct mailstore *mailstore);          /* the process must end */
-bool mailstore_has_bounce(const struct mailstore *mailstore);         /* a BOUNCE is in the journal: compose no other now */
+bool mailstore_has_bounce(const struct mailstore *mailstore); /* one is in the journal: compose no other now */
 uint64_t mailstore_backlog_bytes(const struct mailstore *mailstore);
 size_t mailstore_backlog_records(const struct mailstore *mailstore);
 struct queue *mailstore_queue(struct mailstore *mailstore);           /* borrowed */
@@ -53,7 +53,8 @@ int64_t mailstore_now_ms(const struct mailstore *mailstore);          /* of the 
 
 /* Tests only: called when each step is done, so that a process can die there. */
 enum mailstore_step {
-	MAILSTORE_APPENDED, MAILSTORE_COMMITTED, MAILSTORE_WRITTEN, MAILSTORE_SYNCED, MAILSTORE_RECORDED, MAILSTORE_RENAMED, MAILSTORE_PUBLISHED,
+	MAILSTORE_APPENDED, MAILSTORE_COMMITTED, MAILSTORE_WRITTEN, MAILSTORE_SYNCED, MAILSTORE_RECORDED,
+	MAILSTORE_RENAMED, MAILSTORE_PUBLISHED,
 	MAILSTORE_SETTLED, MAILSTORE_STEPS
 };
 extern void (*mailstore_on_step)(enum mailstore_step step);

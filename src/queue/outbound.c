@@ -12,6 +12,7 @@
 #define DIAL_MS (5 * 60 * 1000)     /* tor's and SMTP's own timeouts are shorter; this is for roles that hang */
 #define DELIVER_MS (60 * 60 * 1000)
 #define QUIT_MS (60 * 1000)
+#define LOST_MS 1000 /* in which news of tor's death would come */
 
 static struct queue *
 queue_of(struct outbound *s)
@@ -29,7 +30,7 @@ static void
 let_go_of_item(struct outbound *s)
 {
 	struct dispatch *d = s->dispatch;
-	if (s->state == OUTBOUND_DELIVERING)
+	if (s->item.id != 0)
 		d->bytes_at_hand -= s->item.body_bytes;
 	queue_item_finish(&s->item);
 	if (d->has_postponed && !d->is_stopped) {
@@ -229,7 +230,7 @@ void
 outbound_defer(struct outbound *s)
 {
 	struct error err = { 0 };
-	if (s->state != OUTBOUND_DELIVERING)
+	if (s->item.id == 0)
 		return;
 	int result = queue_result(queue_of(s), s->onion, &s->item, slice_of("", 0), now_of(s), random_u64(), &err);
 	if (!dispatch_broke(s->dispatch, result, &err))
@@ -264,6 +265,14 @@ outbound_on_timer(void *context)
 		outbound_order_quit(s);
 		outbound_defer(s);
 		peer_failed(s, 451, "4.4.2", "no answer within an hour");
+		break;
+	case OUTBOUND_LOST:
+		if (!s->dispatch->has_tor) {
+			drop(s); /* tor died, and all its connections with it */
+			break;
+		}
+		outbound_defer(s);
+		peer_failed(s, 451, "4.4.2", "the connection to the recipient's server broke");
 		break;
 	case OUTBOUND_QUITTING:
 	case OUTBOUND_FREE:
@@ -357,8 +366,9 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	}
 	if (is_early)
 		outbound_cancel_dial(s);
-	if (!s->dispatch->has_tor && e->reason == SESSION_END_LOST) {
-		drop(s); /* tor died, and all its connections with it */
+	if (e->reason == SESSION_END_LOST) {
+		s->state = OUTBOUND_LOST;
+		timer_start(s->timer, s->dispatch->has_tor ? LOST_MS : 0);
 		return;
 	}
 	outbound_defer(s);
@@ -371,7 +381,7 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 		peer_failed(s, 451, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));
 		return;
 	case SESSION_END_QUIT:
-	case SESSION_END_LOST:
+	case SESSION_END_LOST: /* was seen to above */
 	case SESSION_END_NOT_SMTORP:
 	case SESSION_END_TIMEOUT:
 		break;
