@@ -98,7 +98,8 @@ mail_bounce_new(struct loop *loop, const char *onion, struct mailstore *mailstor
 {
 	struct mail_bounce *b = calloc(1, sizeof *b);
 	assert(b != NULL);
-	*b = (struct mail_bounce){ .mailstore = mailstore, .content = content, .on_appended = on_appended, .context = context };
+	*b = (struct mail_bounce){ .mailstore = mailstore, .content = content, .on_appended = on_appended,
+		.context = context };
 	strncpy(b->onion, onion, sizeof b->onion - 1);
 	b->again = timer_new(loop, on_again, b);
 	return b;

@@ -20,7 +20,8 @@ struct mail_content;
 typedef void mail_content_done(void *context, const struct ipc_content_result *result, struct body *body);
 
 /* need: asks the parent for a content role; it may be called again when none comes. */
-struct mail_content *mail_content_new(struct loop *loop, size_t body_max_bytes, void (*need)(void *context), void *context);
+struct mail_content *mail_content_new(struct loop *loop, size_t body_max_bytes, void (*need)(void *context),
+    void *context);
 void mail_content_free(struct mail_content *content); /* takes NULL; answers nobody */
 void mail_content_set_peer(struct mail_content *content, int fd); /* a fresh channel */
 size_t mail_content_waiting(const struct mail_content *content);

@@ -133,7 +133,11 @@ need_content(void *context)
 static struct source *
 source_of(enum role role)
 {
-	return role == ROLE_SMTP ? &mail.smtp : role == ROLE_SUBMISSION ? &mail.submission : role == ROLE_TOR ? &mail.tor : NULL;
+	struct source *all[] = { &mail.smtp, &mail.submission, &mail.tor };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i]->role == role)
+			return all[i];
+	return NULL;
 }
 
 static bool

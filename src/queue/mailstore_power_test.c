@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The power fails after each sync: of every file only what was synced is left, and of every folder only the entries that it
- * had when it was synced. (That everything else is left as well is the other extreme: mailstore_test.c.)
+ * The power fails after each sync: of every file only what was synced is left, and of every folder only the
+ * entries that it had when it was synced. (That all else is left as well is the other extreme: mailstore_test.c.)
  *
  * The test's own fsync() and fdatasync() stand before the C library's, for SQLite too. They remember what is durable
  * and write it out as a folder of its own, from which a mail store is then opened.
@@ -228,8 +228,8 @@ take(struct mailstore *s, int i)
 	buffer_init(&recipients, 1000);
 	buffer_init(&destinations, 1000);
 	assert_int_equal(pack_string(&recipients, slice_of_string("bob@b.onion"), &err), 0);
-	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000, .reverse_path = slice_of_string("alice@a.onion"),
-		.recipients = bytes_of(&recipients) };
+	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000,
+		.reverse_path = slice_of_string("alice@a.onion"), .recipients = bytes_of(&recipients) };
 	if (i % 2 == 0) {
 		assert_int_equal(record_hash(r.reverse_path, r.recipients, slice_of_string(body), r.hash, &err), 0);
 		assert_int_equal(mailstore_receive(s, &r, slice_of_string(body), &err), 0);

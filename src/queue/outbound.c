@@ -313,7 +313,7 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 		peer_failed(s, 550, "5.1.2", text_or(f->text, "there can be no such onion service"));
 		return;
 	case DIAL_REASON_AUTHORIZATION:
-		peer_failed(s, 451, "4.7.0", text_or(f->text, "the recipient's onion service needs an authorisation key that we do not have"));
+		peer_failed(s, 451, "4.7.0", text_or(f->text, "the recipient's onion service wants a key that we do not have"));
 		return;
 	case DIAL_REASON_OTHER:
 	case DIAL_REASON_NO_DESCRIPTOR:

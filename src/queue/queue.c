@@ -16,7 +16,8 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	              " ORDER BY due_ms LIMIT 1",
 	[QUEUE_NEXT_DUE] = "SELECT due_ms FROM items WHERE onion = ?1 AND due_ms IS NOT NULL ORDER BY due_ms LIMIT 1",
 	[QUEUE_WAITING] = "SELECT position, mailbox FROM recipients WHERE item = ?1 AND state = 0 ORDER BY position",
-	[QUEUE_ITEM] = "SELECT body, reverse_path, arrival_ms, tries, peer_failures, onion, bytes, arrival_s FROM items WHERE id = ?1",
+	[QUEUE_ITEM] = "SELECT body, reverse_path, arrival_ms, tries, peer_failures, onion, bytes, arrival_s FROM items"
+	               " WHERE id = ?1",
 	[QUEUE_DELETE_RECIPIENT] = "DELETE FROM recipients WHERE item = ?1 AND position = ?2",
 	[QUEUE_SET_RECIPIENT] = "UPDATE recipients SET state = ?3, code = ?4, enhanced = ?5, reply = ?6"
 	                  " WHERE item = ?1 AND position = ?2",

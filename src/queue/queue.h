@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The queue of messages that leave: one item for each destination of a message, with frozen bytes in a file that the items of
- * one message share, and a state for each recipient. Crash safety: doc/durability.md.
+ * The queue of messages that leave: one item for each destination of a message, with frozen bytes in a file that
+ * the items of one message share, and a state for each recipient. Crash safety: doc/durability.md.
  *
  * Times are milliseconds of the queue clock unless they are called arrival_s (wall clock). Functions that say
  * "in a transaction" are called between database_begin() and _commit(); the others make their own.

@@ -57,9 +57,10 @@ set_recipient(struct queue *q, uint64_t item, int64_t position, bool failed, boo
 {
 	/* Nobody is told of a failed message with the null reverse-path (RFC 5321 6.1). */
 	bool done = r->code >= 200 && r->code < 300;
-	struct statement *s = queue_with_id(q, done || (failed && is_null_sender) ? QUEUE_DELETE_RECIPIENT : QUEUE_SET_RECIPIENT, item);
+	bool forget = done || (failed && is_null_sender);
+	struct statement *s = queue_with_id(q, forget ? QUEUE_DELETE_RECIPIENT : QUEUE_SET_RECIPIENT, item);
 	statement_bind_int(s, 2, position);
-	if (s == q->statements[QUEUE_SET_RECIPIENT]) {
+	if (!forget) {
 		statement_bind_int(s, 3, failed);
 		statement_bind_int(s, 4, r->code);
 		statement_bind_text(s, 5, r->enhanced);

@@ -86,7 +86,8 @@ end(void **state)
 }
 
 static void
-add(struct fixture *f, uint64_t id, uint64_t body, const char *onion, const char *sender, size_t recipients, int64_t now_ms)
+add(struct fixture *f, uint64_t id, uint64_t body, const char *onion, const char *sender, size_t recipients,
+    int64_t now_ms)
 {
 	struct buffer list;
 	buffer_init(&list, 10000);
@@ -240,10 +241,11 @@ a_peer_that_is_down_delays_no_other(void **state)
 	assert_int_equal(peers_reached(queue_peers(f->queue), "b.onion", 25, due, &err), 0);
 	struct peer peer;
 	assert_int_equal(peers_settle(queue_peers(f->queue), slice_of_string("b.onion"), &err), 0);
-	assert_int_equal(peers_next(queue_peers(f->queue), due, nobody, (void *)(uintptr_t)"c.onion", &peer, &err), 1);
+	char c[] = "c.onion";
+	assert_int_equal(peers_next(queue_peers(f->queue), due, nobody, c, &peer, &err), 1);
 	assert_int_equal(peer.port, 25);
 	assert_true(peer.due_ms <= due);
-	assert_int_equal(peers_next(queue_peers(f->queue), due + 24 * 3600 * 1000, nobody, (void *)(uintptr_t)"c.onion", &peer, &err), 1);
+	assert_int_equal(peers_next(queue_peers(f->queue), due + 24 * 3600 * 1000, nobody, c, &peer, &err), 1);
 	assert_int_equal(peer.port, 465); /* it may have learnt smtorp/1 meanwhile */
 }
 

@@ -192,8 +192,8 @@ database_rollback(struct database *db)
 int
 database_checkpoint(struct database *db, struct error *err)
 {
-	return sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK ? 0
-	                                                                                                        : fail(db, err);
+	int result = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return result == SQLITE_OK ? 0 : fail(db, err);
 }
 
 int64_t

@@ -43,7 +43,8 @@ void statement_bind_string(struct statement *s, int parameter, const char *strin
 void statement_bind_blob(struct statement *s, int parameter, struct slice bytes);
 void statement_bind_null(struct statement *s, int parameter);
 
-/* 1: a row; 0: no more; -1: failed (the statement is reset). Columns count from 0, borrowed until the next step or reset. */
+/* 1: a row; 0: no more; -1: failed (the statement is reset). Columns count from 0 and are borrowed until the next
+ * step or reset. */
 int statement_step(struct statement *s, struct error *err);
 int64_t statement_int(const struct statement *s, int column);
 struct slice statement_bytes(const struct statement *s, int column); /* text or blob */

@@ -125,7 +125,8 @@ append_segment(struct journal *j, struct journal_segment *s)
 }
 
 static int
-scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journal_segment **previous, struct error *err)
+scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journal_segment **previous,
+    struct error *err)
 {
 	struct journal_segment *s;
 	if (segment_open(j->dir_fd, number, &s, err) != 0) {
@@ -223,6 +224,13 @@ break_for_good(struct journal *j)
 	return -1;
 }
 
+/* A lack that ends by itself, and has left nothing behind. */
+static bool
+is_passing(const struct error *err)
+{
+	return err->code == ERROR_NO_SPACE || err->code == ERROR_NO_MEMORY || err->code == ERROR_BUSY;
+}
+
 static int
 begin_segment(struct journal *j, uint64_t room, struct error *err)
 {
@@ -230,8 +238,7 @@ begin_segment(struct journal *j, uint64_t room, struct error *err)
 	if (journal_commit(j, err) != 0) /* so that only one segment ever has bytes that are not durable */
 		return -1;
 	if (segment_create(j->dir_fd, j->next_number, j->next_sequence, room, &s, err) != 0)
-		return err->code == ERROR_NO_SPACE || err->code == ERROR_NO_MEMORY || err->code == ERROR_BUSY ? -1
-		                                                                                               : break_for_good(j);
+		return is_passing(err) ? -1 : break_for_good(j);
 	j->next_number++;
 	append_segment(j, s);
 	j->active = s;
@@ -306,7 +313,8 @@ journal_next(const struct journal *j, const struct journal_entry *e)
 }
 
 int
-journal_read(struct journal *j, const struct journal_entry *e, uint64_t offset, void *out, size_t len, struct error *err)
+journal_read(struct journal *j, const struct journal_entry *e, uint64_t offset, void *out, size_t len,
+    struct error *err)
 {
 	(void)j;
 	if (offset > e->length || len > e->length - offset)

@@ -36,8 +36,8 @@ struct journal_entry {
 	uint32_t type;
 };
 
-/* Opens the journal in a folder (borrowed) and scans it. Records below `consumed` are skipped. Everything found is durable
- * when this returns. ERROR_IO, ERROR_NO_MEMORY. */
+/* Opens the journal in a folder (borrowed) and scans it. Records below `consumed` are skipped. Everything found is
+ * durable when this returns. ERROR_IO, ERROR_NO_MEMORY. */
 int journal_open(int dir_fd, uint64_t consumed, struct journal **out, struct error *err);
 void journal_free(struct journal *journal); /* takes NULL; commits nothing */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Publication to a Maildir, exactly once: staged durably, recorded by the caller as staged, renamed into new/. Order and
- * recovery: doc/durability.md.
+ * Publication to a Maildir, exactly once: staged durably, recorded by the caller as staged, renamed into new/.
+ * Order and recovery: doc/durability.md.
  */
 #pragma once
 
@@ -23,8 +23,9 @@ typedef int maildir_read(void *context, uint64_t offset, void *out, size_t len, 
 int maildir_open(int dir_fd, struct maildir **out, struct error *err);
 void maildir_free(struct maildir *maildir); /* takes NULL */
 
-/* Writes staging/<sequence>: "Return-Path: <reverse_path>" and the message with LF line ends. name becomes what it will be
- * called in new/; it says nothing about this machine. Not durable before maildir_sync(). ERROR_BUSY when FILEGROUP_MAX are staged. */
+/* Writes staging/<sequence>: "Return-Path: <reverse_path>" and the message with LF line ends. name becomes what it
+ * will be called in new/; it says nothing about this machine. Not durable before maildir_sync(). ERROR_BUSY when
+ * FILEGROUP_MAX are staged. */
 int maildir_stage(struct maildir *maildir, uint64_t sequence, int64_t arrival_ms, struct slice reverse_path,
     maildir_read *read, void *context, uint64_t length, char name[MAILDIR_NAME_MAX], struct error *err);
 int maildir_sync(struct maildir *maildir, struct error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The bytes of a message as they stand in a mailbox, made from the bytes on the wire: CRLF becomes LF, and every
- * Return-Path field of the header is dropped (RFC 5321 4.4: the last MTA writes it). All else stays. The input may come in pieces,
- * cut anywhere.
+ * Return-Path field of the header is dropped (RFC 5321 4.4: the last MTA writes it). All else stays. The input may
+ * come in pieces, cut anywhere.
  */
 #pragma once
 

@@ -20,7 +20,8 @@ static const struct {
 	{ "Return-Path: <a@b>\r\nSubject: x\r\n\r\n", "Subject: x\n\n", false },
 	{ "A: 1\r\nRETURN-path: <a@b>\r\n folded\r\n\tmore\r\nB: 2\r\n\r\n", "A: 1\nB: 2\n\n", false },
 	{ "A: 1\r\n Return-Path: <a@b>\r\n\r\n", "A: 1\n Return-Path: <a@b>\n\n", false }, /* part of A */
-	{ "Return-Pathology: x\r\nReturn-Pat: y\r\nReturn-Path\r\n\r\n", "Return-Pathology: x\nReturn-Pat: y\nReturn-Path\n\n", false },
+	{ "Return-Pathology: x\r\nReturn-Pat: y\r\nReturn-Path\r\n\r\n",
+	    "Return-Pathology: x\nReturn-Pat: y\nReturn-Path\n\n", false },
 	{ "A: 1\r\n\r\nReturn-Path: <a@b>\r\n", "A: 1\n\nReturn-Path: <a@b>\n", false }, /* body */
 	{ "Return-Path:", "", false },
 	{ "Return-Pa", "Return-Pa", false },

@@ -35,10 +35,12 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	"CREATE INDEX recipients_failed ON recipients (item) WHERE state = 1;"
 
 	/* due_ms: when to dial, NULL when there is nothing for it. failures: tries that ever failed as a whole;
-	 * tries: those since it was last reached, the last one at tried_ms. port: 465 or 25 when that is known to work, else 0. */
+	 * tries: those since it was last reached, the last one at tried_ms. port: 465 or 25 when that is known to
+	 * work, else 0. */
 	"CREATE TABLE peers ("
 	"  onion TEXT PRIMARY KEY, due_ms INTEGER, not_before_ms INTEGER NOT NULL, tried_ms INTEGER NOT NULL,"
-	"  tries INTEGER NOT NULL, failures INTEGER NOT NULL, port INTEGER NOT NULL, port_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"  tries INTEGER NOT NULL, failures INTEGER NOT NULL, port INTEGER NOT NULL,"
+	"  port_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX peers_by_due ON peers (due_ms) WHERE due_ms IS NOT NULL;"
 
 	/* Bodies to be unlinked. */

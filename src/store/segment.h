@@ -42,14 +42,15 @@ int segment_create(int dir_fd, uint64_t number, uint64_t first_sequence, uint64_
 /* Opens one for reading. ERROR_NOT_FOUND: never used (its header is zeros); ERROR_INVALID: its header is damaged. */
 int segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct error *err);
 void segment_free(struct journal_segment *segment);
-void segment_remove(int dir_fd, struct journal_segment *segment); /* deletes the file, or sets it aside if damaged; frees */
+void segment_remove(int dir_fd, struct journal_segment *segment); /* the file, too, or sets it aside if damaged */
 void segment_set_aside(int dir_fd, uint64_t number);
 
 /* Writes a record at the end and moves the end. */
 int segment_write(struct journal_segment *segment, const struct segment_record *record, const struct slice *parts,
     size_t count, struct error *err);
 
-/* Checks the record at the end. 1: valid, *record filled, the end moved behind it; 0: no valid record there; -1: ERROR_IO. */
+/* Checks the record at the end. 1: valid, *record filled, the end moved behind it; 0: no valid record is there;
+ * -1: ERROR_IO. */
 int segment_scan(struct journal_segment *segment, uint64_t expected_sequence, struct segment_record *record,
     struct error *err);
 
