@@ -345,9 +345,10 @@ outbound_on_delivered(struct outbound *s, const struct ipc_delivered *r)
 		return;
 	int result = queue_result(queue_of(s), s->onion, &s->item, r->results, now_of(s), random_u64(), &err);
 	let_go_of_item(s);
-	s->state = OUTBOUND_QUITTING; /* nothing is at hand; outbound_go_on() makes it OUTBOUND_WARM */
-	if (dispatch_broke(d, result, &err))
+	if (dispatch_broke(d, result, &err)) {
+		outbound_quit(s); /* the result is lost: it will be delivered again, and dropped there */
 		return;
+	}
 	d->events->on_result(d->context);
 	outbound_go_on(s);
 }
