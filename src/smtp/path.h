@@ -33,5 +33,6 @@ path_is_null(const struct path *path)
 	return path->local_part[0] == '\0';
 }
 
-/* local-part@domain with the least quoting that RFC 5321 allows; "" for the null path. Never longer than what was parsed. */
+/* local-part@domain with the least quoting that RFC 5321 allows; "" for the null path. Never longer than what was
+ * parsed. */
 void path_format(const struct path *path, char out[PATH_MAILBOX_MAX + 1]);

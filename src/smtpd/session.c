@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define INPUT_MAX_BYTES 65536
+/* Both bound what a client costs that sends and does not read. */
+#define INPUT_MAX_BYTES 32768
 #define REPLIES_MAX_BYTES 65536
 /* Replies that the client does not fetch: no further command is looked at. */
-#define OUTPUT_PAUSE_BYTES 16384
+#define OUTPUT_PAUSE_BYTES 8192
 #define OUTPUT_MAX_BYTES (OUTPUT_PAUSE_BYTES + REPLIES_MAX_BYTES)
 #define PROGRESS_BYTES 16384
 #define GOODBYE_MS 5000

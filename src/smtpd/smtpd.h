@@ -89,8 +89,8 @@ struct smtpd_events {
 	enum smtpd_verdict (*on_recipient)(void *context, struct smtpd_question *question);
 	/* Is this the login's password? NULL where there is no AUTH. */
 	bool (*on_login)(void *context, const char *login, struct slice password);
-	/* A message has come in whole. smtpd_answer() must follow, from inside or later; the session waits for it. Returns what
-	 * the answer will depend on, for smtpd_answer_all(); may be NULL. */
+	/* A message has come in whole. smtpd_answer() must follow, from inside or later; the session waits for it. Returns
+	 * what the answer will depend on, for smtpd_answer_all(); may be NULL. */
 	const void *(*on_message)(void *context, const struct smtpd_message *message);
 	/* The last session has ended after smtpd_stop(). The server may be freed here. */
 	void (*on_stopped)(void *context);
