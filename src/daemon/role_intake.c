@@ -9,7 +9,7 @@
 static void
 on_message(void *context, struct ipc_message *m)
 {
-	struct intake *intake = context;
+	struct role_intake *intake = context;
 	if (m->type == IPC_TYPE_INTAKE_DONE)
 		smtpd_answer(intake->server, m->intake_done.transaction_id, m->intake_done.code,
 		    m->intake_done.enhanced, m->intake_done.text);
@@ -22,11 +22,11 @@ on_end(void *context, const struct error *err)
 {
 	if (err->code != ERROR_CLOSED)
 		log_error("%s", err->text);
-	intake_disconnect(context);
+	role_intake_disconnect(context);
 }
 
 void
-intake_disconnect(struct intake *intake)
+role_intake_disconnect(struct role_intake *intake)
 {
 	if (intake->channel == NULL)
 		return;
@@ -38,16 +38,16 @@ intake_disconnect(struct intake *intake)
 }
 
 void
-intake_connect(struct intake *intake, struct smtpd *server, enum role own, int fd)
+role_intake_connect(struct role_intake *intake, struct smtpd *server, enum role own, int fd)
 {
 	static const struct channel_events events = { on_message, on_end };
-	intake_disconnect(intake);
+	role_intake_disconnect(intake);
 	intake->server = server;
 	intake->channel = channel_new(role_loop(), fd, own, ROLE_MAIL, &events, intake);
 }
 
 const void *
-intake_take(struct intake *intake, const struct smtpd_message *message)
+role_intake_take(struct role_intake *intake, const struct smtpd_message *message)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = message->fd, .intake = {
 		.transaction_id = message->transaction_id, .recipients = message->recipients, .body = message->body,

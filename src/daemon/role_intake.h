@@ -8,7 +8,7 @@
 #include "smtpd/smtpd.h"
 
 /* Zeroed: not connected. Must stay where it is while it is connected. */
-struct intake {
+struct role_intake {
 	struct smtpd *server;
 	struct channel *channel; /* NULL: mail is gone; messages get 451 */
 	/* The messages that are not INTAKE_DONE. May be NULL. */
@@ -17,8 +17,8 @@ struct intake {
 };
 
 /* Takes over fd, in place of the channel that was there: what waited for that one is answered 451. */
-void intake_connect(struct intake *intake, struct smtpd *server, enum role own, int fd);
-void intake_disconnect(struct intake *intake);
+void role_intake_connect(struct role_intake *intake, struct smtpd *server, enum role own, int fd);
+void role_intake_disconnect(struct role_intake *intake);
 
 /* Sends the message or answers it 451. What smtpd's on_message is to return. */
-const void *intake_take(struct intake *intake, const struct smtpd_message *message);
+const void *role_intake_take(struct role_intake *intake, const struct smtpd_message *message);

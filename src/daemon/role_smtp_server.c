@@ -11,7 +11,7 @@
 static struct {
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[65];
-	struct intake mail;
+	struct role_intake mail;
 } self;
 
 static enum smtpd_verdict
@@ -34,7 +34,7 @@ on_message(void *context, const struct smtpd_message *message)
 {
 	(void)context;
 	self.mail.server = role_smtp.server;
-	return intake_take(&self.mail, message);
+	return role_intake_take(&self.mail, message);
 }
 
 static void
@@ -63,7 +63,7 @@ role_smtp_server_on_config(const struct ipc_smtp_config *config)
 void
 role_smtp_server_on_mail(int fd)
 {
-	intake_connect(&self.mail, role_smtp.server, ROLE_SMTP, fd);
+	role_intake_connect(&self.mail, role_smtp.server, ROLE_SMTP, fd);
 }
 
 struct channel *

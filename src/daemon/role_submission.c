@@ -23,7 +23,7 @@ struct sender {
 	char local_part[65];
 	char onion[IPC_ONION_MAX + 1];
 	char password_hash[IPC_HASH_MAX + 1];
-	struct intake mail;
+	struct role_intake mail;
 };
 
 static struct sender *senders;
@@ -133,7 +133,7 @@ on_message(void *context, const struct smtpd_message *message)
 	else if (path_parse_mailbox(slice_of_string(message->reverse_path), &path) == SYNTAX_OK)
 		sender = find_owner(&path);
 	if (sender != NULL)
-		return intake_take(&sender->mail, message);
+		return role_intake_take(&sender->mail, message);
 	smtpd_answer(role_smtp.server, message->transaction_id, 550, "5.7.1", "This identity was removed");
 	return NULL;
 }
@@ -174,7 +174,7 @@ role_submission_on_login_remove(const char *identity)
 		struct sender *sender = *link;
 		if (strcmp(sender->identity, identity) != 0)
 			continue;
-		intake_disconnect(&sender->mail);
+		role_intake_disconnect(&sender->mail);
 		*link = sender->next;
 		explicit_bzero(sender, sizeof *sender);
 		free(sender);
@@ -191,5 +191,5 @@ role_submission_on_mail(const char *identity, int fd)
 		close(fd);
 		return;
 	}
-	intake_connect(&sender->mail, role_smtp.server, ROLE_SUBMISSION, fd);
+	role_intake_connect(&sender->mail, role_smtp.server, ROLE_SUBMISSION, fd);
 }

@@ -63,3 +63,55 @@ answer_write_free(struct buffer *out, unsigned code, const char *enhanced, const
 		strcpy(status, enhanced);
 	return write_line(out, is_final ? code : 451, is_final ? status : "4.3.0", printable, err);
 }
+
+enum answer
+answer_to_syntax(enum syntax_problem problem, enum answer no_path, enum answer bad_mailbox)
+{
+	switch (problem) {
+	case SYNTAX_OK:
+		break;
+	case SYNTAX_NO_PATH:
+		return no_path;
+	case SYNTAX_MAILBOX:
+		return bad_mailbox;
+	case SYNTAX_SOURCE_ROUTE:
+		return ANSWER_SOURCE_ROUTE;
+	case SYNTAX_ADDRESS_LITERAL:
+		return ANSWER_ADDRESS_LITERAL;
+	case SYNTAX_LOCAL_PART_LENGTH:
+		return ANSWER_LOCAL_PART_LENGTH;
+	case SYNTAX_DOMAIN_LENGTH:
+		return ANSWER_DOMAIN_LENGTH;
+	case SYNTAX_NEEDS_SMTPUTF8:
+		return ANSWER_NEEDS_SMTPUTF8;
+	case SYNTAX_PARAMETER:
+		return ANSWER_BAD_PARAMETER;
+	case SYNTAX_UNKNOWN_PARAMETER:
+		return ANSWER_UNKNOWN_PARAMETER;
+	}
+	return ANSWER_OK;
+}
+
+enum answer
+answer_to_verdict(enum smtpd_verdict verdict, enum answer accepted)
+{
+	switch (verdict) {
+	case SMTPD_ACCEPT:
+		return accepted;
+	case SMTPD_NO_MAILBOX:
+		return ANSWER_NO_MAILBOX;
+	case SMTPD_FOREIGN:
+		return ANSWER_FOREIGN;
+	case SMTPD_NOT_ONION:
+		return ANSWER_NOT_ONION;
+	case SMTPD_BAD_ADDRESS:
+		return ANSWER_BAD_ADDRESS;
+	case SMTPD_NOT_SENDER:
+		return ANSWER_NOT_SENDER;
+	case SMTPD_NO_IDENTITY:
+		return ANSWER_NO_IDENTITY;
+	case SMTPD_TRY_LATER:
+		break;
+	}
+	return ANSWER_TRY_LATER;
+}

@@ -7,6 +7,8 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "smtp/syntax.h"
+#include "smtpd/smtpd.h"
 
 /* A(NAME, code, enhanced status code (RFC 3463) or "", text); "%s" in a text stands for what the caller adds. */
 #define ANSWERS(A) \
@@ -86,3 +88,10 @@ int answer_write(struct buffer *out, enum answer which, const char *added, struc
 
 /* A reply that somebody else has chosen. A code that is no final reply becomes 451. */
 int answer_write_free(struct buffer *out, unsigned code, const char *enhanced, const char *text, struct error *err);
+
+/* The answer to an argument of MAIL or RCPT that is wrong; no_path and bad_mailbox are the verb's own. SYNTAX_OK:
+ * ANSWER_OK. */
+enum answer answer_to_syntax(enum syntax_problem problem, enum answer no_path, enum answer bad_mailbox);
+
+/* The answer to a sender or recipient that the owner has decided about. */
+enum answer answer_to_verdict(enum smtpd_verdict verdict, enum answer accepted);

@@ -89,7 +89,7 @@ take_line(struct session *s, struct buffer *in)
 	if (len == 0 || line[len - 1] != '\r')
 		session_refuse(s, ANSWER_NOT_A_LINE);
 	else if (s->mode == SESSION_COMMAND)
-		session_command(s, slice_of(line, len - 1));
+		verb_obey(s, slice_of(line, len - 1));
 	else
 		verb_auth_answer(s, slice_of(line, len - 1));
 	explicit_bzero(line, len); /* it may be a password */
@@ -122,9 +122,9 @@ step(struct session *s)
 	case SESSION_AUTH_PASSWORD:
 		return take_line(s, in);
 	case SESSION_DATA:
-		return take_content(s, in, verb_take_data);
+		return take_content(s, in, verb_data_take);
 	case SESSION_CHUNK:
-		return take_content(s, in, verb_take_chunk);
+		return take_content(s, in, verb_bdat_take);
 	case SESSION_WAITING:
 	case SESSION_STARTING_TLS:
 	case SESSION_CLOSING:
@@ -164,7 +164,7 @@ on_drained(void *context)
 static void
 on_tls(void *context)
 {
-	verb_on_tls(context);
+	verb_tls_on_handshake(context);
 }
 
 static void

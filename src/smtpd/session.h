@@ -74,7 +74,6 @@ void session_reply(struct session *s, enum answer which, const char *added);
 void session_refuse(struct session *s, enum answer which); /* the same, and it counts as an error */
 void session_close(struct session *s);        /* after the replies written so far */
 void session_stop(struct session *s);         /* 421, now or after the answer that it waits for; never frees s */
-void session_command(struct session *s, struct slice line); /* verb.c */
 
 /* transaction.c */
 struct transaction *transaction_new(struct session *s);
@@ -87,20 +86,24 @@ void transaction_complete(struct session *s);
 /* Whether so much useless content has come that reading on helps nobody. */
 bool transaction_is_flood(const struct session *s, uint64_t more_bytes);
 
-/* verb_*.c: one command each, with its argument. */
+/* verb.c: one command line. */
+void verb_obey(struct session *s, struct slice line);
+
+/* verb_*.c: one command each, with its argument; and what it does with what comes after it. */
 void verb_hello(struct session *s, enum command_verb verb, struct slice argument);
-void verb_starttls(struct session *s, struct slice argument);
-void verb_on_tls(struct session *s);
+void verb_tls(struct session *s, struct slice argument);
+bool verb_tls_is_offered(const struct session *s);
+void verb_tls_on_handshake(struct session *s);
 void verb_mail(struct session *s, struct slice argument);
 void verb_rcpt(struct session *s, struct slice argument);
 void verb_data(struct session *s, struct slice argument);
-bool verb_take_data(struct session *s, struct buffer *in);
+bool verb_data_take(struct session *s, struct buffer *in);
 void verb_bdat(struct session *s, struct slice argument);
-bool verb_take_chunk(struct session *s, struct buffer *in);
+bool verb_bdat_take(struct session *s, struct buffer *in);
 void verb_auth(struct session *s, struct slice argument);
 void verb_auth_answer(struct session *s, struct slice line);
 
-/* server.c: what sessions need of it. */
+/* smtpd.c: what sessions need of it. */
 struct smtpd_listener {
 	struct smtpd *server;
 	struct smtpd_listener *next;
