@@ -23,6 +23,7 @@ TestingTorNetwork 1
 AssumeReachable 1
 PathsNeededToBuildCircuits 0.67
 LearnCircuitBuildTimeout 0
+CircuitBuildTimeout 10
 """
 
 NODE_OPTIONS = """\
