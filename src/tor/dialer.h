@@ -27,10 +27,13 @@ struct dialer_limits {
 	unsigned under_way_max;        /* below tor's MaxClientCircuitsPending (torrc.h) */
 	unsigned identity_max;         /* of these, for one identity */
 	unsigned queue_max;            /* waiting or under way, of one identity */
-	int64_t deadline_ms;           /* from the start of a dial; tor's own timeout is 120 s, twice over */
+	/* From the start of a dial. Shorter than tor's own (120 s, twice over): a stream that was opened while the peer
+	 * went away keeps waiting when the peer is back (tried: 187 s), a new one fetches the new descriptor. Circuits that
+	 * are being built stay in tor for the next dial, so giving up costs nothing. */
+	int64_t deadline_ms;
 	int64_t tor_wait_ms;           /* from its asking, or from the moment when tor ceased to be ready */
 };
-#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 180000, 60000 })
+#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 60000, 60000 })
 
 struct dialer;
 

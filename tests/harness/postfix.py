@@ -4,6 +4,7 @@ import grp
 import os
 import pathlib
 import pwd
+import smtplib
 import subprocess
 
 from .waiting import until
@@ -52,6 +53,7 @@ class Postfix:
             f'maillog_file = {self.folder}/maillog', f'maillog_file_prefixes = {self.folder}',
             'inet_interfaces = 127.0.0.1', 'inet_protocols = ipv4', 'mydestination =', 'alias_maps =',
             'alias_database =', 'local_recipient_maps =', 'disable_dns_lookups = yes', 'smtputf8_enable = yes',
+            'smtpd_tls_received_header = yes',
             f'virtual_mailbox_base = {self.mail}', 'virtual_mailbox_maps = static:box/', 'virtual_minimum_uid = 1',
             f'virtual_uid_maps = static:{self.uid}', f'virtual_gid_maps = static:{self.uid}', *settings]) + '\n')
         self.process = None
@@ -91,9 +93,10 @@ class Postfix:
         path = self.folder / 'maillog'
         return path.read_text(errors='replace') if path.exists() else ''
 
-    def sendmail(self, sender, recipient, text):
-        subprocess.run([self.folder / 'package/usr/sbin/sendmail', '-f', sender, recipient], env=self.environment(),
-                       input=text, text=True, check=True, timeout=30)
+    def send(self, sender, recipient, text):
+        """Hands a message to Postfix's own port, as a mail program on that machine would."""
+        with smtplib.SMTP('127.0.0.1', self.port, timeout=30) as session:
+            session.sendmail(sender, [recipient], text.encode(), ['SMTPUTF8', 'BODY=8BITMIME'])
 
     def messages(self):
         return [path.read_bytes() for path in self.mail.rglob('new/*')]
