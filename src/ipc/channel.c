@@ -108,6 +108,7 @@ drop_first(struct channel *c)
 		c->last = &c->first;
 	c->queued_bytes -= q->len;
 	file_close(&q->fd);
+	explicit_bzero(q->bytes, q->len); /* it may hold a password's hash; not much is ever queued */
 	free(q);
 }
 
@@ -268,6 +269,8 @@ channel_send(struct channel *c, const struct ipc_message *m, struct error *err)
 	}
 	result = enqueue(c, &bytes, m->fd, err);
 out:
+	if (m->type == IPC_TYPE_LOGIN)
+		explicit_bzero((void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes)); /* a password's hash */
 	buffer_finish(&bytes);
 	return result;
 }
