@@ -21,8 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/random.h"
+#include "base/test_folder.h"
 #include "ipc/pack.h"
 #include "queue/mailstore.h"
 
@@ -51,7 +50,6 @@ static struct {
 	bool acknowledged_now[MESSAGES];
 } power;
 
-static char folder[] = "/tmp/smtorp-power-test-XXXXXX";
 static const struct schedule schedule = { 30000, 4 * 3600 * 1000, 7 * 24 * 3600 * (int64_t)1000 };
 
 /* ---- what is durable */
@@ -285,25 +283,6 @@ work(void)
 
 /* ---- what is left after a cut */
 
-static size_t
-count_files(const char *name, const char *text)
-{
-	size_t count = 0;
-	struct buffer b;
-	DIR *dir = opendir(name);
-	assert_non_null(dir);
-	buffer_init(&b, 1 << 20);
-	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-		if (e->d_name[0] == '.')
-			continue;
-		assert_int_equal(file_load(dirfd(dir), e->d_name, &b, NULL), 0);
-		count += text == NULL || memmem(buffer_bytes(&b), buffer_len(&b), text, strlen(text)) != NULL;
-		buffer_finish(&b);
-	}
-	closedir(dir);
-	return count;
-}
-
 static void
 check_cut(unsigned which)
 {
@@ -315,14 +294,14 @@ check_cut(unsigned which)
 	for (int i = 0; i < MESSAGES; i++) {
 		body_of(i, body);
 		snprintf(text, sizeof text, "%.*s\n", (int)strcspn(body, "\r"), body);
-		size_t copies = i % 2 == 0 ? count_files("Maildir/new", text) : count_files("queue", body);
+		size_t copies = i % 2 == 0 ? test_folder_count("Maildir/new", text) : test_folder_count("queue", body);
 		if (copies > 1 || (copies == 0 && power.acknowledged[which][i]))
 			fail_msg("cut %u: message %d has %zu copies, acknowledged %d", which, i, copies, power.acknowledged[which][i]);
 		sent += i % 2 == 0 ? 0 : copies;
 	}
 	assert_int_equal(queue_count(mailstore_queue(s), &items, &err), 0);
 	assert_int_equal(items, sent);
-	assert_int_equal(count_files("Maildir/new", NULL), count_files("Maildir/new", "Subject: message"));
+	assert_int_equal(test_folder_count("Maildir/new", NULL), test_folder_count("Maildir/new", "Subject: message"));
 	mailstore_free(s);
 }
 
@@ -349,26 +328,11 @@ what_was_acknowledged_survives_a_power_cut_after_any_sync(void **state)
 		forget(&power.nodes[i]);
 }
 
-static int
-make_folder(void **state)
-{
-	(void)state;
-	random_init();
-	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-
-static int
-remove_folder(void **state)
-{
-	(void)state;
-	return chdir("/") != 0 ? -1 : file_remove_tree(AT_FDCWD, folder, NULL);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_acknowledged_survives_a_power_cut_after_any_sync),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/test_folder.h"
 #include "ipc/pack.h"
 #include "queue/mailstore.h"
 #include "store/journal.h"
@@ -29,23 +28,7 @@
 #define MESSAGES 6
 #define DESTINATION "bob.onion"
 
-static char folder[] = "/tmp/smtorp-mailstore-test-XXXXXX";
 static const struct schedule schedule = { 30000, 4 * 3600 * 1000, 7 * 24 * 3600 * (int64_t)1000 };
-
-static int
-make_folder(void **state)
-{
-	(void)state;
-	random_init();
-	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-
-static int
-remove_folder(void **state)
-{
-	(void)state;
-	return chdir("/") != 0 ? -1 : file_remove_tree(AT_FDCWD, folder, NULL);
-}
 
 static int
 enter(void **state)
@@ -127,26 +110,6 @@ process_all(struct mailstore *s)
 		fail_msg("%s", err.text);
 }
 
-/* How many files in a folder hold this text; NULL: any. */
-static size_t
-count_files(const char *name, const char *text)
-{
-	size_t count = 0;
-	struct buffer b;
-	DIR *dir = opendir(name);
-	assert_non_null(dir);
-	buffer_init(&b, 1 << 20);
-	for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-		if (e->d_name[0] == '.')
-			continue;
-		assert_int_equal(file_load(dirfd(dir), e->d_name, &b, NULL), 0);
-		count += text == NULL || memmem(buffer_bytes(&b), buffer_len(&b), text, strlen(text)) != NULL;
-		buffer_finish(&b);
-	}
-	closedir(dir);
-	return count;
-}
-
 /* ---- without crashes */
 
 static void
@@ -159,20 +122,20 @@ a_message_comes_into_the_mailbox_once(void **state)
 	assert_int_equal(receive(s, "Subject: one\r\n\r\nbody\r\n", &err), 0); /* in the same group */
 	assert_int_equal(mailstore_commit(s, &err), 0);
 	process_all(s);
-	assert_int_equal(count_files("Maildir/new", NULL), 1);
-	assert_int_equal(count_files("Maildir/new", "Return-Path: <bob@" DESTINATION ">\nSubject: one\n\nbody\n"), 1);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 1);
+	assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <bob@" DESTINATION ">\nSubject: one\n\nbody\n"), 1);
 	assert_int_equal(receive(s, "Subject: one\r\n\r\nbody\r\n", &err), 0); /* in another */
 	assert_int_equal(receive(s, "Subject: two\r\n\r\nbody\r\n", &err), 0);
 	assert_int_equal(mailstore_commit(s, &err), 0);
 	process_all(s);
-	assert_int_equal(count_files("Maildir/new", NULL), 2);
-	assert_int_equal(count_files("staging", NULL), 0);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 2);
+	assert_int_equal(test_folder_count("staging", NULL), 0);
 	mailstore_free(s);
 	s = open_store(); /* and after a restart */
 	assert_int_equal(receive(s, "Subject: two\r\n\r\nbody\r\n", &err), 0);
 	assert_int_equal(mailstore_commit(s, &err), 0);
 	process_all(s);
-	assert_int_equal(count_files("Maildir/new", NULL), 2);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 2);
 	assert_int_equal(mailstore_backlog_records(s), 0);
 	mailstore_free(s);
 }
@@ -192,7 +155,7 @@ more_than_a_group_is_processed(void **state)
 	assert_int_equal(mailstore_process(s, &err), 1);
 	assert_int_equal(mailstore_process(s, &err), 1);
 	assert_int_equal(mailstore_process(s, &err), 0);
-	assert_int_equal(count_files("Maildir/new", NULL), MAILSTORE_GROUP_RECORDS * 2 + 1);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), MAILSTORE_GROUP_RECORDS * 2 + 1);
 	mailstore_free(s);
 }
 
@@ -225,8 +188,8 @@ a_message_is_queued_for_each_destination(void **state)
 	process_all(s);
 	assert_int_equal(queue_count(mailstore_queue(s), &items, &err), 0);
 	assert_int_equal(items, 2);
-	assert_int_equal(count_files("Maildir/new", "Subject: out\n"), 1);
-	assert_int_equal(count_files("queue", NULL), 1); /* they share the bytes */
+	assert_int_equal(test_folder_count("Maildir/new", "Subject: out\n"), 1);
+	assert_int_equal(test_folder_count("queue", NULL), 1); /* they share the bytes */
 	static const char *const onions[] = { DESTINATION, "carol.onion" };
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(queue_next_item(mailstore_queue(s), onions[i], mailstore_now_ms(s), &item, &err), 1);
@@ -244,7 +207,7 @@ a_message_is_queued_for_each_destination(void **state)
 		buffer_finish(&results);
 		queue_item_finish(&item);
 		assert_int_equal(mailstore_settle(s, &err), 0);
-		assert_int_equal(count_files("queue", NULL), i == 0 ? 1 : 0);
+		assert_int_equal(test_folder_count("queue", NULL), i == 0 ? 1 : 0);
 	}
 	mailstore_free(s);
 }
@@ -273,7 +236,7 @@ no_space_refuses_and_changes_nothing(void **state)
 	assert_int_equal(receive(s, "Subject: one\r\n\r\n", &err), 0);
 	assert_int_equal(mailstore_commit(s, &err), 0);
 	process_all(s);
-	assert_int_equal(count_files("Maildir/new", NULL), 1);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 1);
 	mailstore_free(s);
 }
 
@@ -315,7 +278,7 @@ a_bounce_is_published_once(void **state)
 	assert_int_equal(mailstore_commit(s, &err), 0);
 	process_all(s);
 	assert_false(mailstore_has_bounce(s));
-	assert_int_equal(count_files("Maildir/new", "Return-Path: <>\nSubject: bounce"), 1);
+	assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <>\nSubject: bounce"), 1);
 	assert_int_equal(queue_next_bounce(mailstore_queue(s), 0, &none, &err), 0);
 	queue_bounce_finish(&b);
 	uint64_t items;
@@ -424,18 +387,18 @@ check_all(const char acknowledged[MESSAGES])
 		for (int is_submitted = 0; is_submitted < 2; is_submitted++) {
 			body_of(i, is_submitted, body);
 			snprintf(text, sizeof text, "%.*s\n", (int)strcspn(body, "\r"), body);
-			size_t copies = count_files("Maildir/new", text);
+			size_t copies = test_folder_count("Maildir/new", text);
 			if (copies > 1 || (copies == 0 && acknowledged[i]))
 				fail_msg("message %d, submitted %d: %zu copies, acknowledged %d", i, is_submitted, copies, acknowledged[i]);
 			if (is_submitted) {
-				assert_int_equal(count_files("queue", body), copies); /* as a whole or not at all */
+				assert_int_equal(test_folder_count("queue", body), copies); /* as a whole or not at all */
 				sent += copies;
 			}
 		}
 	assert_int_equal(queue_count(mailstore_queue(s), &items, &err), 0);
 	assert_int_equal(items, sent * 2);
-	assert_int_equal(count_files("staging", NULL), 0);
-	assert_int_equal(count_files("queue", NULL), sent);
+	assert_int_equal(test_folder_count("staging", NULL), 0);
+	assert_int_equal(test_folder_count("queue", NULL), sent);
 	mailstore_free(s);
 }
 
@@ -482,5 +445,5 @@ main(void)
 		IN_FOLDER(nothing_is_lost_or_doubled_by_a_kill_anywhere),
 		IN_FOLDER(nor_by_kills_while_it_recovers),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

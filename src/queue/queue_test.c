@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/test_folder.h"
 #include "queue/queue.h"
 #include "queue/record.h"
 #include "store/schema.h"
@@ -24,7 +24,6 @@
 #define NOW 1000000
 
 static const struct schedule schedule = { FIRST_MS, MOST_MS, EXPIRE_MS };
-static char folder[] = "/tmp/smtorp-queue-test-XXXXXX";
 static struct error err;
 
 /* A queue with its database, in a folder of its own. */
@@ -33,21 +32,6 @@ struct fixture {
 	struct queue *queue;
 	int dir_fd;
 };
-
-static int
-make_folder(void **state)
-{
-	(void)state;
-	random_init();
-	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-
-static int
-remove_folder(void **state)
-{
-	(void)state;
-	return chdir("/") != 0 ? -1 : file_remove_tree(AT_FDCWD, folder, NULL);
-}
 
 static int
 open_queue(struct fixture *f)
@@ -365,5 +349,5 @@ main(void)
 		WITH_QUEUE(items_survive_a_restart),
 		WITH_QUEUE(a_body_cut_short_is_an_error),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -12,27 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/random.h"
+#include "base/test_folder.h"
 #include "store/database.h"
 #include "store/schema.h"
 
-static char folder[] = "/tmp/smtorp-database-test-XXXXXX";
-
-static int
-make_folder(void **state)
-{
-	(void)state;
-	random_init();
-	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
-}
-
-static int
-remove_folder(void **state)
-{
-	(void)state;
-	return chdir("/") != 0 ? -1 : file_remove_tree(AT_FDCWD, folder, NULL);
-}
 
 static const char *const versions[] = {
 	"CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, bytes BLOB) STRICT",
@@ -142,5 +125,5 @@ main(void)
 		cmocka_unit_test(refuses_a_second_process),
 		cmocka_unit_test(never_replaces_a_damaged_one),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }
