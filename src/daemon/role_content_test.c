@@ -2,149 +2,39 @@
  *
  * Drives the real executable (its path is the argument) as the parent and mail@ID would.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "daemon/test_role.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "daemon/role.h"
-#include "ipc/body.h"
-#include "ipc/codec.h"
-#include "ipc/pack.h"
-
-#define DEADLINE_S 20
 #define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <1@own.onion>\r\n"
 
 static const char *program;
 
-struct role_process {
-	pid_t pid;
-	int parent, mail; /* our ends */
-	unsigned char received[IPC_MESSAGE_MAX];
+struct content {
+	struct test_role role;
+	int mail; /* our end */
 };
-
-static void
-make_pair(int fds[2])
-{
-	const struct timeval deadline = { .tv_sec = DEADLINE_S };
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline), 0);
-}
-
-static void
-send_message(int socket_fd, const struct ipc_message *m)
-{
-	struct buffer bytes;
-	struct iovec iov;
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .space = { 0 } };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	buffer_init(&bytes, IPC_MESSAGE_MAX);
-	assert_int_equal(ipc_encode(m, &bytes, NULL), 0);
-	iov = (struct iovec){ (void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes) };
-	if (m->fd >= 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof control.space;
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof m->fd);
-		memcpy(CMSG_DATA(h), &m->fd, sizeof m->fd);
-	}
-	assert_int_equal(sendmsg(socket_fd, &msg, MSG_NOSIGNAL), (ssize_t)buffer_len(&bytes));
-	buffer_finish(&bytes);
-}
-
-/* Waits for the next message of this type. Byte fields are good until the next one. */
-static struct ipc_message
-next_message(struct role_process *p, int socket_fd, enum ipc_type type)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { p->received, sizeof p->received };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
-		.msg_controllen = sizeof control.space };
-	struct ipc_message m;
-	ssize_t n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
-	assert_true(n > 0);
-	assert_int_equal(ipc_decode(p->received, (size_t)n, &m, NULL), 0);
-	if (CMSG_FIRSTHDR(&msg) != NULL)
-		memcpy(&m.fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof m.fd);
-	assert_int_equal(m.type, type);
-	return m;
-}
 
 static int
 start(void **state)
 {
-	struct role_process *p = calloc(1, sizeof *p);
-	int parent[2], mail[2];
-	make_pair(parent);
-	make_pair(mail);
-	p->pid = fork();
-	if (p->pid == 0) {
-		if (parent[1] == ROLE_PARENT_FD)
-			fcntl(ROLE_PARENT_FD, F_SETFD, 0);
-		else
-			dup2(parent[1], ROLE_PARENT_FD);
-		execl(program, program, (char *)NULL);
-		_exit(127);
-	}
-	close(parent[1]);
-	p->parent = parent[0];
-	p->mail = mail[0];
-	struct ipc_message m = { .type = IPC_TYPE_PEER, .fd = mail[1] };
-	m.peer.role = ROLE_MAIL;
-	send_message(p->parent, &m);
-	close(mail[1]);
-	next_message(p, p->parent, IPC_TYPE_READY);
-	*state = p;
+	struct content *c = calloc(1, sizeof *c);
+	test_role_start(&c->role, program, NULL);
+	c->mail = test_role_give_peer(&c->role, ROLE_MAIL, "");
+	*state = c;
 	return 0;
-}
-
-/* The role's exit status, once it has closed its end. */
-static int
-wait_for_exit(struct role_process *p)
-{
-	char byte;
-	int status;
-	assert_int_equal(recv(p->parent, &byte, 1, 0), 0);
-	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
-	p->pid = 0;
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static int
 finish(void **state)
 {
-	struct role_process *p = *state;
-	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
-		waitpid(p->pid, NULL, 0);
-	}
-	file_close(&p->parent);
-	file_close(&p->mail);
-	free(p);
+	struct content *c = *state;
+	test_role_kill(&c->role);
+	file_close(&c->mail);
+	free(c);
 	return 0;
 }
 
 static struct ipc_message
-ask(struct role_process *p, struct slice message)
+ask(struct content *c, struct slice message)
 {
 	struct ipc_message m = { .type = IPC_TYPE_PREPARE, .fd = -1 };
 	struct body body;
@@ -154,9 +44,9 @@ ask(struct role_process *p, struct slice message)
 	strcpy(m.prepare.onion, "own.onion");
 	m.prepare.now_s = 1795344471;
 	assert_int_equal(body_attach(&body, &m, &m.prepare.body, NULL), 0);
-	send_message(p->mail, &m);
+	test_role_send(c->mail, &m);
 	body_finish(&body);
-	struct ipc_message result = next_message(p, p->mail, IPC_TYPE_CONTENT_RESULT);
+	struct ipc_message result = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
 	assert_true(result.content_result.request_id == 42);
 	return result;
 }
@@ -215,7 +105,7 @@ large_messages_travel_sealed(void **state)
 static void
 composes_a_notification(void **state)
 {
-	struct role_process *p = *state;
+	struct content *c = *state;
 	struct ipc_message m = { .type = IPC_TYPE_COMPOSE_DSN, .fd = -1 };
 	const struct pack_result result = { 550, slice_of_string("5.1.1"), slice_of_string("no such mailbox") };
 	struct buffer failures;
@@ -226,14 +116,14 @@ composes_a_notification(void **state)
 	strcpy(m.compose_dsn.recipient, "alice@own.onion");
 	m.compose_dsn.failures = slice_of(buffer_bytes(&failures), buffer_len(&failures));
 	m.compose_dsn.body = slice_of_string(FROM "\r\nhello\r\n");
-	send_message(p->mail, &m);
-	struct ipc_message got = next_message(p, p->mail, IPC_TYPE_CONTENT_RESULT);
+	test_role_send(c->mail, &m);
+	struct ipc_message got = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
 	assert_int_equal(got.content_result.code, 250);
 	static const char status[] = "Final-Recipient: rfc822; bob@other.onion\r\nAction: failed\r\nStatus: 5.1.1\r\n";
 	assert_non_null(memmem(got.content_result.body.data, got.content_result.body.len, status, sizeof status - 1));
 	m.compose_dsn.failures.len--; /* cut off */
-	send_message(p->mail, &m);
-	got = next_message(p, p->mail, IPC_TYPE_CONTENT_RESULT);
+	test_role_send(c->mail, &m);
+	got = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
 	assert_int_equal(got.content_result.code, 451);
 	buffer_finish(&failures);
 }
@@ -241,27 +131,27 @@ composes_a_notification(void **state)
 static void
 ends_with_its_mail_role(void **state)
 {
-	struct role_process *p = *state;
-	file_close(&p->mail);
-	assert_int_equal(wait_for_exit(p), 0);
+	struct content *c = *state;
+	file_close(&c->mail);
+	assert_int_equal(test_role_wait(&c->role), 0);
 }
 
 static void
 ends_when_told_to(void **state)
 {
-	struct role_process *p = *state;
+	struct content *c = *state;
 	const struct ipc_message stop = { .type = IPC_TYPE_STOP, .fd = -1 };
-	send_message(p->parent, &stop);
-	assert_int_equal(wait_for_exit(p), 0);
+	test_role_send(c->role.parent, &stop);
+	assert_int_equal(test_role_wait(&c->role), 0);
 }
 
 static void
 ends_when_mail_breaks_the_rules(void **state)
 {
-	struct role_process *p = *state;
+	struct content *c = *state;
 	const struct ipc_message dial = { .type = IPC_TYPE_DIAL, .fd = -1 };
-	send_message(p->mail, &dial);
-	assert_int_equal(wait_for_exit(p), 1);
+	test_role_send(c->mail, &dial);
+	assert_int_equal(test_role_wait(&c->role), 1);
 }
 
 int

@@ -81,7 +81,8 @@ test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
 		.msg_controllen = sizeof control.space };
 	struct ipc_message m;
 	ssize_t n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
-	assert_true(n > 0);
+	if (n <= 0)
+		fail_msg("no %s came", ipc_type_name(type));
 	assert_int_equal(ipc_decode(role->received, (size_t)n, &m, NULL), 0);
 	if (CMSG_FIRSTHDR(&msg) != NULL)
 		memcpy(&m.fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof m.fd);
@@ -134,6 +135,19 @@ test_role_wait(struct test_role *role)
 	if (errno == EAGAIN)
 		kill(role->pid, SIGKILL);
 	waitpid(role->pid, &status, 0);
-	close(role->parent);
+	role->pid = 0;
+	file_close(&role->parent);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Kills it, unless it has been waited for. */
+static inline void
+test_role_kill(struct test_role *role)
+{
+	if (role->pid > 0) {
+		kill(role->pid, SIGKILL);
+		waitpid(role->pid, NULL, 0);
+		role->pid = 0;
+	}
+	file_close(&role->parent);
 }

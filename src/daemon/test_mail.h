@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * For the test of the role mail: its executable; parent, smtp@ID, submission, tor and content@ID are played by the test.
+ */
+#pragma once
+
+#include "daemon/test_role.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/test_folder.h"
+
+#define OWN "efv6n5rgp4snez6qh7qc3wphma44lemwpqacfmo5xxw6o4tjgygz45yd.onion"
+#define BOB "5ta3lbzh6pyswmmuranj5s454czizz5sa4rq3dutb7q3zz26evwb64qd.onion"
+#define LARGE_BYTES (3 * 1024 * 1024)
+
+static const char *program;
+static uint32_t retry_s = 1;
+
+struct mail_process {
+	struct test_role role;
+	int smtp, submission, tor, content; /* our ends */
+};
+
+/* ---- messages */
+
+static void
+pack_one(struct buffer *list, const char *recipient)
+{
+	buffer_init(list, IPC_RECIPIENTS_MAX);
+	assert_int_equal(pack_string(list, slice_of_string(recipient), NULL), 0);
+}
+
+/* ---- the process and its peers */
+
+static void
+close_peers(struct mail_process *p)
+{
+	file_close(&p->smtp);
+	file_close(&p->submission);
+	file_close(&p->tor);
+	file_close(&p->content);
+}
+
+static void
+launch(struct mail_process *p)
+{
+	*p = (struct mail_process){ .content = -1 };
+	test_role_start(&p->role, program, NULL);
+	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1 };
+	strcpy(m.mail_config.onion, OWN);
+	strcpy(m.mail_config.local_part, "alice");
+	m.mail_config.message_max_bytes = 4 * 1024 * 1024;
+	m.mail_config.retry_first_s = retry_s;
+	m.mail_config.retry_most_s = retry_s;
+	m.mail_config.expire_s = 3600;
+	test_role_send(p->role.parent, &m);
+	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
+	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
+	p->tor = test_role_give_peer(&p->role, ROLE_TOR, "");
+}
+
+static void
+kill_process(struct mail_process *p)
+{
+	test_role_kill(&p->role);
+	close_peers(p);
+}
+
+static int
+start(void **state)
+{
+	struct mail_process *p = calloc(1, sizeof *p);
+	if (mkdir("mail", 0700) != 0 || chdir("mail") != 0)
+		return -1;
+	launch(p);
+	*state = p;
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	struct mail_process *p = *state;
+	kill_process(p);
+	free(p);
+	return chdir("..") != 0 ? -1 : file_remove_tree(AT_FDCWD, "mail", NULL);
+}
+
+static void
+intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipient, struct slice bytes)
+{
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	struct buffer recipients;
+	struct body body;
+	pack_one(&recipients, recipient);
+	m.intake.transaction_id = id;
+	strcpy(m.intake.reverse_path, reverse_path);
+	m.intake.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
+	assert_int_equal(body_from_bytes(bytes, &body, NULL), 0);
+	assert_int_equal(body_attach(&body, &m, &m.intake.body, NULL), 0);
+	test_role_send(socket_fd, &m);
+	body_finish(&body);
+	buffer_finish(&recipients);
+}
+
+static void
+expect_done(struct mail_process *p, int socket_fd, uint64_t id, unsigned code)
+{
+	struct ipc_message m = test_role_next(&p->role, socket_fd, IPC_TYPE_INTAKE_DONE);
+	if (m.intake_done.code != code)
+		fail_msg("%u %s %s", m.intake_done.code, m.intake_done.enhanced, m.intake_done.text);
+	assert_true(m.intake_done.transaction_id == id);
+}
+
+static void
+receive_text(struct mail_process *p, uint64_t id, const char *text)
+{
+	intake(p->smtp, id, "bob@" BOB, "alice@" OWN, slice_of_string(text));
+}
+
+/* content: answers PREPARE with the same bytes and a mark in front. */
+static void
+prepare(struct mail_process *p)
+{
+	struct body body;
+	struct buffer marked;
+	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_PREPARE);
+	assert_string_equal(m.prepare.onion, OWN);
+	assert_string_equal(m.prepare.local_part, "alice");
+	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	result.content_result.request_id = m.prepare.request_id;
+	result.content_result.code = 250;
+	result.content_result.flags = BODY_8BIT;
+	assert_int_equal(body_take(&m, m.prepare.body, 8 * 1024 * 1024, &body, NULL), 0);
+	buffer_init(&marked, 8 * 1024 * 1024);
+	assert_int_equal(buffer_append_string(&marked, "Prepared: yes\r\n", NULL), 0);
+	assert_int_equal(buffer_append(&marked, body.bytes.data, body.bytes.len, NULL), 0);
+	body_finish(&body);
+	assert_int_equal(body_from_bytes(slice_of(buffer_bytes(&marked), buffer_len(&marked)), &body, NULL), 0);
+	assert_int_equal(body_attach(&body, &result, &result.content_result.body, NULL), 0);
+	test_role_send(p->content, &result);
+	body_finish(&body);
+	buffer_finish(&marked);
+}
+
+static void
+submit(struct mail_process *p, uint64_t id, const char *recipient, struct slice bytes)
+{
+	intake(p->submission, id, "alice@" OWN, recipient, bytes);
+	if (p->content < 0) {
+		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	}
+	prepare(p);
+	expect_done(p, p->submission, id, 250);
+}
+
+/* SESSION_START and DIAL for bob; returns the session's id. */
+static uint64_t
+expect_dial(struct mail_process *p, unsigned port)
+{
+	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_START);
+	uint64_t id = m.session_start.session_id;
+	assert_string_equal(m.session_start.onion, BOB);
+	assert_int_equal(m.session_start.mode, port == 465 ? SESSION_SMTORP : SESSION_SMTP);
+	m = test_role_next(&p->role, p->tor, IPC_TYPE_DIAL);
+	assert_true(m.dial.session_id == id);
+	assert_string_equal(m.dial.onion, BOB);
+	assert_int_equal(m.dial.port, port);
+	return id;
+}
+
+static void
+fail_dial(struct mail_process *p, uint64_t id, enum ipc_dial_reason reason)
+{
+	struct ipc_message m = { .type = IPC_TYPE_DIAL_FAILED, .fd = -1 };
+	m.dial_failed.session_id = id;
+	m.dial_failed.reason = (uint8_t)reason;
+	test_role_send(p->tor, &m);
+	m = test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT);
+	assert_true(m.session_quit.session_id == id);
+}
+
+static void
+be_ready(struct mail_process *p, uint64_t id)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1 };
+	m.session_ready.session_id = id;
+	m.session_ready.tls = 1;
+	test_role_send(p->smtp, &m);
+}
+
+static void
+end_session(struct mail_process *p, uint64_t id, enum ipc_end_reason reason)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SESSION_END, .fd = -1 };
+	m.session_end.session_id = id;
+	m.session_end.reason = (uint8_t)reason;
+	test_role_send(p->smtp, &m);
+}
+
+static struct ipc_message
+expect_deliver(struct mail_process *p, uint64_t session_id)
+{
+	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_DELIVER);
+	assert_true(m.deliver.session_id == session_id);
+	assert_string_equal(m.deliver.reverse_path, "alice@" OWN);
+	assert_int_equal(m.deliver.flags, BODY_8BIT);
+	return m;
+}
+
+static void
+answer_delivery(struct mail_process *p, uint64_t session_id, uint64_t delivery_id, unsigned code)
+{
+	struct ipc_message m = { .type = IPC_TYPE_DELIVERED, .fd = -1 };
+	struct pack_result r = { code, slice_of_string(""), slice_of_string("said the server") };
+	struct buffer results;
+	buffer_init(&results, 1000);
+	assert_int_equal(pack_result(&results, &r, NULL), 0);
+	m.delivered.session_id = session_id;
+	m.delivered.delivery_id = delivery_id;
+	m.delivered.results = slice_of(buffer_bytes(&results), buffer_len(&results));
+	test_role_send(p->smtp, &m);
+	buffer_finish(&results);
+}
+
+/* ---- the folder */
+
+/* Waits until a folder holds so many files. */
+static void
+await_files(const char *name, const char *text, size_t count)
+{
+	const int64_t deadline_ms = clock_monotonic_ms() + TEST_ROLE_DEADLINE_S * 1000;
+	char events[4096];
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	assert_true(watch >= 0 && inotify_add_watch(watch, name, IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE) >= 0);
+	while (test_folder_count(name, text) != count) {
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+		if (left_ms <= 0)
+			fail_msg("%zu files in %s instead of %zu", test_folder_count(name, text), name, count);
+		struct pollfd poll_fd = { watch, POLLIN, 0 };
+		poll(&poll_fd, 1, (int)left_ms);
+		while (read(watch, events, sizeof events) > 0)
+			;
+	}
+	close(watch);
+}
+
+static void
+stop(struct mail_process *p)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };
+	test_role_send(p->role.parent, &m);
+	assert_int_equal(test_role_wait(&p->role), 0);
+	close_peers(p);
+}
