@@ -2,7 +2,6 @@
 #include "base/encode.h"
 
 #include <sodium.h>
-#include <stdint.h>
 #include <string.h>
 
 void
@@ -94,4 +93,20 @@ encode_from_base64(void *out, size_t *out_len, const char *text, size_t text_len
 		return error_set(err, ERROR_INVALID, "not base64");
 	*out_len = written;
 	return 0;
+}
+
+void
+encode_number(unsigned char *out, uint64_t value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		out[i] = (unsigned char)(value >> (8 * i));
+}
+
+uint64_t
+encode_from_number(const unsigned char *in, size_t bytes)
+{
+	uint64_t value = 0;
+	for (size_t i = 0; i < bytes; i++)
+		value |= (uint64_t)in[i] << (8 * i);
+	return value;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * base16, base32 and base64 of RFC 4648. Decoders are strict: no white space, no
- * missing or surplus padding, no bits left over.
+ * base16, base32 and base64 of RFC 4648, and numbers with the low byte first. The decoders of RFC 4648 are strict: no
+ * white space, no missing or surplus padding, no bits left over.
  */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -22,3 +23,7 @@ void encode_base64(char *out, const void *bytes, size_t len);
 /* *out_len in: room; out: bytes written. base32 takes either case, no padding. ERROR_INVALID, ERROR_TOO_LARGE. */
 int encode_from_base32(void *out, size_t *out_len, const char *text, size_t text_len, struct error *err);
 int encode_from_base64(void *out, size_t *out_len, const char *text, size_t text_len, struct error *err);
+
+/* A number in so many bytes, at most 8, low byte first. What does not fit is cut off. */
+void encode_number(unsigned char *out, uint64_t value, size_t bytes);
+uint64_t encode_from_number(const unsigned char *in, size_t bytes);

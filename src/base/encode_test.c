@@ -67,12 +67,26 @@ malformed_is_refused(void **state)
 	assert_int_equal(encode_from_base64(out, &small, "Zm9v", 4, NULL), -1);
 }
 
+static void
+numbers_low_byte_first(void **state)
+{
+	(void)state;
+	unsigned char out[9] = "........";
+	encode_number(out, 0x0102030405060708, 8);
+	assert_memory_equal(out, "\x08\x07\x06\x05\x04\x03\x02\x01", 9);
+	assert_true(encode_from_number(out, 8) == 0x0102030405060708);
+	assert_true(encode_from_number(out, 3) == 0x060708);
+	encode_number(out, 0xfffe, 1);
+	assert_memory_equal(out, "\xfe\x07", 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_both_ways),
 		cmocka_unit_test(malformed_is_refused),
+		cmocka_unit_test(numbers_low_byte_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

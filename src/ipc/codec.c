@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/encode.h"
+
 enum descriptor_rule { FD_NONE, FD_ALWAYS, FD_MAY };
 
 struct reader {
@@ -16,8 +18,7 @@ static void
 put_number(struct buffer *out, uint64_t value, size_t bytes, int *result, struct error *err)
 {
 	unsigned char raw[8];
-	for (size_t i = 0; i < bytes; i++)
-		raw[i] = (unsigned char)(value >> (8 * i));
+	encode_number(raw, value, bytes);
 	if (*result == 0)
 		*result = buffer_append(out, raw, bytes, err);
 }
@@ -39,9 +40,7 @@ get_number(struct reader *r, size_t bytes)
 		r->failed = true;
 		return 0;
 	}
-	uint64_t value = 0;
-	for (size_t i = 0; i < bytes; i++)
-		value |= (uint64_t)r->p[i] << (8 * i);
+	uint64_t value = encode_from_number(r->p, bytes);
 	r->p += bytes;
 	r->left -= bytes;
 	return value;

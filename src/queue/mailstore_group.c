@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "queue/mailstore_internal.h"
 
@@ -27,7 +28,7 @@ open_record(struct mailstore *s, const struct journal_entry *e, struct opened *o
 	*out = (struct opened){ .mailstore = s, .entry = e };
 	if (journal_read(s->journal, e, 0, raw, sizeof raw, err) != 0)
 		return -1;
-	uint32_t len = (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 | (uint32_t)raw[3] << 24;
+	uint32_t len = (uint32_t)encode_from_number(raw, sizeof raw);
 	if (len > RECORD_HEAD_MAX || len > e->length - sizeof raw)
 		return error_set(err, ERROR_INVALID, "a record in the journal is not one of this version");
 	out->head = malloc(len + 1u);

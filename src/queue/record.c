@@ -3,27 +3,12 @@
 
 #include <stdlib.h>
 
+#include "base/encode.h"
 #include "base/hash.h"
 #include "ipc/pack.h"
 
 #define FIXED_BYTES 9
 #define DESTINATION_RECIPIENTS_MAX 65535
-
-static void
-put_le(unsigned char *out, uint64_t value, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		out[i] = (unsigned char)(value >> (8 * i));
-}
-
-static uint64_t
-get_le(const unsigned char *in, size_t bytes)
-{
-	uint64_t value = 0;
-	for (size_t i = 0; i < bytes; i++)
-		value |= (uint64_t)in[i] << (8 * i);
-	return value;
-}
 
 static int
 encode_rest(const struct record *r, struct buffer *head, struct error *err)
@@ -37,7 +22,7 @@ encode_rest(const struct record *r, struct buffer *head, struct error *err)
 	case RECORD_SUBMITTED:
 		return buffer_append(head, r->destinations.data, r->destinations.len, err);
 	case RECORD_BOUNCE:
-		put_le(item, r->item, sizeof item);
+		encode_number(item, r->item, sizeof item);
 		if (pack_string(head, slice_of(item, sizeof item), err) != 0)
 			return -1;
 		return buffer_append(head, r->positions.data, r->positions.len, err);
@@ -53,11 +38,11 @@ record_encode(const struct record *r, struct buffer *out, struct error *err)
 	int result = -1;
 	buffer_init(&head, RECORD_HEAD_MAX);
 	fixed[0] = r->flags;
-	put_le(fixed + 1, (uint64_t)r->arrival_ms, 8);
+	encode_number(fixed + 1, (uint64_t)r->arrival_ms, 8);
 	if (pack_string(&head, slice_of(fixed, sizeof fixed), err) != 0 || pack_string(&head, r->reverse_path, err) != 0 ||
 	    encode_rest(r, &head, err) != 0)
 		goto out;
-	put_le(len, buffer_len(&head), sizeof len);
+	encode_number(len, buffer_len(&head), sizeof len);
 	if (buffer_append(out, len, sizeof len, err) != 0 ||
 	    buffer_append(out, buffer_bytes(&head), buffer_len(&head), err) != 0)
 		goto out;
@@ -75,7 +60,7 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 	if (!pack_next(&head, &fixed) || fixed.len != FIXED_BYTES || !pack_next(&head, &r->reverse_path))
 		goto malformed;
 	r->flags = fixed.data[0];
-	r->arrival_ms = (int64_t)get_le(fixed.data + 1, 8);
+	r->arrival_ms = (int64_t)encode_from_number(fixed.data + 1, 8);
 	switch (type) {
 	case RECORD_RECEIVED:
 		if (!pack_next(&head, &string) || string.len != RECORD_HASH_BYTES)
@@ -89,7 +74,7 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 	case RECORD_BOUNCE:
 		if (!pack_next(&head, &string) || string.len != 8)
 			goto malformed;
-		r->item = get_le(string.data, 8);
+		r->item = encode_from_number(string.data, 8);
 		r->positions = head;
 		return 0;
 	}
@@ -107,7 +92,7 @@ record_add_destination(struct buffer *list, struct slice onion, struct slice rec
 		n++;
 	if (rest.len != 0 || n == 0 || n > DESTINATION_RECIPIENTS_MAX)
 		return error_set(err, ERROR_INVALID, "a malformed list of recipients");
-	put_le(count, n, sizeof count);
+	encode_number(count, n, sizeof count);
 	if (pack_string(list, onion, err) != 0 || pack_string(list, slice_of(count, sizeof count), err) != 0)
 		return -1;
 	return buffer_append(list, recipients.data, recipients.len, err);
@@ -120,7 +105,7 @@ record_next_destination(struct slice *list, struct slice *onion, struct slice *r
 	if (!pack_next(&rest, onion) || !pack_next(&rest, &count) || count.len != 2)
 		return false;
 	const unsigned char *first = rest.data;
-	for (size_t n = (size_t)get_le(count.data, 2); n > 0; n--)
+	for (size_t n = (size_t)encode_from_number(count.data, 2); n > 0; n--)
 		if (!pack_next(&rest, &recipient))
 			return false;
 	*recipients = slice_of(first, (size_t)(rest.data - first));
@@ -132,7 +117,7 @@ int
 record_add_position(struct buffer *list, uint32_t position, struct error *err)
 {
 	unsigned char bytes[4];
-	put_le(bytes, position, sizeof bytes);
+	encode_number(bytes, position, sizeof bytes);
 	return pack_string(list, slice_of(bytes, sizeof bytes), err);
 }
 
@@ -142,7 +127,7 @@ record_next_position(struct slice *list, uint32_t *position)
 	struct slice bytes, rest = *list;
 	if (!pack_next(&rest, &bytes) || bytes.len != 4)
 		return false;
-	*position = (uint32_t)get_le(bytes.data, 4);
+	*position = (uint32_t)encode_from_number(bytes.data, 4);
 	*list = rest;
 	return true;
 }
@@ -159,7 +144,7 @@ static void
 hash_string(struct hash *hash, struct slice s)
 {
 	unsigned char len[8];
-	put_le(len, s.len, sizeof len);
+	encode_number(len, s.len, sizeof len);
 	hash_update(hash, len, sizeof len);
 	hash_update(hash, s.data, s.len);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -20,22 +21,6 @@
 #define SEGMENT_CHECK_BYTES 16
 #define RECORD_CHECK_BYTES 32
 #define CHECK_STEP_BYTES 65536
-
-static void
-put_le(unsigned char *out, uint64_t value, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		out[i] = (unsigned char)(value >> (8 * i));
-}
-
-static uint64_t
-get_le(const unsigned char *in, size_t bytes)
-{
-	uint64_t value = 0;
-	for (size_t i = 0; i < bytes; i++)
-		value |= (uint64_t)in[i] << (8 * i);
-	return value;
-}
 
 static void
 name_of(uint64_t number, char out[SEGMENT_NAME_BYTES])
@@ -62,9 +47,9 @@ seal_header(const struct journal_segment *s, unsigned char out[SEGMENT_HEADER_BY
 {
 	struct hash hash;
 	memcpy(out, SEGMENT_MAGIC, 8);
-	put_le(out + 8, s->number, 8);
-	put_le(out + 16, s->first_sequence, 8);
-	put_le(out + 24, s->capacity, 8);
+	encode_number(out + 8, s->number, 8);
+	encode_number(out + 16, s->first_sequence, 8);
+	encode_number(out + 24, s->capacity, 8);
 	memcpy(out + 32, s->salt, SEGMENT_SALT_BYTES);
 	hash_init(&hash, SEGMENT_CHECK_BYTES, NULL, 0);
 	hash_update(&hash, out, 48);
@@ -168,8 +153,8 @@ segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct e
 			err->code = ERROR_IO; /* not to be taken for a segment that was never used */
 		goto fail;
 	}
-	s->first_sequence = get_le(header + 16, 8);
-	s->capacity = get_le(header + 24, 8);
+	s->first_sequence = encode_from_number(header + 16, 8);
+	s->capacity = encode_from_number(header + 24, 8);
 	memcpy(s->salt, header + 32, SEGMENT_SALT_BYTES);
 	if (check_header(s, header, err) != 0)
 		goto fail;
@@ -218,11 +203,11 @@ static void
 encode_record(const struct segment_record *r, unsigned char out[SEGMENT_RECORD_HEADER_BYTES])
 {
 	memcpy(out, RECORD_MAGIC, 4);
-	put_le(out + 4, r->type, 4);
-	put_le(out + 8, r->sequence, 8);
-	put_le(out + 16, r->identifiers, 4);
-	put_le(out + 20, 0, 4);
-	put_le(out + 24, r->length, 8);
+	encode_number(out + 4, r->type, 4);
+	encode_number(out + 8, r->sequence, 8);
+	encode_number(out + 16, r->identifiers, 4);
+	encode_number(out + 20, 0, 4);
+	encode_number(out + 24, r->length, 8);
 }
 
 int
@@ -276,8 +261,9 @@ static bool
 header_is_plausible(const struct journal_segment *s, const unsigned char *header, uint64_t expected,
     struct segment_record *r)
 {
-	*r = (struct segment_record){ .type = (uint32_t)get_le(header + 4, 4), .sequence = get_le(header + 8, 8),
-		.identifiers = get_le(header + 16, 4), .length = get_le(header + 24, 8) };
+	*r = (struct segment_record){ .type = (uint32_t)encode_from_number(header + 4, 4),
+		.sequence = encode_from_number(header + 8, 8), .identifiers = encode_from_number(header + 16, 4),
+		.length = encode_from_number(header + 24, 8) };
 	if (memcmp(header, RECORD_MAGIC, 4) != 0 || r->sequence != expected || r->identifiers == 0)
 		return false;
 	return r->length <= JOURNAL_PAYLOAD_MAX && segment_record_bytes(r->length) <= s->capacity - s->end;
