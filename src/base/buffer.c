@@ -2,15 +2,12 @@
 #include "base/buffer.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BUFFER_FIRST_BYTES 512
-#define READ_STEP_BYTES 65536
 #define PRINT_LINE_BYTES 512
 
 void
@@ -125,28 +122,4 @@ buffer_consume(struct buffer *b, size_t len)
 	b->start += len;
 	if (b->start == b->end)
 		buffer_finish(b);
-}
-
-int
-buffer_read_file(struct buffer *b, int fd, struct error *err)
-{
-	for (;;) {
-		size_t room_len = b->max - buffer_len(b);
-		if (room_len > READ_STEP_BYTES)
-			room_len = READ_STEP_BYTES;
-		unsigned char over;
-		unsigned char *room = &over; /* full: one more byte tells whether the file ends here */
-		if (room_len > 0 && (room = buffer_reserve(b, room_len, err)) == NULL)
-			return -1;
-		ssize_t n = read(fd, room, room_len > 0 ? room_len : 1);
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set_errno(err, errno, "cannot read");
-		if (room_len == 0)
-			return error_set(err, ERROR_TOO_LARGE, "more than the %zu bytes allowed here", b->max);
-		buffer_commit(b, (size_t)n);
-	}
 }

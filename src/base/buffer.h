@@ -47,6 +47,3 @@ unsigned char *buffer_reserve(struct buffer *b, size_t len, struct error *err);
 void buffer_commit(struct buffer *b, size_t len);
 
 void buffer_consume(struct buffer *b, size_t len); /* from the front; len <= buffer_len() */
-
-/* Reads what is there of fd up to the maximum until end of file. ERROR_TOO_LARGE, ERROR_IO. */
-int buffer_read_file(struct buffer *b, int fd, struct error *err);

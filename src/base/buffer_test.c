@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 
@@ -101,24 +100,6 @@ keeps_every_byte_in_order(void **state)
 	buffer_finish(&b);
 }
 
-static void
-reads_a_file_within_bounds(void **state)
-{
-	(void)state;
-	struct error err = { 0 };
-	for (size_t max = 4; max <= 6; max++) {
-		int fds[2];
-		struct buffer b;
-		assert_int_equal(pipe(fds), 0);
-		assert_int_equal(write(fds[1], "12345", 5), 5);
-		close(fds[1]);
-		buffer_init(&b, max);
-		assert_int_equal(buffer_read_file(&b, fds[0], &err), max < 5 ? -1 : 0);
-		buffer_finish(&b);
-		close(fds[0]);
-	}
-}
-
 int
 main(void)
 {
@@ -127,7 +108,6 @@ main(void)
 		cmocka_unit_test(gives_memory_back_when_empty),
 		cmocka_unit_test(prints),
 		cmocka_unit_test(keeps_every_byte_in_order),
-		cmocka_unit_test(reads_a_file_within_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,12 +80,6 @@ role_loop(void)
 	return self.loop;
 }
 
-struct channel *
-role_parent(void)
-{
-	return self.parent;
-}
-
 int
 role_run(void)
 {

@@ -24,10 +24,9 @@ struct role_events {
 };
 
 /* Prepares the process (randomness, log, no new privileges, no core dumps, not traceable) and the loop. The
- * events begin with role_run(). identity may be NULL: it is learnt by configuration, never by argument. */
+ * events begin with role_run(). Whose role it is is learnt by configuration, never by argument. */
 void role_init(enum role own, const struct role_events *events, void *context);
 struct loop *role_loop(void);
-struct channel *role_parent(void);
 
 /* Announces READY, runs until role_quit() or until the parent is gone. Returns the process's exit status. */
 int role_run(void);

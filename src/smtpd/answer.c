@@ -16,12 +16,6 @@ static const struct {
 #undef ANSWER_ROW
 };
 
-unsigned
-answer_code(enum answer which)
-{
-	return answers[which].code;
-}
-
 static void
 append_printable(char *out, size_t *len, const char *text)
 {

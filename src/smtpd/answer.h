@@ -81,8 +81,6 @@
 enum answer { ANSWERS(ANSWER_ENUM) ANSWER_COUNT };
 #undef ANSWER_ENUM
 
-unsigned answer_code(enum answer which);
-
 /* Appends the whole line. added (may be NULL) replaces "%s"; what is not printable in it becomes '?'. ERROR_TOO_LARGE. */
 int answer_write(struct buffer *out, enum answer which, const char *added, struct error *err);
 

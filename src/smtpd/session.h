@@ -77,7 +77,6 @@ void session_stop(struct session *s);         /* 421, now or after the answer th
 
 /* transaction.c */
 struct transaction *transaction_new(struct session *s);
-void transaction_free(struct transaction *t); /* takes NULL */
 void transaction_reset(struct session *s);
 /* One piece of content. Keeps it, or notes why the message is refused. */
 void transaction_take(struct session *s, struct slice content);

@@ -20,19 +20,14 @@ transaction_new(struct session *s)
 }
 
 void
-transaction_free(struct transaction *t)
+transaction_reset(struct session *s)
 {
+	struct transaction *t = s->transaction;
 	if (t == NULL)
 		return;
 	buffer_finish(&t->recipients);
 	spool_finish(&t->spool);
 	free(t);
-}
-
-void
-transaction_reset(struct session *s)
-{
-	transaction_free(s->transaction);
 	s->transaction = NULL;
 }
 

@@ -293,12 +293,6 @@ statement_bytes(const struct statement *s, int column)
 	return slice_of(bytes == NULL ? "" : bytes, (size_t)sqlite3_column_bytes(s->handle, column));
 }
 
-bool
-statement_is_null(const struct statement *s, int column)
-{
-	return sqlite3_column_type(s->handle, column) == SQLITE_NULL;
-}
-
 void
 statement_reset(struct statement *s)
 {
