@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """One installation and one private tor network for the run; one pair of nodes that most tests share."""
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from harness.tornet import TorNetwork  # noqa: E402
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
     config.addinivalue_line('markers', 'sanitized: also run against the build with ASan and UBSan')
 
 
