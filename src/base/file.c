@@ -171,17 +171,20 @@ file_sealed_memory(const void *bytes, size_t len, int *out_fd, struct error *err
 	int fd = memfd_create("body", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot make a memory file");
-	if (file_write_all(fd, bytes, len, err) != 0)
-		goto fail;
-	if (fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
-		error_set_errno(err, errno, "cannot seal a memory file");
-		goto fail;
+	if (file_write_all(fd, bytes, len, err) != 0 || file_seal(fd, err) != 0) {
+		file_close(&fd);
+		return -1;
 	}
 	*out_fd = fd;
 	return 0;
-fail:
-	file_close(&fd);
-	return -1;
+}
+
+int
+file_seal(int fd, struct error *err)
+{
+	if (fcntl(fd, F_ADD_SEALS, SEALS) != 0)
+		return error_set_errno(err, errno, "cannot seal a memory file");
+	return 0;
 }
 
 int

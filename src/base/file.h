@@ -33,6 +33,9 @@ int file_remove_tree(int dir_fd, const char *name, struct error *err);
 /* A memfd holding the bytes, sealed against every change (F_SEAL_SEAL|SHRINK|GROW|WRITE). */
 int file_sealed_memory(const void *bytes, size_t len, int *out_fd, struct error *err);
 
+/* Seals a memfd like that; it was made with MFD_ALLOW_SEALING. */
+int file_seal(int fd, struct error *err);
+
 /* Checks that fd is a memfd sealed like that and tells its size, at most max_bytes. */
 int file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *err);
 

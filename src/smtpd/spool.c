@@ -2,7 +2,6 @@
 #include "smtpd/spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/file.h"
@@ -51,10 +50,7 @@ spool_seal(struct spool *spool, struct slice *bytes, int *fd, struct error *err)
 {
 	*bytes = slice_of(buffer_bytes(&spool->memory), buffer_len(&spool->memory));
 	*fd = spool->fd;
-	if (spool->fd >= 0 &&
-	    fcntl(spool->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
-		return error_set_errno(err, errno, "cannot seal a message");
-	return 0;
+	return spool->fd >= 0 ? file_seal(spool->fd, err) : 0;
 }
 
 void
