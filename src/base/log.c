@@ -15,6 +15,7 @@ log_init(const char *name, enum log_level level)
 {
 	snprintf(who, sizeof who, "%s", name);
 	most = level;
+	tzset(); /* else gmtime_r() opens the time zone's file at the first line, when roles open nothing any more */
 }
 
 /* One event, one line, and nothing that a terminal obeys, whatever a peer put into it: no C0 or C1 control, also not in
@@ -35,7 +36,7 @@ make_harmless(unsigned char *line, size_t len)
 void
 log_line(enum log_level level, const char *format, ...)
 {
-	static const char *const words[] = { "error", "warn", "info", "debug" };
+	static const char *const words[] = { "error", "warn", "info" };
 	if (level > most)
 		return;
 	char line[1024];

@@ -9,10 +9,9 @@ enum log_level {
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARN,
 	LOG_LEVEL_INFO,
-	LOG_LEVEL_DEBUG,
 };
 
-/* who stands before each line, e.g. "mail@work". Copied (at most 63 bytes). */
+/* Comes first. who stands before each line, e.g. "mail". Copied (at most 63 bytes). */
 void log_init(const char *who, enum log_level most);
 
 __attribute__((format(printf, 2, 3)))
@@ -21,4 +20,3 @@ void log_line(enum log_level level, const char *format, ...);
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
