@@ -156,7 +156,6 @@ int parent_identity_password(const struct parent_identity *identity, char out[PA
 struct parent_tor {
 	struct process program;
 	struct role_process role;
-	int control_fd;  /* while both are being started */
 	uint8_t bootstrap_percent;
 	char version[64 + 1], phase[128 + 1];
 };
