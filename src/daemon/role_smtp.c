@@ -14,6 +14,11 @@
 #include "base/log.h"
 
 #define PEM_MAX_BYTES 65536
+/* Sessions of a server must leave room: a descriptor that mail or tor hands over and that finds none is lost, and the channel
+ * with it. A session has its socket and perhaps a large message. */
+#define DESCRIPTORS_KEPT 128
+#define DESCRIPTORS_OF_SESSION 2
+#define LISTENERS_MOST 3
 
 struct role_smtp role_smtp;
 
@@ -41,13 +46,23 @@ kind_of(enum ipc_listener listener)
 	}
 }
 
+static unsigned
+sessions_max(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= DESCRIPTORS_KEPT)
+		return 1;
+	rlim_t most = (limit.rlim_cur - DESCRIPTORS_KEPT) / (DESCRIPTORS_OF_SESSION * LISTENERS_MOST);
+	return most < SMTPD_SESSIONS_MAX ? (unsigned)most + 1 : SMTPD_SESSIONS_MAX;
+}
+
 static void
 listen_on(enum ipc_listener listener)
 {
 	struct smtpd_config config = { .kind = kind_of(listener), .message_max_bytes = role_smtp.message_max_bytes,
 		.require_tls = role_smtp.require_tls && listener == LISTENER_SMTP,
 		.allow_plain_auth = listener == LISTENER_SUBMISSION, /* the parent listens on loopback only */
-		.tls = role_smtp.server_tls, .sessions_max = SMTPD_SESSIONS_MAX };
+		.tls = role_smtp.server_tls, .sessions_max = sessions_max() };
 	snprintf(config.hostname, sizeof config.hostname, "%s", role_smtp.hostname);
 	smtpd_listen(role_smtp.server, early.listeners[listener], &config);
 	early.listeners[listener] = -1;

@@ -38,7 +38,7 @@ door_open(struct door *door)
 	door->listening_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(door->listening_fd, (struct sockaddr *)&door->address, sizeof(sa_family_t)), 0);
 	assert_int_equal(getsockname(door->listening_fd, (struct sockaddr *)&door->address, &door->address_len), 0);
-	assert_int_equal(listen(door->listening_fd, 10), 0);
+	assert_int_equal(listen(door->listening_fd, 512), 0);
 }
 
 static int
@@ -278,21 +278,27 @@ struct smtp {
 	int mail, tor;
 };
 
+static void
+start_smtp_limited(struct smtp *smtp, rlim_t descriptors_max)
+{
+	struct ipc_message config = { .type = IPC_TYPE_SMTP_CONFIG, .fd = -1, .smtp_config = { .onion = ONION,
+		.local_part = "alice", .message_max_bytes = MESSAGE_MAX, .require_tls = 1 } };
+	test_role_start_limited(&smtp->role, program, "smtp", descriptors_max);
+	send_file(&smtp->role, IPC_TYPE_TLS_KEY, test_key_pem);
+	send_file(&smtp->role, IPC_TYPE_TLS_CERTIFICATE, test_certificate_pem);
+	send_listener(&smtp->role, LISTENER_SMTP, &smtp->port_25);
+	test_role_send(smtp->role.parent, &config);
+	send_listener(&smtp->role, LISTENER_SMTORP, &smtp->port_465);
+	/* Peers come last, as from the parent: they speak on channels of their own, which may be read first. */
+	smtp->mail = test_role_give_peer(&smtp->role, ROLE_MAIL, "");
+	smtp->tor = test_role_give_peer(&smtp->role, ROLE_TOR, "");
+}
+
 static int
 start_smtp(void **state)
 {
 	static struct smtp smtp;
-	struct ipc_message config = { .type = IPC_TYPE_SMTP_CONFIG, .fd = -1, .smtp_config = { .onion = ONION,
-		.local_part = "alice", .message_max_bytes = MESSAGE_MAX, .require_tls = 1 } };
-	test_role_start(&smtp.role, program, "smtp");
-	send_file(&smtp.role, IPC_TYPE_TLS_KEY, test_key_pem);
-	send_file(&smtp.role, IPC_TYPE_TLS_CERTIFICATE, test_certificate_pem);
-	send_listener(&smtp.role, LISTENER_SMTP, &smtp.port_25);
-	test_role_send(smtp.role.parent, &config);
-	send_listener(&smtp.role, LISTENER_SMTORP, &smtp.port_465);
-	/* Peers come last, as from the parent: they speak on channels of their own, which may be read first. */
-	smtp.mail = test_role_give_peer(&smtp.role, ROLE_MAIL, "");
-	smtp.tor = test_role_give_peer(&smtp.role, ROLE_TOR, "");
+	start_smtp_limited(&smtp, 0);
 	*state = &smtp;
 	return 0;
 }
@@ -442,6 +448,35 @@ gives_sessions_up_when_mail_is_gone(void **state)
 	quit(smtp, 30);
 }
 
+/* A descriptor that finds no room is lost with its message, and the channel with it: strangers must leave room. */
+static void
+strangers_leave_room_for_descriptors(void **state)
+{
+	(void)state;
+	static struct smtp smtp;
+	int fds[300], count = sizeof fds / sizeof fds[0];
+	start_smtp_limited(&smtp, 256);
+	char byte;
+	for (int i = 0; i < count; i++)
+		fds[i] = door_connect(&smtp.port_25);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(recv(fds[i], &byte, 1, 0), 1); /* all are answered, the last ones with 421 */
+	order(&smtp, 40, SESSION_SMTORP);
+	int ends[2];
+	test_role_pair(SOCK_STREAM, ends);
+	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = ends[1], .connected.session_id = 40 };
+	test_role_send(smtp.tor, &m);
+	close(ends[1]);
+	assert_int_equal(recv(ends[0], &byte, 1, 0), 1); /* TLS begins */
+	close(ends[0]);
+	expect_end(&smtp, 40, SESSION_END_LOST);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	stop(&smtp.role);
+	close(smtp.mail);
+	close(smtp.tor);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -455,6 +490,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(delivers_on_both_ports_whichever_half_comes_first, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),
+		cmocka_unit_test(strangers_leave_room_for_descriptors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,9 +92,9 @@ test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
 	return m;
 }
 
-/* argument may be NULL. */
+/* argument may be NULL. descriptors_max: the role's limit; 0: ours. */
 static void
-test_role_start(struct test_role *role, const char *program, const char *argument)
+test_role_start_limited(struct test_role *role, const char *program, const char *argument, rlim_t descriptors_max)
 {
 	int fds[2];
 	test_role_pair(SOCK_SEQPACKET, fds);
@@ -103,12 +104,21 @@ test_role_start(struct test_role *role, const char *program, const char *argumen
 			fcntl(ROLE_PARENT_FD, F_SETFD, 0);
 		else
 			dup2(fds[1], ROLE_PARENT_FD);
+		const struct rlimit limit = { descriptors_max, descriptors_max };
+		if (descriptors_max > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(126);
 		execl(program, program, argument, (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);
 	role->parent = fds[0];
 	test_role_next(role, role->parent, IPC_TYPE_READY);
+}
+
+static void
+test_role_start(struct test_role *role, const char *program, const char *argument)
+{
+	test_role_start_limited(role, program, argument, 0);
 }
 
 /* Hands a peer over; returns our end. */
