@@ -22,6 +22,8 @@ on_end(void *context, const struct error *err)
 {
 	if (err->code != ERROR_CLOSED)
 		log_error("%s", err->text);
+	if (err->code == ERROR_BUSY)
+		role_quit(1); /* see channel.h */
 	role_intake_disconnect(context);
 }
 

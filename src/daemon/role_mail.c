@@ -223,6 +223,8 @@ on_end(void *context, const struct error *err)
 {
 	log_info("%s", err->text);
 	lose(context);
+	if (err->code == ERROR_BUSY)
+		role_quit(1); /* see channel.h */
 }
 
 static void

@@ -306,6 +306,8 @@ on_tor_end(void *context, const struct error *err)
 	(void)context;
 	if (err->code != ERROR_CLOSED)
 		log_error("%s", err->text);
+	if (err->code == ERROR_BUSY)
+		role_quit(1); /* see channel.h */
 	channel_free(self.tor);
 	self.tor = NULL;
 }

@@ -477,6 +477,23 @@ strangers_leave_room_for_descriptors(void **state)
 	close(smtp.tor);
 }
 
+/* What then happens nevertheless: the parent starts the role again, with new channels. */
+static void
+ends_when_a_descriptor_was_lost(void **state)
+{
+	(void)state;
+	static struct smtp smtp;
+	const struct rlimit none = { 3, 3 };
+	start_smtp_limited(&smtp, 0);
+	order(&smtp, 41, SESSION_SMTP);
+	quit(&smtp, 41); /* now it is past its beginning */
+	assert_int_equal(prlimit(smtp.role.pid, RLIMIT_NOFILE, &none, NULL), 0);
+	connect_to(&smtp, 42, &smtp.port_25);
+	assert_int_equal(test_role_wait(&smtp.role), 1);
+	close(smtp.mail);
+	close(smtp.tor);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -491,6 +508,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),
 		cmocka_unit_test(strangers_leave_room_for_descriptors),
+		cmocka_unit_test(ends_when_a_descriptor_was_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,9 @@ receive(struct channel *c, unsigned char *bytes, size_t *len, int *fd, struct er
 	}
 	if (n == 0 && descriptors == 0)
 		return error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
+	if (descriptors == 0 && (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC)
+		return error_set(err, ERROR_BUSY, "no room for a descriptor that %s sent: it is lost, and its message",
+		    ipc_role_name(c->peer));
 	if (descriptors > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		file_close(fd);
 		return error_set(err, ERROR_PROTOCOL, "%s sent an oversized message", ipc_role_name(c->peer));

@@ -19,8 +19,9 @@ struct channel_events {
 	/* Byte fields of m are borrowed until the callback returns; see struct ipc_message for m->fd. The
 	 * callback may free the channel. */
 	void (*on_message)(void *context, struct ipc_message *m);
-	/* The other role is gone (ERROR_CLOSED) or broke the rules (ERROR_PROTOCOL). Fires once; free the
-	 * channel here or later. */
+	/* The other role is gone (ERROR_CLOSED) or broke the rules (ERROR_PROTOCOL). Or this process had no room for a
+	 * descriptor that came (ERROR_BUSY): nobody but us knows that the channel is lost, and only the parent makes
+	 * another, when we end and are started again. Fires once; free the channel here or later. */
 	void (*on_end)(void *context, const struct error *err);
 };
 
