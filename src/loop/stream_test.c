@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "loop/stream_bench.h"
+#include "loop/test_stream.h"
 
 /* ---- plain */
 

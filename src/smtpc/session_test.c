@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "smtpc/session_bench.h"
+#include "smtpc/test_session.h"
 
 /* ---- the opening */
 
