@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A small client for tor's control port (control-spec), enough for the test network and for tests.
 
     with Control.open(path) as tor:

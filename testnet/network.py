@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A private tor network on loopback: its files, its start and its end. README.md explains how it boots."""
 
 import concurrent.futures

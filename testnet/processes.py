@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Processes that outlive their starter and are found again by pid and start time, so no recycled pid is ever taken
 for one of them."""
 

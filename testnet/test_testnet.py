@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The private tor network with real tors: /usr/bin/python3 -m pytest testnet"""
 
 import contextlib
