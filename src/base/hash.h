@@ -13,8 +13,8 @@ struct hash {
 	_Alignas(64) unsigned char state[384];
 };
 
-/* key may be NULL with key_len 0 (at most HASH_KEY_MAX_BYTES). out_len (16 to HASH_MAX_BYTES) is part of what is hashed: the same must be
- * given to hash_final(). */
+/* key has at most HASH_KEY_MAX_BYTES, and may be NULL with key_len 0. out_len (16 to HASH_MAX_BYTES) is part of what is
+ * hashed: the same must be given to hash_final(). */
 void hash_init(struct hash *hash, size_t out_len, const void *key, size_t key_len);
 void hash_update(struct hash *hash, const void *bytes, size_t len);
 void hash_final(struct hash *hash, unsigned char *out, size_t out_len);

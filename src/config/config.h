@@ -27,7 +27,8 @@ struct config {
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
 	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
-	uint32_t retry_first_s, retry_most_s, expire_s;               /* queue.retry-first = 30s, queue.retry-most = 4h, queue.expire = 7d */
+	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */
+	uint32_t expire_s;                                            /* queue.expire = 7d */
 };
 
 void config_defaults(struct config *config);
