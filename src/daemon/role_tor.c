@@ -90,11 +90,11 @@ take_status(struct slice words)
 }
 
 static void
-on_event(void *context, const struct reply *event)
+on_event(void *context, const struct control_reply *event)
 {
 	(void)context;
-	struct slice words = reply_text(event, 0), rest = words, kind;
-	if (!reply_next_word(&rest, &kind))
+	struct slice words = control_reply_text(event, 0), rest = words, kind;
+	if (!control_reply_next_word(&rest, &kind))
 		return;
 	if (slice_is(kind, "STATUS_CLIENT") || slice_is(kind, "STATUS_GENERAL"))
 		take_status(rest);
@@ -111,12 +111,12 @@ on_control_end(void *context, const struct error *err)
 }
 
 static void
-on_info(void *context, const struct reply *answer)
+on_info(void *context, const struct control_reply *answer)
 {
 	(void)context;
 	struct slice version, phase;
 	struct error err = { 0 };
-	if (answer->code != 250 || !reply_value(answer, "version", &version))
+	if (answer->code != 250 || !control_reply_value(answer, "version", &version))
 		version = slice_of_string("");
 	if (status_set_version(&self.status, version, &err) != 0) {
 		log_error("%s", err.text);
@@ -127,18 +127,18 @@ on_info(void *context, const struct reply *answer)
 	}
 	log_info("tor %s", self.status.version);
 	self.version_is_known = true;
-	if (reply_value(answer, "status/bootstrap-phase", &phase))
+	if (control_reply_value(answer, "status/bootstrap-phase", &phase))
 		status_take(&self.status, phase);
 	tell_status();
 	timer_start(self.heartbeat, HEARTBEAT_MS);
 }
 
 static void
-on_phase(void *context, const struct reply *answer)
+on_phase(void *context, const struct control_reply *answer)
 {
 	(void)context;
 	struct slice phase;
-	if (reply_value(answer, "status/bootstrap-phase", &phase))
+	if (control_reply_value(answer, "status/bootstrap-phase", &phase))
 		take_status(phase);
 	timer_start(self.heartbeat, HEARTBEAT_MS);
 }
@@ -151,10 +151,10 @@ on_heartbeat(void *context)
 }
 
 static void
-on_subscribed(void *context, const struct reply *answer)
+on_subscribed(void *context, const struct control_reply *answer)
 {
 	(void)context;
-	struct slice why = reply_text(answer, 0);
+	struct slice why = control_reply_text(answer, 0);
 	if (answer->code == 250)
 		return;
 	log_error("tor does not tell its events (%u %.*s), so this role ends", answer->code, (int)why.len,

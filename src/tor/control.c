@@ -32,7 +32,7 @@ struct control {
 	struct watch *readable, *writable;
 	struct timer *answer_timer;
 	struct buffer input;
-	struct reply reply;
+	struct control_reply reply;
 	struct command *first, **last;   /* in the order of their answers */
 	struct command *unsent;          /* the first that is not sent as a whole */
 	size_t count;
@@ -92,7 +92,7 @@ on_answer_timer(void *context)
 static int
 handle(struct control *t, struct error *err)
 {
-	if (reply_is_event(&t->reply)) {
+	if (control_reply_is_event(&t->reply)) {
 		t->events->on_event(t->context, &t->reply);
 		return 0;
 	}
@@ -135,7 +135,7 @@ on_readable(void *context)
 		got = read_some(t, &err);
 		bool complete = true;
 		while (got >= 0 && complete && !t->ended) {
-			if (reply_take(&t->reply, &t->input, &complete, &err) != 0 || (complete && handle(t, &err) != 0))
+			if (control_reply_take(&t->reply, &t->input, &complete, &err) != 0 || (complete && handle(t, &err) != 0))
 				got = -1;
 		}
 	}
@@ -172,8 +172,8 @@ control_new(struct loop *loop, int fd, int64_t timeout_ms, const struct control_
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	*t = (struct control){ .fd = fd, .timeout_ms = timeout_ms, .events = events, .context = context };
 	t->last = &t->first;
-	buffer_init(&t->input, REPLY_LINE_MAX_BYTES + 2 + READ_BYTES);
-	reply_init(&t->reply);
+	buffer_init(&t->input, CONTROL_REPLY_LINE_MAX_BYTES + 2 + READ_BYTES);
+	control_reply_init(&t->reply);
 	t->readable = watch_new(loop, fd, WATCH_READ, on_readable, t);
 	t->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, t);
 	t->answer_timer = timer_new(loop, on_answer_timer, t);
@@ -195,7 +195,7 @@ control_free(struct control *t)
 	watch_free(t->writable);
 	timer_free(t->answer_timer);
 	buffer_finish(&t->input);
-	reply_finish(&t->reply);
+	control_reply_finish(&t->reply);
 	file_close(&t->fd);
 	free(t);
 }

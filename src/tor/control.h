@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "loop/loop.h"
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
 #define CONTROL_TIMEOUT_MS 60000
 #define CONTROL_QUEUE_MAX 1024      /* commands without an answer yet */
@@ -23,14 +23,14 @@ struct control;
 
 struct control_events {
 	/* An event (650). Borrowed until the callback returns. */
-	void (*on_event)(void *context, const struct reply *event);
+	void (*on_event)(void *context, const struct control_reply *event);
 	/* The connection ended: tor is gone (ERROR_CLOSED), broke the protocol or hangs (ERROR_TIMEOUT). Fires once, after
 	 * which no callback of any command fires any more. Free it here or later. */
 	void (*on_end)(void *context, const struct error *err);
 };
 
 /* The answer to a command, borrowed until the callback returns. May send further commands. */
-typedef void control_callback(void *context, const struct reply *answer);
+typedef void control_callback(void *context, const struct control_reply *answer);
 
 /* Takes over fd. timeout_ms: for each answer. events is borrowed. */
 struct control *control_new(struct loop *loop, int fd, int64_t timeout_ms, const struct control_events *events,

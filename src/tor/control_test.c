@@ -25,15 +25,15 @@ static enum error_code end_code;
 static unsigned ends;
 
 static void
-note(const char *who, const struct reply *r)
+note(const char *who, const struct control_reply *r)
 {
-	struct slice text = reply_text(r, 0);
+	struct slice text = control_reply_text(r, 0);
 	size_t used = strlen(told);
 	snprintf(told + used, sizeof told - used, "%s %u %.*s\n", who, r->code, (int)text.len, (const char *)text.data);
 }
 
 static void
-on_event(void *context, const struct reply *event)
+on_event(void *context, const struct control_reply *event)
 {
 	(void)context;
 	note("event", event);
@@ -56,20 +56,20 @@ on_deadline(void *context)
 }
 
 static void
-on_answer(void *context, const struct reply *answer)
+on_answer(void *context, const struct control_reply *answer)
 {
 	note(context, answer);
 }
 
 static void
-on_last_answer(void *context, const struct reply *answer)
+on_last_answer(void *context, const struct control_reply *answer)
 {
 	note(context, answer);
 	loop_stop(loop);
 }
 
 static void
-on_answer_that_asks(void *context, const struct reply *answer)
+on_answer_that_asks(void *context, const struct control_reply *answer)
 {
 	note(context, answer);
 	static char again[] = "again";

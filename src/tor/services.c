@@ -131,11 +131,11 @@ unlink_and_release(struct service *s)
 }
 
 static void
-on_added(void *context, const struct reply *answer)
+on_added(void *context, const struct control_reply *answer)
 {
 	struct service *s = context;
 	char text[DETAIL_MAX + 1];
-	struct slice why = reply_text(answer, 0);
+	struct slice why = control_reply_text(answer, 0);
 	s->answers_out--;
 	/* 512 and 513: an argument that this tor does not know */
 	if ((answer->code == 512 || answer->code == 513) && s->add_without_pow != NULL && !s->removed) {
@@ -243,7 +243,7 @@ services_add(struct services *services, const char *identity, const struct onion
 }
 
 static void
-on_deleted(void *context, const struct reply *answer)
+on_deleted(void *context, const struct control_reply *answer)
 {
 	(void)answer; /* 552: it was not there, because it could not be added */
 	struct service *s = context;

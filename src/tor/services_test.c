@@ -31,10 +31,10 @@ static unsigned last_uploaded;
 static char last_detail[256];
 
 static void
-on_event(void *context, const struct reply *event)
+on_event(void *context, const struct control_reply *event)
 {
 	(void)context;
-	services_take_event(services, reply_text(event, 0), 0);
+	services_take_event(services, control_reply_text(event, 0), 0);
 }
 
 static void

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
 /* "0.4.9.11 (git-...)" and "0.5.0.1-alpha" as four numbers. */
 static bool
@@ -65,14 +65,14 @@ static bool
 take_bootstrap(struct status *status, struct slice words)
 {
 	char progress[8], summary[96], warning[96], phase[256];
-	if (!reply_keyword(words, "PROGRESS", progress, sizeof progress))
+	if (!control_reply_keyword(words, "PROGRESS", progress, sizeof progress))
 		return false;
 	unsigned long percent = strtoul(progress, NULL, 10);
 	if (percent > 100)
 		percent = 100;
-	if (!reply_keyword(words, "SUMMARY", summary, sizeof summary))
+	if (!control_reply_keyword(words, "SUMMARY", summary, sizeof summary))
 		summary[0] = '\0';
-	if (reply_keyword(words, "WARNING", warning, sizeof warning))
+	if (control_reply_keyword(words, "WARNING", warning, sizeof warning))
 		snprintf(phase, sizeof phase, "%s: %s", summary, warning);
 	else
 		snprintf(phase, sizeof phase, "%s", summary);
@@ -85,7 +85,7 @@ static bool
 take_clock_skew(struct status *status, struct slice words)
 {
 	char skew[24], phase[256];
-	if (!reply_keyword(words, "SKEW", skew, sizeof skew))
+	if (!control_reply_keyword(words, "SKEW", skew, sizeof skew))
 		return false;
 	long long seconds = strtoll(skew, NULL, 10);
 	bool ahead = seconds > 0;
@@ -99,7 +99,7 @@ bool
 status_take(struct status *status, struct slice words)
 {
 	struct slice severity, what;
-	if (!reply_next_word(&words, &severity) || !reply_next_word(&words, &what))
+	if (!control_reply_next_word(&words, &severity) || !control_reply_next_word(&words, &what))
 		return false;
 	if (slice_is(what, "BOOTSTRAP"))
 		return take_bootstrap(status, words);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "onionkey/onionkey.h"
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
 static int
 hex_digit(unsigned char c)
@@ -38,16 +38,16 @@ static bool
 is_about_a_fetch(struct slice rest)
 {
 	struct slice word;
-	return reply_next_word(&rest, &word) && memchr(word.data, '=', word.len) == NULL;
+	return control_reply_next_word(&rest, &word) && memchr(word.data, '=', word.len) == NULL;
 }
 
 bool
 upload_parse(struct slice words, struct upload_event *out)
 {
 	struct slice word, action, directory;
-	if (!reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") || !reply_next_word(&words, &action) ||
-	    !reply_next_word(&words, &out->onion) || !reply_next_word(&words, &word) ||
-	    !reply_next_word(&words, &directory))
+	if (!control_reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") ||
+	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &out->onion) || !control_reply_next_word(&words, &word) ||
+	    !control_reply_next_word(&words, &directory))
 		return false;
 	if (out->onion.len != ONIONKEY_NAME_LEN || !read_fingerprint(directory, out->directory))
 		return false;

@@ -3,23 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Writes all that the replies say into trace. */
 static void
-note(const struct reply *r, struct buffer *trace)
+note(const struct control_reply *r, struct buffer *trace)
 {
 	char out[32];
 	buffer_printf(trace, NULL, "%u\n", r->code);
 	for (unsigned i = 0; i < r->line_count; i++) {
-		struct slice text = reply_text(r, i), data = reply_data(r, i), word;
+		struct slice text = control_reply_text(r, i), data = control_reply_data(r, i), word;
 		buffer_append(trace, text.data, text.len, NULL);
 		buffer_append(trace, data.data, data.len, NULL);
-		if (reply_keyword(text, "A", out, sizeof out))
+		if (control_reply_keyword(text, "A", out, sizeof out))
 			buffer_append_string(trace, out, NULL);
-		while (reply_next_word(&text, &word))
+		while (control_reply_next_word(&text, &word))
 			if (word.len == 0)
 				abort();
 	}
@@ -28,10 +28,10 @@ note(const struct reply *r, struct buffer *trace)
 static int
 run(const uint8_t *data, size_t size, size_t piece, struct buffer *trace)
 {
-	struct reply reply;
+	struct control_reply reply;
 	struct buffer input;
 	int result = 0;
-	reply_init(&reply);
+	control_reply_init(&reply);
 	buffer_init(&input, 1 << 20);
 	while (result == 0 && size > 0) {
 		size_t len = size < piece ? size : piece;
@@ -41,12 +41,12 @@ run(const uint8_t *data, size_t size, size_t piece, struct buffer *trace)
 		data += len;
 		size -= len;
 		while (result == 0 && complete) {
-			result = reply_take(&reply, &input, &complete, NULL);
+			result = control_reply_take(&reply, &input, &complete, NULL);
 			if (result == 0 && complete)
 				note(&reply, trace);
 		}
 	}
-	reply_finish(&reply);
+	control_reply_finish(&reply);
 	buffer_finish(&input);
 	return result;
 }

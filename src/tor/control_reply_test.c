@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
-static struct reply reply;
+static struct control_reply reply;
 static struct buffer input;
 
 static int
 set_up(void **state)
 {
 	(void)state;
-	reply_init(&reply);
-	buffer_init(&input, 2 * REPLY_MAX_BYTES);
+	control_reply_init(&reply);
+	buffer_init(&input, 2 * CONTROL_REPLY_MAX_BYTES);
 	return 0;
 }
 
@@ -26,7 +26,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	reply_finish(&reply);
+	control_reply_finish(&reply);
 	buffer_finish(&input);
 	return 0;
 }
@@ -41,7 +41,7 @@ static bool
 take(void)
 {
 	bool complete;
-	assert_int_equal(reply_take(&reply, &input, &complete, NULL), 0);
+	assert_int_equal(control_reply_take(&reply, &input, &complete, NULL), 0);
 	return complete;
 }
 
@@ -65,19 +65,19 @@ check_several(void (*feed_until_complete)(void))
 	feed_until_complete();
 	assert_int_equal(reply.code, 250);
 	assert_int_equal(reply.line_count, 3);
-	assert_slice(reply_text(&reply, 0), "version=0.4.9.11");
-	assert_int_equal(reply_data(&reply, 0).len, 0);
-	assert_slice(reply_text(&reply, 1), "data=");
-	assert_slice(reply_data(&reply, 1), "first\n.dot\n");
-	assert_slice(reply_text(&reply, 2), "OK");
+	assert_slice(control_reply_text(&reply, 0), "version=0.4.9.11");
+	assert_int_equal(control_reply_data(&reply, 0).len, 0);
+	assert_slice(control_reply_text(&reply, 1), "data=");
+	assert_slice(control_reply_data(&reply, 1), "first\n.dot\n");
+	assert_slice(control_reply_text(&reply, 2), "OK");
 	struct slice value;
-	assert_true(reply_value(&reply, "version", &value));
+	assert_true(control_reply_value(&reply, "version", &value));
 	assert_slice(value, "0.4.9.11");
-	assert_false(reply_value(&reply, "versio", &value));
-	assert_false(reply_is_event(&reply));
+	assert_false(control_reply_value(&reply, "versio", &value));
+	assert_false(control_reply_is_event(&reply));
 	feed_until_complete();
-	assert_true(reply_is_event(&reply));
-	assert_slice(reply_text(&reply, 0), "HS_DESC UPLOADED abc UNKNOWN $AB~relay");
+	assert_true(control_reply_is_event(&reply));
+	assert_slice(control_reply_text(&reply, 0), "HS_DESC UPLOADED abc UNKNOWN $AB~relay");
 	feed_until_complete();
 	assert_int_equal(reply.code, 552);
 }
@@ -134,13 +134,13 @@ what_is_not_the_protocol_is_an_error(void **state)
 		bool complete;
 		set_up(NULL);
 		put(bad[i], strlen(bad[i]));
-		assert_int_equal(reply_take(&reply, &input, &complete, &err), -1);
+		assert_int_equal(control_reply_take(&reply, &input, &complete, &err), -1);
 		assert_int_equal(err.code, ERROR_PROTOCOL);
 		tear_down(NULL);
 	}
 	bool complete;
 	put("250 a\0b\r\n", 9);
-	assert_int_equal(reply_take(&reply, &input, &complete, NULL), -1);
+	assert_int_equal(control_reply_take(&reply, &input, &complete, NULL), -1);
 }
 
 static void
@@ -149,19 +149,19 @@ a_line_has_a_maximum(void **state)
 	(void)state;
 	struct error err = { 0 };
 	bool complete;
-	char *line = malloc(REPLY_LINE_MAX_BYTES + 3);
-	memset(line, 'x', REPLY_LINE_MAX_BYTES + 3);
+	char *line = malloc(CONTROL_REPLY_LINE_MAX_BYTES + 3);
+	memset(line, 'x', CONTROL_REPLY_LINE_MAX_BYTES + 3);
 	memcpy(line, "250 ", 4);
-	put(line, REPLY_LINE_MAX_BYTES);
+	put(line, CONTROL_REPLY_LINE_MAX_BYTES);
 	assert_false(take());
 	put("\r", 1);
 	assert_false(take());
 	put("\n", 1);
 	assert_true(take());
-	put(line, REPLY_LINE_MAX_BYTES + 1);
+	put(line, CONTROL_REPLY_LINE_MAX_BYTES + 1);
 	assert_false(take());
 	put("\r\n", 2);
-	assert_int_equal(reply_take(&reply, &input, &complete, &err), -1);
+	assert_int_equal(control_reply_take(&reply, &input, &complete, &err), -1);
 	assert_int_equal(err.code, ERROR_TOO_LARGE);
 	free(line);
 }
@@ -172,19 +172,19 @@ a_reply_has_a_maximum_of_lines_and_bytes(void **state)
 	(void)state;
 	struct error err = { 0 };
 	bool complete;
-	for (int i = 0; i < REPLY_LINES_MAX; i++)
+	for (int i = 0; i < CONTROL_REPLY_LINES_MAX; i++)
 		put("250-x\r\n", 7);
 	assert_false(take());
 	put("250 x\r\n", 7);
-	assert_int_equal(reply_take(&reply, &input, &complete, &err), -1);
+	assert_int_equal(control_reply_take(&reply, &input, &complete, &err), -1);
 	assert_int_equal(err.code, ERROR_TOO_LARGE);
 	tear_down(NULL);
 	set_up(NULL);
 	put("250+x\r\n", 7);
 	int result = 0, lines = 0;
-	while (result == 0 && lines++ < REPLY_MAX_BYTES) {
+	while (result == 0 && lines++ < CONTROL_REPLY_MAX_BYTES) {
 		put("data\r\n", 6);
-		result = reply_take(&reply, &input, &complete, &err);
+		result = control_reply_take(&reply, &input, &complete, &err);
 	}
 	assert_int_equal(result, -1);
 	assert_int_equal(err.code, ERROR_TOO_LARGE);
@@ -201,14 +201,14 @@ keywords_come_bare_or_quoted(void **state)
 		const char *key, *value;
 	} table[] = { { "PROGRESS", "75" }, { "TAG", "x" }, { "SUMMARY", "a \"b\" TAG=y" }, { "LAST", "1" } };
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-		assert_true(reply_keyword(text, table[i].key, out, sizeof out));
+		assert_true(control_reply_keyword(text, table[i].key, out, sizeof out));
 		assert_string_equal(out, table[i].value);
 	}
-	assert_false(reply_keyword(text, "NOTICE", out, sizeof out));
-	assert_false(reply_keyword(text, "RESS", out, sizeof out));
-	assert_true(reply_keyword(text, "SUMMARY", small, sizeof small));
+	assert_false(control_reply_keyword(text, "NOTICE", out, sizeof out));
+	assert_false(control_reply_keyword(text, "RESS", out, sizeof out));
+	assert_true(control_reply_keyword(text, "SUMMARY", small, sizeof small));
 	assert_string_equal(small, "a \"");
-	assert_true(reply_keyword(slice_of_string("A=\"open \\"), "A", out, sizeof out));
+	assert_true(control_reply_keyword(slice_of_string("A=\"open \\"), "A", out, sizeof out));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

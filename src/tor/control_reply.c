@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: ISC */
-#include "tor/reply.h"
+#include "tor/control_reply.h"
 
 #include <assert.h>
 #include <string.h>
 
 void
-reply_init(struct reply *r)
+control_reply_init(struct control_reply *r)
 {
-	*r = (struct reply){ .code = 0 };
-	buffer_init(&r->bytes, REPLY_MAX_BYTES);
+	*r = (struct control_reply){ .code = 0 };
+	buffer_init(&r->bytes, CONTROL_REPLY_MAX_BYTES);
 }
 
 void
-reply_finish(struct reply *r)
+control_reply_finish(struct control_reply *r)
 {
 	buffer_finish(&r->bytes);
-	reply_init(r);
+	control_reply_init(r);
 }
 
 static void
-begin(struct reply *r)
+begin(struct control_reply *r)
 {
 	buffer_consume(&r->bytes, buffer_len(&r->bytes));
 	r->code = 0;
@@ -28,17 +28,17 @@ begin(struct reply *r)
 }
 
 static int
-append(struct reply *r, struct slice text, struct error *err)
+append(struct control_reply *r, struct slice text, struct error *err)
 {
-	if (buffer_len(&r->bytes) + text.len > REPLY_MAX_BYTES)
-		return error_set(err, ERROR_TOO_LARGE, "tor sent a reply of more than %d bytes", REPLY_MAX_BYTES);
+	if (buffer_len(&r->bytes) + text.len > CONTROL_REPLY_MAX_BYTES)
+		return error_set(err, ERROR_TOO_LARGE, "tor sent a reply of more than %d bytes", CONTROL_REPLY_MAX_BYTES);
 	return buffer_append(&r->bytes, text.data, text.len, err);
 }
 
 static int
-take_data_line(struct reply *r, struct slice line, struct error *err)
+take_data_line(struct control_reply *r, struct slice line, struct error *err)
 {
-	struct reply_line *last = &r->lines[r->line_count - 1];
+	struct control_reply_line *last = &r->lines[r->line_count - 1];
 	if (slice_is(line, ".")) {
 		r->in_data = false;
 		return 0;
@@ -61,7 +61,7 @@ is_digit(unsigned char c)
 }
 
 static int
-take_line(struct reply *r, struct slice line, struct error *err)
+take_line(struct control_reply *r, struct slice line, struct error *err)
 {
 	if (r->in_data)
 		return take_data_line(r, line, err);
@@ -72,10 +72,10 @@ take_line(struct reply *r, struct slice line, struct error *err)
 	unsigned code = (unsigned)(p[0] - '0') * 100 + (unsigned)(p[1] - '0') * 10 + (unsigned)(p[2] - '0');
 	if (r->line_count > 0 && code != r->code)
 		return error_set(err, ERROR_PROTOCOL, "tor sent a reply with two codes");
-	if (r->line_count == REPLY_LINES_MAX)
-		return error_set(err, ERROR_TOO_LARGE, "tor sent a reply of more than %d lines", REPLY_LINES_MAX);
+	if (r->line_count == CONTROL_REPLY_LINES_MAX)
+		return error_set(err, ERROR_TOO_LARGE, "tor sent a reply of more than %d lines", CONTROL_REPLY_LINES_MAX);
 	r->code = code;
-	r->lines[r->line_count++] = (struct reply_line){ .text_at = buffer_len(&r->bytes), .text_len = line.len - 4 };
+	r->lines[r->line_count++] = (struct control_reply_line){ .text_at = buffer_len(&r->bytes), .text_len = line.len - 4 };
 	r->complete = p[3] == ' ';
 	r->in_data = p[3] == '+';
 	return append(r, slice_of(p + 4, line.len - 4), err);
@@ -87,14 +87,14 @@ find_line(struct buffer *input, struct slice *line, struct error *err)
 {
 	const unsigned char *bytes = buffer_bytes(input);
 	size_t len = buffer_len(input);
-	if (len > REPLY_LINE_MAX_BYTES + 2)
-		len = REPLY_LINE_MAX_BYTES + 2;
+	if (len > CONTROL_REPLY_LINE_MAX_BYTES + 2)
+		len = CONTROL_REPLY_LINE_MAX_BYTES + 2;
 	for (size_t i = 0; i < len; i++) {
 		if (bytes[i] == '\0' || bytes[i] == '\n')
 			return error_set(err, ERROR_PROTOCOL, "tor sent a malformed line on its control connection");
 		if (bytes[i] != '\r')
 			continue;
-		if (i + 1 == len && len < REPLY_LINE_MAX_BYTES + 2)
+		if (i + 1 == len && len < CONTROL_REPLY_LINE_MAX_BYTES + 2)
 			return 0;
 		if (i + 1 == len)
 			break;
@@ -103,13 +103,13 @@ find_line(struct buffer *input, struct slice *line, struct error *err)
 		*line = slice_of(bytes, i);
 		return 1;
 	}
-	if (len == REPLY_LINE_MAX_BYTES + 2)
-		return error_set(err, ERROR_TOO_LARGE, "tor sent a line of more than %d bytes", REPLY_LINE_MAX_BYTES);
+	if (len == CONTROL_REPLY_LINE_MAX_BYTES + 2)
+		return error_set(err, ERROR_TOO_LARGE, "tor sent a line of more than %d bytes", CONTROL_REPLY_LINE_MAX_BYTES);
 	return 0;
 }
 
 int
-reply_take(struct reply *r, struct buffer *input, bool *complete, struct error *err)
+control_reply_take(struct control_reply *r, struct buffer *input, bool *complete, struct error *err)
 {
 	if (r->complete)
 		begin(r);
@@ -128,31 +128,31 @@ reply_take(struct reply *r, struct buffer *input, bool *complete, struct error *
 }
 
 bool
-reply_is_event(const struct reply *r)
+control_reply_is_event(const struct control_reply *r)
 {
 	return r->code / 100 == 6;
 }
 
 struct slice
-reply_text(const struct reply *r, unsigned i)
+control_reply_text(const struct control_reply *r, unsigned i)
 {
 	assert(i < r->line_count);
 	return slice_of(buffer_bytes(&r->bytes) + r->lines[i].text_at, r->lines[i].text_len);
 }
 
 struct slice
-reply_data(const struct reply *r, unsigned i)
+control_reply_data(const struct control_reply *r, unsigned i)
 {
 	assert(i < r->line_count);
 	return slice_of(buffer_bytes(&r->bytes) + r->lines[i].data_at, r->lines[i].data_len);
 }
 
 bool
-reply_value(const struct reply *r, const char *key, struct slice *value)
+control_reply_value(const struct control_reply *r, const char *key, struct slice *value)
 {
 	size_t len = strlen(key);
 	for (unsigned i = 0; i < r->line_count; i++) {
-		struct slice text = reply_text(r, i);
+		struct slice text = control_reply_text(r, i);
 		if (text.len > len && memcmp(text.data, key, len) == 0 && text.data[len] == '=') {
 			*value = slice_of(text.data + len + 1, text.len - len - 1);
 			return true;
@@ -162,7 +162,7 @@ reply_value(const struct reply *r, const char *key, struct slice *value)
 }
 
 bool
-reply_next_word(struct slice *text, struct slice *word)
+control_reply_next_word(struct slice *text, struct slice *word)
 {
 	size_t start = 0;
 	while (start < text->len && text->data[start] == ' ')
@@ -196,11 +196,11 @@ unquote(struct slice value, char *out, size_t out_size)
 }
 
 bool
-reply_keyword(struct slice text, const char *key, char *out, size_t out_size)
+control_reply_keyword(struct slice text, const char *key, char *out, size_t out_size)
 {
 	size_t len = strlen(key);
 	struct slice word;
-	while (reply_next_word(&text, &word))
+	while (control_reply_next_word(&text, &word))
 		if (word.len > len && memcmp(word.data, key, len) == 0 && word.data[len] == '=') {
 			unquote(slice_of(word.data + len + 1, word.len - len - 1), out, out_size);
 			return true;
