@@ -2,36 +2,27 @@
 """SIGKILL between the 250 and the mailbox: nothing lost, nothing twice."""
 import os
 import signal
-import socket
-import ssl
 
 import pytest
 
 from harness.programs import swaks
+from harness.smtp import Session
 from harness.waiting import until
 
 
 def burst(bob, subject, count):
     """Sends `count` messages in one flight to the onion-side socket of port 465; returns the number acknowledged."""
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    plain = socket.socket(socket.AF_UNIX)
-    plain.settimeout(30)
-    plain.connect(bob.sockets['465'])
-    acknowledged = []
-    with context.wrap_socket(plain) as session:
-        replies = session.makefile('rb')
-        session.sendall(b'EHLO x.example\r\n')
+    acknowledged = 0
+    with Session(bob.sockets['465'], tls=True) as session:
+        session.say('EHLO x.example\r\n')
         for number in range(count):
             body = f'Subject: {subject} {number}\r\n\r\n{"x" * 2000}\r\n'
-            session.sendall((f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\n'
-                             f'BDAT {len(body)} LAST\r\n{body}').encode())
-        for line in replies:
+            session.say(f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\nBDAT {len(body)} LAST\r\n{body}')
+        for line in session.file:
             if line.startswith(b'250 2.0.0'):
-                acknowledged.append(len(acknowledged))
-                yield len(acknowledged)
-            if len(acknowledged) == count:
+                acknowledged += 1
+                yield acknowledged
+            if acknowledged == count:
                 return
 
 

@@ -5,6 +5,7 @@ import re
 import socket
 
 from harness.programs import run, swaks
+from harness.smtp import Session
 
 
 def test_what_arrives_names_no_machine_no_program_no_path(running, subject):
@@ -30,9 +31,8 @@ def test_what_mail_programs_add_about_the_machine_is_removed(running, subject):
         assert canary not in raw, canary
 
 
-def test_bounces_and_replies_tell_nothing_either(running):
+def test_replies_tell_nothing_either(running):
     """The raw bytes that leave the node's onion sockets: greeting and replies hold no name but the onion's."""
-    from test_receiving import Session
     with Session(running.bob.sockets['25']) as session:
         text = session.reply() + session.command('EHLO x') + session.command('HELP') + session.command('NOOP') + \
             session.command('VRFY root') + session.command('MAIL FROM:<x@example.net>') + session.command('QUIT')

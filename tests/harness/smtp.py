@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: ISC
+"""A raw SMTP client for the sockets that tor connects to."""
+import socket
+import ssl
+
+
+class Session:
+    """Says bytes, reads replies."""
+
+    def __init__(self, path, tls=False, alpn=None):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(path)
+        if tls:
+            self.start_tls(alpn)
+        self.file = self.sock.makefile('rb')
+
+    def start_tls(self, alpn=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if alpn:
+            context.set_alpn_protocols([alpn])
+        self.sock = context.wrap_socket(self.sock)
+        self.file = self.sock.makefile('rb')
+
+    def reply(self):
+        """The next reply as one text."""
+        lines = []
+        while True:
+            line = self.file.readline().decode()
+            lines.append(line.rstrip('\r\n'))
+            if len(line) < 4 or line[3] != '-':
+                return '\n'.join(lines)
+
+    def say(self, text):
+        self.sock.sendall(text.encode() if isinstance(text, str) else text)
+
+    def command(self, line):
+        self.say(line + '\r\n')
+        return self.reply()
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
