@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The onion side, ports 25 and 465, spoken to directly on the sockets that tor connects to."""
 import re
+import time
 
 import pytest
 
@@ -72,15 +73,30 @@ def test_data_and_bdat_reach_the_mailbox(bob, subject, port, alpn):
         assert b'\r\n.\r\nhello' in mailbox.raw(mailbox.wait_for(f'{subject} bdat'))
 
 
-def test_one_flight_without_waiting(bob, subject):
-    """What smtorp/1 promises: everything from EHLO to the last octet may come before the greeting is read."""
+def bring_in_one_flight(bob, subject):
     body = f'Subject: {subject}\r\n\r\nx\r\n'
     with Session(bob.sockets['465'], tls=True, alpn='smtorp/1') as session:
         session.say(f'EHLO a.example\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\n'
                     f'BDAT {len(body)} LAST\r\n{body}QUIT\r\n')
         assert [session.reply()[:3] for _ in range(6)] == ['220', '250', '250', '250', '250', '221']
+
+
+def test_one_flight_without_waiting(bob, subject):
+    """What smtorp/1 promises: everything from EHLO to the last octet may come before the greeting is read."""
+    bring_in_one_flight(bob, subject)
     with bob.mailbox() as mailbox:
         mailbox.wait_for(subject)
+
+
+def test_idle_shows_within_a_second_what_was_answered_250(bob, subject):
+    answered_s = []
+
+    def bring():
+        bring_in_one_flight(bob, subject)
+        answered_s.append(time.monotonic())
+    with bob.mailbox() as mailbox:
+        mailbox.idle(bring)
+        assert time.monotonic() - answered_s[0] < 1
 
 
 def test_other_recipients_are_refused_alike(running):
