@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * SQLite behind a small wrapper: WAL, synchronous=FULL, held exclusively by one process. The only place that
+ * SQLite behind a small wrapper: WAL, synchronous=FULL, held exclusively by one process. The only module that
  * includes sqlite3.h.
  *
  * A database that is damaged is never replaced: every call fails with ERROR_IO and a text that says so.
