@@ -6,15 +6,10 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "loop/round.h"
 
 #define SIGNALS_MAX 16
-#define TIMER_DELAY_MAX_MS (INT64_C(400) * 24 * 3600 * 1000)
-/* libevent's clock stands still while a laptop sleeps, ours does not: long delays are waited for in steps, so that
- * what became due during the sleep is late by one step at most. */
-#define TIMER_STEP_MS INT64_C(60000)
 
 struct signal_watch {
 	struct event event;
@@ -29,20 +24,6 @@ struct loop {
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t signal_count;
 	unsigned char scratch[LOOP_SCRATCH_BYTES];
-};
-
-struct watch {
-	struct event event;
-	bool enabled;
-	loop_callback *callback;
-	void *context;
-};
-
-struct timer {
-	struct event event;
-	int64_t due_ms;
-	loop_callback *callback;
-	void *context;
 };
 
 static void
@@ -99,6 +80,12 @@ loop_forget_round_call(struct round_call *call)
 	call->previous->next = call->next;
 	call->next->previous = call->previous;
 	call->next = call->previous = NULL;
+}
+
+struct event_base *
+loop_base(struct loop *loop)
+{
+	return loop->base;
 }
 
 unsigned char *
@@ -171,113 +158,4 @@ loop_on_signal(struct loop *loop, int signal_number, loop_callback *callback, vo
 	assert(result == 0);
 	result = event_add(&signal->event, NULL);
 	assert(result == 0);
-}
-
-static void
-on_ready(evutil_socket_t fd, short what, void *context)
-{
-	(void)fd;
-	(void)what;
-	struct watch *watch = context;
-	watch->callback(watch->context);
-}
-
-struct watch *
-watch_new(struct loop *loop, int fd, enum watch_kind kind, loop_callback *callback, void *context)
-{
-	struct watch *watch = calloc(1, sizeof *watch);
-	assert(watch != NULL);
-	watch->callback = callback;
-	watch->context = context;
-	short what = (kind == WATCH_READ ? EV_READ : EV_WRITE) | EV_PERSIST;
-	int result = event_assign(&watch->event, loop->base, fd, what, on_ready, watch);
-	assert(result == 0);
-	return watch;
-}
-
-void
-watch_enable(struct watch *watch, bool enabled)
-{
-	if (watch->enabled == enabled)
-		return;
-	watch->enabled = enabled;
-	int result = enabled ? event_add(&watch->event, NULL) : event_del(&watch->event);
-	assert(result == 0);
-}
-
-void
-watch_free(struct watch *watch)
-{
-	if (watch == NULL)
-		return;
-	event_del(&watch->event);
-	free(watch);
-}
-
-static void
-timer_add(struct timer *timer, int64_t delay_ms)
-{
-	if (delay_ms > TIMER_STEP_MS)
-		delay_ms = TIMER_STEP_MS;
-	struct timeval delay = { .tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000 };
-	int result = event_add(&timer->event, &delay);
-	assert(result == 0);
-}
-
-static void
-on_due(evutil_socket_t fd, short what, void *context)
-{
-	(void)fd;
-	(void)what;
-	struct timer *timer = context;
-	/* More than a step, or some milliseconds early: libevent's clock is coarse and cached for the round. */
-	int64_t left_ms = timer->due_ms - clock_monotonic_ms();
-	if (left_ms > 0)
-		timer_add(timer, left_ms);
-	else
-		timer->callback(timer->context);
-}
-
-struct timer *
-timer_new(struct loop *loop, loop_callback *callback, void *context)
-{
-	struct timer *timer = calloc(1, sizeof *timer);
-	assert(timer != NULL);
-	timer->callback = callback;
-	timer->context = context;
-	int result = event_assign(&timer->event, loop->base, -1, 0, on_due, timer);
-	assert(result == 0);
-	return timer;
-}
-
-void
-timer_start(struct timer *timer, int64_t delay_ms)
-{
-	if (delay_ms < 0)
-		delay_ms = 0;
-	if (delay_ms > TIMER_DELAY_MAX_MS)
-		delay_ms = TIMER_DELAY_MAX_MS;
-	timer->due_ms = clock_monotonic_ms() + delay_ms;
-	timer_add(timer, delay_ms);
-}
-
-void
-timer_stop(struct timer *timer)
-{
-	event_del(&timer->event);
-}
-
-bool
-timer_is_running(const struct timer *timer)
-{
-	return event_pending(&timer->event, EV_TIMEOUT, NULL) != 0;
-}
-
-void
-timer_free(struct timer *timer)
-{
-	if (timer == NULL)
-		return;
-	event_del(&timer->event);
-	free(timer);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * What the module loop keeps for itself: work at the end of a round (after all callbacks for what was ready),
- * and one scratch buffer that everybody reads into, so that idle objects need none of their own.
+ * one scratch buffer that everybody reads into, so that idle objects need none of their own, and libevent's base.
  */
 #pragma once
 
@@ -20,6 +20,9 @@ struct round_call {
  * a callback). Nothing happens when it waits already. */
 void loop_at_round_end(struct loop *loop, struct round_call *call);
 void loop_forget_round_call(struct round_call *call);
+
+struct event_base;
+struct event_base *loop_base(struct loop *loop); /* for event_assign() */
 
 #define LOOP_SCRATCH_BYTES 65536
 unsigned char *loop_scratch(struct loop *loop); /* good until the next callback of anybody */
