@@ -46,8 +46,8 @@ upload_parse(struct slice words, struct upload_event *out)
 {
 	struct slice word, action, directory;
 	if (!control_reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") ||
-	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &out->onion) || !control_reply_next_word(&words, &word) ||
-	    !control_reply_next_word(&words, &directory))
+	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &out->onion) ||
+	    !control_reply_next_word(&words, &word) || !control_reply_next_word(&words, &directory))
 		return false;
 	if (out->onion.len != ONIONKEY_NAME_LEN || !read_fingerprint(directory, out->directory))
 		return false;
