@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 #include "ipc/pack.h"
 
+#include <string.h>
+
 #include "base/encode.h"
+
+/* All of them or, with an error, none. */
+static int
+append(struct buffer *list, const struct slice *strings, size_t count, struct error *err)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (strings[i].len > 0xffff)
+			return error_set(err, ERROR_TOO_LARGE, "a list item of %zu bytes", strings[i].len);
+		total += 2 + strings[i].len;
+	}
+	unsigned char *p = buffer_reserve(list, total, err);
+	if (p == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		*p++ = (unsigned char)strings[i].len;
+		*p++ = (unsigned char)(strings[i].len >> 8);
+		if (strings[i].len > 0)
+			memcpy(p, strings[i].data, strings[i].len);
+		p += strings[i].len;
+	}
+	buffer_commit(list, total);
+	return 0;
+}
 
 int
 pack_string(struct buffer *list, struct slice string, struct error *err)
 {
-	if (string.len > 0xffff)
-		return error_set(err, ERROR_TOO_LARGE, "a list item of %zu bytes", string.len);
-	unsigned char len[2];
-	encode_number(len, string.len, sizeof len);
-	if (buffer_append(list, len, sizeof len, err) != 0)
-		return -1;
-	return buffer_append(list, string.data, string.len, err);
+	return append(list, &string, 1, err);
 }
 
 bool
@@ -31,13 +51,9 @@ pack_next(struct slice *list, struct slice *string)
 int
 pack_result(struct buffer *list, const struct pack_result *result, struct error *err)
 {
-	unsigned char code[2];
-	encode_number(code, result->code, sizeof code);
-	if (pack_string(list, slice_of(code, sizeof code), err) != 0)
-		return -1;
-	if (pack_string(list, result->enhanced, err) != 0)
-		return -1;
-	return pack_string(list, result->text, err);
+	const unsigned char code[2] = { (unsigned char)result->code, (unsigned char)(result->code >> 8) };
+	const struct slice strings[] = { slice_of(code, sizeof code), result->enhanced, result->text };
+	return append(list, strings, 3, err);
 }
 
 bool
@@ -56,9 +72,9 @@ pack_next_result(struct slice *list, struct pack_result *result)
 int
 pack_failure(struct buffer *list, struct slice recipient, const struct pack_result *result, struct error *err)
 {
-	if (pack_string(list, recipient, err) != 0)
-		return -1;
-	return pack_result(list, result, err);
+	const unsigned char code[2] = { (unsigned char)result->code, (unsigned char)(result->code >> 8) };
+	const struct slice strings[] = { recipient, slice_of(code, sizeof code), result->enhanced, result->text };
+	return append(list, strings, 4, err);
 }
 
 bool

@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-/* Appends one string to a packed list. ERROR_TOO_LARGE over 65535 bytes or the buffer's maximum. */
+/* Appends one string to a packed list. ERROR_TOO_LARGE over 65535 bytes or the buffer's maximum; nothing is appended then.
+ * The same holds for the items below. */
 int pack_string(struct buffer *list, struct slice string, struct error *err);
 
 /* Takes the next string from the front of *list (borrowed from it). false at the end or when malformed;

@@ -74,9 +74,9 @@ add(struct fixture *f, uint64_t id, uint64_t body, const char *onion, const char
     int64_t now_ms)
 {
 	struct buffer list;
-	buffer_init(&list, 10000);
+	buffer_init(&list, 20000);
 	for (size_t i = 0; i < recipients; i++) {
-		char mailbox[32];
+		char mailbox[100];
 		snprintf(mailbox, sizeof mailbox, "user%zu@%s", i, onion);
 		assert_int_equal(pack_string(&list, slice_of_string(mailbox), &err), 0);
 	}
@@ -182,6 +182,52 @@ each_recipient_has_its_own_fate(void **state)
 	deliver(f, "b.onion", NOW + FIRST_MS * 2, CODES(250));
 	assert_int_equal(items(f), 0);
 	assert_true(next_due(f, NULL, onion) == INT64_MAX);
+}
+
+/* A peer with many words for many recipients: more than fits into one bounce. */
+static void
+failures_that_are_too_many_for_one_bounce(void **state)
+{
+	struct fixture *f = *state;
+	char words[481], onion[IPC_ONION_MAX + 1];
+	size_t told = 0, bounces = 0;
+	struct queue_item item;
+	struct queue_bounce b;
+	struct buffer results;
+	memset(words, 'w', 480);
+	words[480] = '\0';
+	memset(onion, 'b', sizeof onion);
+	strcpy(onion + IPC_ONION_MAX - 6, ".onion");
+	buffer_init(&results, 100000);
+	add(f, 1, 1, onion, "alice@a.onion", 140, NOW);
+	assert_int_equal(queue_next_item(f->queue, onion, NOW, &item, &err), 1);
+	for (size_t i = 0; i < item.recipient_count; i++) {
+		struct pack_result r = { 550, slice_of_string("5.1.1"), slice_of_string(words) };
+		assert_int_equal(pack_result(&results, &r, &err), 0);
+	}
+	assert_int_equal(queue_result(f->queue, onion, &item, slice_of(buffer_bytes(&results), buffer_len(&results)), NOW, 0,
+	    &err), 0);
+	buffer_finish(&results);
+	queue_item_finish(&item);
+	while (queue_next_bounce(f->queue, 0, &b, &err) == 1) {
+		struct slice list = slice_of(buffer_bytes(&b.failures), buffer_len(&b.failures)), mailbox;
+		struct pack_result why;
+		uint64_t reported;
+		size_t count = 0;
+		while (pack_next_failure(&list, &mailbox, &why))
+			count++;
+		assert_int_equal(list.len, 0); /* whole failures only */
+		assert_int_equal(database_begin(f->db, &err), 0);
+		assert_int_equal(queue_reported(f->queue, b.item, slice_of(buffer_bytes(&b.positions), buffer_len(&b.positions)),
+		    &reported, &err), 0);
+		assert_int_equal(database_commit(f->db, &err), 0);
+		assert_int_equal(reported, count);
+		queue_bounce_finish(&b);
+		told += count;
+		bounces++;
+	}
+	assert_int_equal(told, 140);
+	assert_int_equal(bounces, 2);
 }
 
 static void
@@ -340,6 +386,7 @@ main(void)
 #define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
 		WITH_QUEUE(each_recipient_has_its_own_fate),
+		WITH_QUEUE(failures_that_are_too_many_for_one_bounce),
 		WITH_QUEUE(missing_results_are_temporary),
 		WITH_QUEUE(a_peer_that_is_down_delays_no_other),
 		WITH_QUEUE(gives_up_by_age_and_tries),
