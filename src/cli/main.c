@@ -166,7 +166,7 @@ run(struct cli *cli, const struct cli_command *command)
 {
 	struct error err;
 	if ((command->flags & CLI_NO_HOME) == 0) {
-		if (owner_become(cli->home, &err) != 0 || paths_resolve(cli->home, &cli->paths, &err) != 0)
+		if (owner_become(&cli->home, &err) != 0 || paths_resolve(cli->home, &cli->paths, &err) != 0)
 			return cli_fail(&err);
 		random_init();
 	}

@@ -4,19 +4,22 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/paths.h"
 
 int
-owner_become(const char *home, struct error *err)
+owner_become(const char **home, struct error *err)
 {
 	struct paths paths;
 	struct stat st;
 	if (geteuid() != 0)
 		return 0;
-	if (paths_resolve(home, &paths, err) != 0)
+	if (*home == NULL && getenv("SMTORP_HOME") == NULL && stat(PATHS_SYSTEM_HOME, &st) == 0)
+		*home = PATHS_SYSTEM_HOME;
+	if (paths_resolve(*home, &paths, err) != 0)
 		return -1;
 	if (stat(paths.data, &st) != 0 || st.st_uid == 0)
 		return error_set(err, ERROR_DENIED,

@@ -286,7 +286,7 @@ main(int argc, char **argv)
 		return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
 	if (m.options.wants_version)
 		return puts("smtorp-sendmail " SMTORP_VERSION) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
-	if (owner_become(m.options.home, &err) != 0)
+	if (owner_become(&m.options.home, &err) != 0)
 		return complain(EX_NOPERM, "%s", err.text);
 	if (paths_resolve(m.options.home, &m.paths, &err) != 0)
 		return complain(EX_CONFIG, "%s", err.text);

@@ -106,6 +106,15 @@ resolve_xdg(struct paths *out, struct error *err)
 	return set_runtime(out->data, "run", out, err);
 }
 
+/* One name for the node of the system, so that its unit, root's commands and mail programs need to know no more. */
+static int
+resolve_system(struct paths *out)
+{
+	snprintf(out->config_file, sizeof out->config_file, "/etc/smtorp/smtorp.conf");
+	snprintf(out->runtime, sizeof out->runtime, "/run/smtorp");
+	return 0;
+}
+
 int
 paths_resolve(const char *home, struct paths *out, struct error *err)
 {
@@ -115,5 +124,7 @@ paths_resolve(const char *home, struct paths *out, struct error *err)
 		return resolve_xdg(out, err);
 	if (join(home, "smtorp.conf", out->config_file, err) != 0 || join(home, "", out->data, err) != 0)
 		return -1;
+	if (strcmp(out->data, PATHS_SYSTEM_HOME) == 0)
+		return resolve_system(out);
 	return set_runtime(home, "run", out, err);
 }

@@ -3,6 +3,7 @@
  * Where a node's files are. Everything that a node opens lies under its data, configuration or runtime folder.
  *
  *   SMTORP_HOME=H (or --home H)   H/smtorp.conf, H, H/run
+ *   H is /var/lib/smtorp          /etc/smtorp/smtorp.conf, /var/lib/smtorp, /run/smtorp: the node that the system runs
  *   else, for a user              $XDG_CONFIG_HOME/smtorp, $XDG_DATA_HOME/smtorp, $XDG_RUNTIME_DIR/smtorp (or data/run)
  *
  * Unix socket names are at most 107 bytes, and tor takes only plain ones. When the runtime folder's name leaves no
@@ -15,6 +16,8 @@
 
 #define PATHS_MAX 1024
 #define PATHS_RUNTIME_MAX 50 /* leaves room for /onion/<32 letters>/465 and Dovecot's longest socket names */
+
+#define PATHS_SYSTEM_HOME "/var/lib/smtorp"
 
 struct paths {
 	char config_file[PATHS_MAX]; /* .../smtorp.conf; may not exist: then every key has its default */

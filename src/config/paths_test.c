@@ -28,6 +28,12 @@ static const struct {
 	{ NULL, "", "/home/alice", "/c", "/d", NULL, "/c/smtorp/smtorp.conf", "/d/smtorp", "/d/smtorp/run" },
 	{ NULL, NULL, "/home/alice", "relative", "relative", "relative", "/home/alice/.config/smtorp/smtorp.conf",
 	    "/home/alice/.local/share/smtorp", "/home/alice/.local/share/smtorp/run" },
+	{ "/var/lib//smtorp/", NULL, NULL, NULL, NULL, "/run/user/7", "/etc/smtorp/smtorp.conf", "/var/lib/smtorp",
+	    "/run/smtorp" },
+	{ NULL, "/var/lib/smtorp", "/home/alice", "/c", "/d", NULL, "/etc/smtorp/smtorp.conf", "/var/lib/smtorp",
+	    "/run/smtorp" },
+	{ "/var/lib/smtorp/x", NULL, NULL, NULL, NULL, NULL, "/var/lib/smtorp/x/smtorp.conf", "/var/lib/smtorp/x",
+	    "/var/lib/smtorp/x/run" },
 	{ LONG_HOME, NULL, NULL, NULL, NULL, NULL, LONG_HOME "/smtorp.conf", LONG_HOME, "/tmp/smtorp-" },
 	{ "/a b", NULL, NULL, NULL, NULL, NULL, "/a b/smtorp.conf", "/a b", "/tmp/smtorp-" },
 };
