@@ -20,6 +20,7 @@
 enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3 };
 
 static struct parent parent = { .lock_fd = -1, .data_fd = -1, .identities_fd = -1, .node_fd = -1, .runtime_fd = -1,
+	.notify.manager.fd = -1,
 	.listeners = { .submission = -1, .submissions = -1, .sendmail = -1, .control = -1 } };
 
 /* ---- the end */
@@ -37,6 +38,7 @@ on_sweep(void *context)
 {
 	(void)context;
 	parent_identity_sweep(&parent);
+	parent_notify_look(&parent);
 	if (!parent.stopping)
 		return;
 	while (parent.stop_phase < STOP_PHASES && !parent_process_any_is_running(&parent, parent.stop_phase))
@@ -70,6 +72,7 @@ parent_stop(struct parent *p)
 	if (p->stopping)
 		return;
 	log_info("ending");
+	parent_notify_stopping(p);
 	p->stopping = true;
 	p->stop_phase = STOP_INTAKE;
 	for (struct process *each = p->processes; each != NULL; each = each->next)
@@ -156,6 +159,7 @@ run(void)
 	parent_identity_start_all(&parent);
 	if (parent.dovecot.enabled)
 		parent_process_want(&parent.dovecot.program);
+	parent_notify_look(&parent);
 	loop_run(parent.loop);
 }
 
@@ -173,6 +177,7 @@ finish(void)
 	timer_free(parent.deadline);
 	loop_free(parent.loop);
 	parent_setup_remove_runtime(&parent);
+	parent_notify_close(&parent);
 	file_close(&parent.runtime_fd);
 	file_close(&parent.node_fd);
 	file_close(&parent.identities_fd);
@@ -192,6 +197,7 @@ main_with_home(const char *home)
 		log_error("%s", err.text);
 		return err.code == ERROR_EXISTS ? EXIT_RUNS_ALREADY : EXIT_FAILURE;
 	}
+	parent_notify_open(&parent);
 	int result = set_up(&err);
 	if (result != 0)
 		log_error("%s", err.text);

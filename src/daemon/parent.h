@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/paths.h"
+#include "daemon/notify.h"
 #include "identity/identity.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
@@ -214,6 +215,20 @@ void parent_control_on_request(struct parent *parent, const struct ipc_control_r
 /* The answer that ends a request; err NULL: it was done. */
 void parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err);
 
+/* ---- parent_notify.c: what the service manager is told (sd_notify) */
+
+struct parent_notify {
+	struct notify manager;
+	bool is_ready;     /* READY=1 was sent */
+	char status[192];  /* what it was told last */
+};
+
+void parent_notify_open(struct parent *parent);
+/* To be called whenever something may have changed: tells what is new, and READY=1 once when every role is ready. */
+void parent_notify_look(struct parent *parent);
+void parent_notify_stopping(struct parent *parent);
+void parent_notify_close(struct parent *parent);
+
 /* ---- parent.c */
 
 struct parent {
@@ -228,6 +243,7 @@ struct parent {
 	struct parent_tor tor;
 	struct parent_dovecot dovecot;
 	struct parent_listeners listeners;
+	struct parent_notify notify;
 	struct parent_identity *identities;
 	struct timer *sweep, *deadline;
 	bool stopping;

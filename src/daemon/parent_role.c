@@ -107,12 +107,15 @@ on_message(void *context, struct ipc_message *m)
 	switch (m->type) {
 	case IPC_TYPE_READY:
 		role->ready = true;
+		parent_notify_look(parent);
 		break;
 	case IPC_TYPE_TOR_STATE:
 		parent_tor_on_state(parent, &m->tor_state);
+		parent_notify_look(parent);
 		break;
 	case IPC_TYPE_SERVICE_STATE:
 		parent_identity_on_state(parent, &m->service_state);
+		parent_notify_look(parent);
 		break;
 	case IPC_TYPE_NEED_CONTENT:
 		if (parent->stopping || role->identity->leaving)

@@ -83,7 +83,8 @@ void
 parent_setup_remove_runtime(struct parent *parent)
 {
 	empty_runtime(parent);
-	if (rmdir(parent->paths.runtime) != 0)
+	/* A service manager that made the folder takes it away itself: we may not. */
+	if (rmdir(parent->paths.runtime) != 0 && (errno == ENOTEMPTY || errno == EEXIST))
 		log_warn("the folder %s is not empty and stays", parent->paths.runtime);
 }
 
