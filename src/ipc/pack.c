@@ -19,11 +19,10 @@ append(struct buffer *list, const struct slice *strings, size_t count, struct er
 	if (p == NULL)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		*p++ = (unsigned char)strings[i].len;
-		*p++ = (unsigned char)(strings[i].len >> 8);
+		encode_number(p, strings[i].len, 2);
 		if (strings[i].len > 0)
-			memcpy(p, strings[i].data, strings[i].len);
-		p += strings[i].len;
+			memcpy(p + 2, strings[i].data, strings[i].len);
+		p += 2 + strings[i].len;
 	}
 	buffer_commit(list, total);
 	return 0;
@@ -51,7 +50,8 @@ pack_next(struct slice *list, struct slice *string)
 int
 pack_result(struct buffer *list, const struct pack_result *result, struct error *err)
 {
-	const unsigned char code[2] = { (unsigned char)result->code, (unsigned char)(result->code >> 8) };
+	unsigned char code[2];
+	encode_number(code, result->code, sizeof code);
 	const struct slice strings[] = { slice_of(code, sizeof code), result->enhanced, result->text };
 	return append(list, strings, 3, err);
 }
@@ -72,7 +72,8 @@ pack_next_result(struct slice *list, struct pack_result *result)
 int
 pack_failure(struct buffer *list, struct slice recipient, const struct pack_result *result, struct error *err)
 {
-	const unsigned char code[2] = { (unsigned char)result->code, (unsigned char)(result->code >> 8) };
+	unsigned char code[2];
+	encode_number(code, result->code, sizeof code);
 	const struct slice strings[] = { recipient, slice_of(code, sizeof code), result->enhanced, result->text };
 	return append(list, strings, 4, err);
 }
