@@ -228,6 +228,8 @@ on_deliver(struct ipc_message *m)
 		error_set(&err, ERROR_BUSY, "the session is not connected yet");
 	else if (list.len > 0)
 		error_set(&err, ERROR_TOO_LARGE, "too many recipients");
+	else if (count == 0)
+		error_set(&err, ERROR_INVALID, "no recipients");
 	else
 		result = body_take(m, m->deliver.body, self.body_max_bytes, &body, &err);
 	if (result == 0) {

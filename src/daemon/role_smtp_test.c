@@ -399,6 +399,10 @@ delivers_on_both_ports_whichever_half_comes_first(void **state)
 		pass_a_message(smtp, id, 11);
 		deliver(smtp, id, 12, "nobody@" ONION, "x\r\n");
 		expect_delivered(smtp, id, 12, 550);
+		struct ipc_message to_nobody = { .type = IPC_TYPE_DELIVER, .fd = -1, .deliver.session_id = id };
+		test_role_send(smtp->mail, &to_nobody);
+		m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_DELIVERED);
+		assert_int_equal(m.delivered.results.len, 0);
 		quit(smtp, id);
 	}
 }
