@@ -247,9 +247,12 @@ static void
 on_peer_message(void *context, struct ipc_message *m)
 {
 	struct peer *peer = context;
-	if (m->type == IPC_TYPE_DIAL)
-		dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion, m->dial.port);
-	else if (m->type == IPC_TYPE_DIAL_CANCEL)
+	struct error err = { 0 };
+	if (m->type == IPC_TYPE_DIAL && dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion,
+	    m->dial.port, &err) != 0) {
+		log_error("mail@%s asks for %s, so it is heard no more", peer->identity, err.text);
+		remove_peer(peer);
+	} else if (m->type == IPC_TYPE_DIAL_CANCEL)
 		dialer_cancel(self.dialer, peer->identity, m->dial_cancel.session_id);
 }
 

@@ -371,12 +371,15 @@ check_destination(const char *onion, uint16_t port, char host[IPC_ONION_MAX + 1]
 	return 0;
 }
 
-void
-dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const char *onion, uint16_t port)
+int
+dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const char *onion, uint16_t port,
+    struct error *too_many)
 {
 	struct caller *c = find_or_add_caller(d, identity);
-	struct dialing *x = calloc(1, sizeof *x);
 	struct error err = { 0 };
+	if (c->count >= 2 * d->limits.queue_max)
+		return error_set(too_many, ERROR_BUSY, "more than %u dials", 2 * d->limits.queue_max);
+	struct dialing *x = calloc(1, sizeof *x);
 	assert(x != NULL);
 	*x = (struct dialing){ .caller = c, .session_id = session_id, .port = port, .queued_ms = clock_monotonic_ms() };
 	if (find(c, session_id) != NULL) {
@@ -398,6 +401,7 @@ dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const c
 	c->last = &x->next;
 	c->count++;
 	timer_start(d->work_timer, 0);
+	return 0;
 }
 
 void

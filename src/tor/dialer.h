@@ -54,8 +54,10 @@ void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a
 /* Whether tor can be asked. Not ready in the beginning. Dials under way go on. */
 void dialer_set_ready(struct dialer *dialer, bool ready);
 
-/* onion: 56 letters and ".onion". What is wrong with it comes by on_failed. */
-void dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id, const char *onion, uint16_t port);
+/* onion: 56 letters and ".onion". What is wrong with it comes by on_failed, also that queue_max is passed. ERROR_BUSY at
+ * twice that: who goes on asking without looking at the answers gets none. */
+int dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id, const char *onion, uint16_t port,
+    struct error *err);
 
 /* Ends a dial; no event fires for it any more. Unknown ones are no error: they may just have been connected. */
 void dialer_cancel(struct dialer *dialer, const char *identity, uint64_t session_id);

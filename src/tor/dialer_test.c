@@ -275,7 +275,7 @@ the_circuit_belongs_to_identity_and_destination(void **state)
 	};
 	const size_t rows = sizeof table / sizeof table[0];
 	for (size_t i = 0; i < rows; i++) {
-		dialer_dial(dialer, table[i].identity, i, table[i].onion, table[i].port);
+		assert_int_equal(dialer_dial(dialer, table[i].identity, i, table[i].onion, table[i].port, NULL), 0);
 		run_until_events((unsigned)i + 1);
 		assert_string_equal(last_identity, table[i].identity);
 		assert_int_equal(strlen(connections[i].password), 64);
@@ -287,7 +287,7 @@ the_circuit_belongs_to_identity_and_destination(void **state)
 		}
 	}
 	make_dialer(DIALER_LIMITS); /* another run has another secret */
-	dialer_dial(dialer, "alice", 1, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
 	run_until_events((unsigned)rows + 1);
 	assert_string_not_equal(connections[rows].password, connections[0].password);
 }
@@ -297,7 +297,7 @@ what_the_peer_says_first_stays_in_the_socket(void **state)
 {
 	(void)state;
 	char got[8];
-	dialer_dial(dialer, "alice", 77, ONION_A, 465);
+	assert_int_equal(dialer_dial(dialer, "alice", 77, ONION_A, 465, NULL), 0);
 	run_until_events(1);
 	assert_int_equal(connected, 1);
 	assert_true(last_id == 77);
@@ -312,13 +312,13 @@ a_missing_descriptor_is_looked_for_once_more(void **state)
 {
 	(void)state;
 	codes[0] = 0xf0;
-	dialer_dial(dialer, "alice", 1, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
 	run_until_events(1);
 	assert_int_equal(connected, 1);
 	assert_int_equal(connection_count, 2);
 	assert_string_equal(connections[0].password, connections[1].password);
 	codes[2] = codes[3] = 0xf0;
-	dialer_dial(dialer, "alice", 2, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 2, ONION_A, 25, NULL), 0);
 	run_until_events(2);
 	assert_int_equal(failed, 1);
 	assert_int_equal(last_reason, DIAL_REASON_NO_DESCRIPTOR);
@@ -340,7 +340,7 @@ every_failure_has_its_reason(void **state)
 	};
 	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
 		codes[i] = table[i].code;
-		dialer_dial(dialer, "alice", i, ONION_A, 25);
+		assert_int_equal(dialer_dial(dialer, "alice", i, ONION_A, 25, NULL), 0);
 		run_until_events(i + 1);
 		assert_int_equal(failed, i + 1);
 		assert_int_equal(last_reason, table[i].reason);
@@ -359,7 +359,7 @@ a_silent_socks_port_is_given_up(void **state)
 	codes[0] = SILENT;
 	codes[1] = HOLD;
 	for (unsigned i = 0; i < 2; i++) {
-		dialer_dial(dialer, "alice", i, ONION_A, 25);
+		assert_int_equal(dialer_dial(dialer, "alice", i, ONION_A, 25, NULL), 0);
 		run_until_events(i + 1);
 		assert_int_equal(failed, i + 1);
 		assert_int_equal(last_reason, DIAL_REASON_TIMEOUT);
@@ -371,7 +371,7 @@ without_tor_dials_fail(void **state)
 {
 	(void)state;
 	unlink(socks_path);
-	dialer_dial(dialer, "alice", 1, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
 	run_until_events(1);
 	assert_int_equal(last_reason, DIAL_REASON_TOR_DOWN);
 }
@@ -381,7 +381,7 @@ dials_wait_for_tor_but_not_for_ever(void **state)
 {
 	(void)state;
 	dialer_set_ready(dialer, false);
-	dialer_dial(dialer, "alice", 1, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
 	settle();
 	assert_int_equal(connected + failed + connection_count, 0);
 	dialer_set_ready(dialer, true);
@@ -391,8 +391,8 @@ dials_wait_for_tor_but_not_for_ever(void **state)
 	limits.tor_wait_ms = 20;
 	make_dialer(limits);
 	dialer_set_ready(dialer, false);
-	dialer_dial(dialer, "alice", 2, ONION_A, 25);
-	dialer_dial(dialer, "bob", 3, ONION_A, 25);
+	assert_int_equal(dialer_dial(dialer, "alice", 2, ONION_A, 25, NULL), 0);
+	assert_int_equal(dialer_dial(dialer, "bob", 3, ONION_A, 25, NULL), 0);
 	run_until_events(3);
 	assert_int_equal(failed, 2);
 	assert_int_equal(last_reason, DIAL_REASON_TOR_DOWN);
@@ -410,12 +410,12 @@ identities_share_what_tor_can_do(void **state)
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
 		codes[i] = HOLD;
 	for (unsigned i = 0; i < 10; i++)
-		dialer_dial(dialer, "alice", i, ONION_A, 25);
+		assert_int_equal(dialer_dial(dialer, "alice", i, ONION_A, 25, NULL), 0);
 	run_until_holding(4);
 	settle();
 	assert_int_equal(connection_count, 4); /* no more of hers */
 	for (unsigned i = 0; i < 10; i++)
-		dialer_dial(dialer, "bob", i, ONION_B, 25);
+		assert_int_equal(dialer_dial(dialer, "bob", i, ONION_B, 25, NULL), 0);
 	run_until_holding(6);
 	settle();
 	assert_int_equal(connection_count, 6); /* no more in all */
@@ -441,15 +441,25 @@ a_queue_has_an_end(void **state)
 	make_dialer(limits);
 	codes[0] = codes[1] = HOLD;
 	for (unsigned i = 0; i < 3; i++)
-		dialer_dial(dialer, "alice", i, ONION_A, 25);
+		assert_int_equal(dialer_dial(dialer, "alice", i, ONION_A, 25, NULL), 0);
 	run_until_events(1);
 	assert_true(last_id == 2);
 	assert_int_equal(last_reason, DIAL_REASON_OTHER);
 	dialer_cancel(dialer, "alice", 0);
-	dialer_dial(dialer, "alice", 1, ONION_A, 25); /* a session that is being dialled */
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0); /* a session that is being dialled */
 	run_until_events(2);
 	assert_true(last_id == 1);
 	assert_int_equal(failed, 2);
+	/* Somebody who asks and asks cannot fill the memory with what is refused. */
+	struct error err = { 0 };
+	unsigned taken = 0;
+	while (taken < 100 && dialer_dial(dialer, "alice", 10 + taken, "x.onion", 25, &err) == 0)
+		taken++;
+	assert_int_equal(taken, 3);
+	assert_int_equal(err.code, ERROR_BUSY);
+	assert_int_equal(dialer_dial(dialer, "bob", 1, ONION_A, 25, NULL), 0);
+	dialer_cancel_all(dialer, "alice");
+	assert_int_equal(dialer_dial(dialer, "alice", 10, ONION_A, 25, NULL), 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
