@@ -33,6 +33,10 @@ system: all
 	@tools/run-tests --build $(BUILD) --system $(T)
 
 install: all
+ifneq ($(origin PREFIX),file)
+	meson configure $(BUILD) -Dprefix=$(PREFIX)
+	ninja -C $(BUILD)
+endif
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
 # The unit tests, and whole nodes passing mail, under AddressSanitizer and UndefinedBehaviorSanitizer.
