@@ -172,12 +172,45 @@ def _answers(host, port):
 
 
 def test_the_environment_and_the_arguments_tell_nothing(offline):
-    """Identities' names and onions are in no argument and no variable, and no descriptor goes astray."""
+    """Identities' names and onions are in no argument and no variable."""
     for row in offline.status()['roles']:
         process = pathlib.Path('/proc') / str(row['pid'])
-        text = (process / 'cmdline').read_bytes() + (process / 'environ').read_bytes()
+        text = (process / 'cmdline').read_bytes()
+        if os.geteuid() == 0:  # nobody else can read it
+            text += (process / 'environ').read_bytes()
         assert b'zoe' not in text and offline.zoe.onion.encode() not in text
         assert b'HOME=' not in text and b'SMTORP' not in text
+
+
+def descendants(pid):
+    children = pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    return [int(child) for child in children] + [below for child in children for below in descendants(int(child))]
+
+
+def test_no_process_of_a_node_has_privileges(offline):
+    """Roles, tor, and Dovecot with all of its own: the node's user, no capability, and no way to get one."""
+    with offline.zoe.mailbox():  # so that Dovecot has children for a session, too
+        pids = [offline.process.pid, *descendants(offline.process.pid)]
+        assert set(offline.pids()) < set(pids)
+        for pid in pids:
+            status = dict(line.split(':\t', 1) for line in pathlib.Path(f'/proc/{pid}/status').read_text().splitlines())
+            assert set(status['Uid'].split()) == {str(offline.home.stat().st_uid)} != {'0'}, status['Name']
+            assert int(status['CapEff'], 16) == int(status['CapPrm'], 16) == 0, status['Name']
+            assert status['NoNewPrivs'] == '1', status['Name']
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='a role shows its descriptors to root only')
+def test_roles_hold_no_descriptors_but_those_of_the_table(offline):
+    """Sockets, memory and the loop's own; files only mail@ID, in its folder."""
+    for row in offline.status()['roles']:
+        folder = pathlib.Path('/proc') / str(row['pid']) / 'fd'
+        held = {int(link.name): os.readlink(link) for link in folder.iterdir()}
+        assert held.pop(0) == '/dev/null' and held.pop(1) == held.pop(2) == str(offline.log)
+        allowed = ('socket:', 'anon_inode:[event', 'pipe:', '/memfd:')
+        if row['role'] == 'mail':
+            allowed += (str(offline.zoe.mail),)
+        strange = {number: link for number, link in held.items() if not link.startswith(allowed)}
+        assert not strange, (row['role'], strange)
 
 
 def test_an_identity_from_before_is_there_after_a_restart(offline):
