@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/cmd_mua.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,8 +13,6 @@
 #include "cli/view.h"
 #include "config/config.h"
 #include "identity/identity.h"
-
-#define CONFIG_FILE_MAX (256 * 1024)
 
 const char *const cmd_mua_clients[] = { "generic", "thunderbird", "mutt", NULL };
 
@@ -48,21 +45,11 @@ static int
 find_endpoints(struct settings *s, struct error *err)
 {
 	struct config *config = calloc(1, sizeof *config);
-	struct buffer text;
-	struct error why = { 0 };
 	int result = -1;
-	buffer_init(&text, CONFIG_FILE_MAX);
 	if (config == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "not enough memory");
-	if (file_load(AT_FDCWD, s->cli->paths.config_file, &text, &why) != 0 && why.code != ERROR_NOT_FOUND) {
-		error_set(err, why.code, "%s", why.text);
+	if (config_load(s->cli->paths.config_file, config, err) != 0)
 		goto out;
-	}
-	config_defaults(config);
-	if (config_parse(slice_of(buffer_bytes(&text), buffer_len(&text)), config, &why) != 0) {
-		error_set(err, ERROR_INVALID, "%.120s: %.120s", s->cli->paths.config_file, why.text);
-		goto out;
-	}
 	s->submission = config->submission;
 	s->submissions = config->submissions;
 	s->imap = config->imap;
@@ -78,7 +65,6 @@ find_endpoints(struct settings *s, struct error *err)
 	else
 		result = 0;
 out:
-	buffer_finish(&text);
 	free(config);
 	return result;
 }

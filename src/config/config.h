@@ -35,6 +35,9 @@ void config_defaults(struct config *config);
 /* ERROR_INVALID: "line 3: there is no key 'submision.listen'; did you mean 'submission.listen'?" */
 int config_parse(struct slice text, struct config *out, struct error *err);
 
+/* The same from a file, which may be a symbolic link; the defaults when it is not there. Errors begin with the path. */
+int config_load(const char *path, struct config *out, struct error *err);
+
 /* The keys there are, for the manual's test and completion: NULL-terminated, borrowed for ever. */
 const char *const *config_keys(void);
 

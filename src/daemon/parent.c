@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/parent.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,8 +13,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
-
-#define CONFIG_FILE_MAX_BYTES (256 * 1024)
 
 enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3 };
 
@@ -110,23 +107,6 @@ on_child(void *context)
 /* ---- the beginning */
 
 static int
-load_config(struct error *err)
-{
-	struct error why = { 0 };
-	struct buffer text;
-	buffer_init(&text, CONFIG_FILE_MAX_BYTES);
-	int result = file_load(AT_FDCWD, parent.paths.config_file, &text, &why);
-	if (result != 0 && why.code == ERROR_NOT_FOUND)
-		result = 0;
-	if (result == 0)
-		result = config_parse(slice_of(buffer_bytes(&text), buffer_len(&text)), &parent.config, &why);
-	buffer_finish(&text);
-	if (result != 0)
-		error_set(err, why.code, "%s: %s", parent.paths.config_file, why.text);
-	return result;
-}
-
-static int
 set_up(struct error *err)
 {
 	parent_setup_limits();
@@ -189,7 +169,7 @@ static int
 main_with_home(const char *home)
 {
 	struct error err = { 0 };
-	if (paths_resolve(home, &parent.paths, &err) != 0 || load_config(&err) != 0) {
+	if (paths_resolve(home, &parent.paths, &err) != 0 || config_load(parent.paths.config_file, &parent.config, &err) != 0) {
 		log_error("%s", err.text);
 		return EXIT_WRONG_USE;
 	}
