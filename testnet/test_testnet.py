@@ -21,7 +21,8 @@ import network  # noqa: E402
 from control import Control  # noqa: E402
 
 TESTNET = HERE / "testnet"
-READY_S = 60
+ONE_READY_S = 30  # what is promised of one
+READY_S = 60      # of two, on a machine with other things to do
 
 
 def run_testnet(*words, code=0):
@@ -107,8 +108,8 @@ def networks(tmp_path_factory):
     began = time.monotonic()
     starters = [subprocess.Popen([TESTNET, "start", directory, "--quiet"]) for directory in directories]
     try:
-        for starter in starters:
-            assert starter.wait(READY_S) == 0
+        for starter, limit_s in zip(starters, (ONE_READY_S, READY_S)):
+            assert starter.wait(limit_s - (time.monotonic() - began)) == 0
             print(f"ready after {time.monotonic() - began:.1f} s, two at a time")
         yield directories
     finally:
