@@ -99,6 +99,17 @@ say_gone(struct role_process *gone)
 
 /* ---- the channel to the role */
 
+/* mail asks when it has no channel to a content role. One that runs nevertheless is ending, or it hangs. */
+static void
+need_content(struct role_process *content)
+{
+	content->needed = content->process.pid != 0;
+	if (!content->needed)
+		parent_process_want(&content->process);
+	else if (!timer_is_running(content->process.timer))
+		timer_start(content->process.timer, PARENT_GRACE_MS);
+}
+
 static void
 on_message(void *context, struct ipc_message *m)
 {
@@ -120,8 +131,7 @@ on_message(void *context, struct ipc_message *m)
 	case IPC_TYPE_NEED_CONTENT:
 		if (parent->stopping || role->identity->leaving)
 			break;
-		role->identity->content.needed = role->identity->content.process.pid != 0;
-		parent_process_want(&role->identity->content.process);
+		need_content(&role->identity->content);
 		break;
 	case IPC_TYPE_CONTROL_REQUEST:
 		parent_control_on_request(parent, &m->control_request);
