@@ -7,6 +7,7 @@
 #include "queue/queue_internal.h"
 
 #define EXPIRED_AT_ONCE 256
+#define ENHANCED_MAX 9 /* "5.123.123" */
 
 int
 queue_count_left(struct queue *q, uint64_t item, uint64_t *waiting, uint64_t *all, struct error *err)
@@ -90,6 +91,16 @@ positions_of(struct queue *q, const struct queue_item *item, int64_t **out, stru
 	return 0;
 }
 
+/* smtp has cut the peer's words already. Were it to lie, no bounce could hold them. */
+static void
+cut(struct pack_result *r)
+{
+	if (r->enhanced.len > ENHANCED_MAX)
+		r->enhanced.len = 0;
+	if (r->text.len > IPC_TEXT_MAX)
+		r->text.len = IPC_TEXT_MAX;
+}
+
 /* Sets every waiting recipient of the item by its result. expired: a temporary answer is the last one. */
 static int
 apply_results(struct queue *q, const struct queue_item *item, struct slice results, bool expired, struct error *err)
@@ -104,6 +115,7 @@ apply_results(struct queue *q, const struct queue_item *item, struct slice resul
 			r = (struct pack_result){ 451, slice_of_string("4.4.2"), slice_of_string("the connection broke") };
 			results = slice_of("", 0);
 		}
+		cut(&r);
 		bool failed = r.code >= 500 || ((r.code < 200 || r.code >= 300) && expired);
 		result = set_recipient(q, item->id, positions[i], failed, item->reverse_path[0] == '\0', &r, err);
 	}

@@ -231,6 +231,34 @@ failures_that_are_too_many_for_one_bounce(void **state)
 }
 
 static void
+words_without_end_are_cut(void **state)
+{
+	struct fixture *f = *state;
+	static char words[65001];
+	struct queue_item item;
+	struct queue_bounce b;
+	struct buffer results;
+	struct pack_result why = { 550, slice_of_string("5.1.1"), { 0 } };
+	struct slice mailbox;
+	memset(words, 'w', sizeof words - 1);
+	why.text = slice_of_string(words);
+	buffer_init(&results, 100000);
+	add(f, 1, 1, "b.onion", "alice@a.onion", 1, NOW);
+	assert_int_equal(queue_next_item(f->queue, "b.onion", NOW, &item, &err), 1);
+	assert_int_equal(pack_result(&results, &why, &err), 0);
+	assert_int_equal(queue_result(f->queue, "b.onion", &item, slice_of(buffer_bytes(&results), buffer_len(&results)), NOW,
+	    0, &err), 0);
+	buffer_finish(&results);
+	queue_item_finish(&item);
+	assert_int_equal(queue_next_bounce(f->queue, 0, &b, &err), 1);
+	struct slice list = slice_of(buffer_bytes(&b.failures), buffer_len(&b.failures));
+	assert_true(pack_next_failure(&list, &mailbox, &why));
+	assert_true(slice_is(why.enhanced, "5.1.1"));
+	assert_int_equal(why.text.len, IPC_TEXT_MAX);
+	queue_bounce_finish(&b);
+}
+
+static void
 missing_results_are_temporary(void **state)
 {
 	struct fixture *f = *state;
@@ -387,6 +415,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_QUEUE(each_recipient_has_its_own_fate),
 		WITH_QUEUE(failures_that_are_too_many_for_one_bounce),
+		WITH_QUEUE(words_without_end_are_cut),
 		WITH_QUEUE(missing_results_are_temporary),
 		WITH_QUEUE(a_peer_that_is_down_delays_no_other),
 		WITH_QUEUE(gives_up_by_age_and_tries),
