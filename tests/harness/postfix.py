@@ -59,7 +59,10 @@ class Postfix:
         self.process = None
 
     def _unpack(self):
-        subprocess.run(['apt-get', '-q', 'download', 'postfix'], cwd=self.folder, check=True, capture_output=True)
+        download = ['apt-get', '-q', 'download', 'postfix']
+        if subprocess.run(download, cwd=self.folder, capture_output=True).returncode != 0:
+            subprocess.run(['apt-get', '-q', 'update'], check=True, capture_output=True)  # the lists were old or not there
+            subprocess.run(download, cwd=self.folder, check=True, capture_output=True)
         package = next(self.folder.glob('postfix_*.deb'))
         subprocess.run(['dpkg-deb', '-x', package, self.folder / 'package'], check=True)
 
