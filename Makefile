@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system install check-asan check-valgrind fuzz packages clean
+.PHONY: all demo test unit system install check-asan check-valgrind fuzz deb check-deb packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -57,6 +57,16 @@ fuzz:
 	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined
 	ninja -C build-fuzz
 	@tools/run-fuzzers build-fuzz $(TIME)
+
+# Debian packages of this tree, in build/deb/.
+deb:
+	@tools/packages build deb
+	@tools/build-deb build/deb
+
+# Installs, upgrades, removes and purges them in a chroot of its own. Needs root, a Debian mirror and some minutes.
+check-deb: deb
+	@tools/packages check-deb
+	@tests/package/test-in-chroot build/deb
 
 packages:
 	@tools/packages build run demo test
