@@ -127,6 +127,20 @@ enum role {
 	STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
 #define IPC_CONTROL_END(U8, U16, U32, U64, STR, BYTES) U64(request_id) U8(error) STR(text, IPC_TEXT_MAX)
 
+/* ---- the owner looks into an identity's queue: any number of rows and one end */
+/* item: LIST: begins after it; SHOW and CANCEL: this one; RETRY: this one, or all if 0. limit: rows, for LIST. */
+#define IPC_QUEUE_REQUEST(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(verb) U64(item) U32(limit) /* enum ipc_queue_verb */
+/* text: the peer's or tor's own words, if any. recipients: pack_failure() each, with the last answer (code 0: none);
+ * those of LIST come without texts. recipient_count is more than what is packed when that would be too much. */
+#define IPC_QUEUE_ROW(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U64(item) STR(onion, IPC_ONION_MAX) STR(reverse_path, IPC_MAILBOX_MAX) U64(size_bytes) \
+	U64(arrival_s) U32(tries) U64(next_s) U8(reason) STR(text, IPC_TEXT_MAX) U32(recipient_count) \
+	BYTES(recipients, IPC_RECIPIENTS_MAX) /* enum ipc_wait_reason; next_s: wall clock, 0: no try will come */
+/* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
+#define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
+
 #define IPC_MESSAGES(M) \
 	M(PEER, peer, ROLE_PARENT, ALL_ROLES, FD_ALWAYS, IPC_PEER) \
 	M(PEER_GONE, peer_gone, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_PEER_GONE) \
@@ -166,7 +180,10 @@ enum role {
 	M(STATUS_TOR, status_tor, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_TOR) \
 	M(STATUS_ENDPOINT, status_endpoint, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ENDPOINT) \
 	M(STATUS_IDENTITY, status_identity, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_IDENTITY) \
-	M(CONTROL_END, control_end, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_CONTROL_END)
+	M(CONTROL_END, control_end, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_CONTROL_END) \
+	M(QUEUE_REQUEST, queue_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_QUEUE_REQUEST) \
+	M(QUEUE_ROW, queue_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROW) \
+	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END)
 
 enum ipc_listener {
 	LISTENER_SMTP = 1,        /* onion port 25: plain, STARTTLS */
@@ -215,6 +232,30 @@ enum ipc_control_verb {
 	CONTROL_IDENTITY_LOAD = 2,   /* a new folder, or a changed password: take it in */
 	CONTROL_IDENTITY_UNLOAD = 3, /* stop everything of it, so that the folder can be removed */
 	CONTROL_STOP = 4,
+};
+
+enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };
+
+/* Why a message waits. The numbers are kept in databases: add at the end. */
+enum ipc_wait_reason {
+	WAIT_REASON_NEW = 0,       /* not tried yet */
+	WAIT_REASON_DIALLING,
+	WAIT_REASON_DELIVERING,
+	WAIT_REASON_TOR_DOWN,
+	WAIT_REASON_NO_DESCRIPTOR, /* offline for hours, or never existed */
+	WAIT_REASON_OFFLINE,       /* since recently */
+	WAIT_REASON_RENDEZVOUS,
+	WAIT_REASON_AUTHORIZATION,
+	WAIT_REASON_BAD_ADDRESS,
+	WAIT_REASON_PORT_REFUSED,
+	WAIT_REASON_TIMEOUT,
+	WAIT_REASON_LOST,          /* the connection broke */
+	WAIT_REASON_REFUSED,       /* the peer refused the session */
+	WAIT_REASON_PROTOCOL,
+	WAIT_REASON_REPLY,         /* the peer answered 4yz for the recipients */
+	WAIT_REASON_FAILED,        /* for good: the notification to its sender is being written */
+	WAIT_REASON_OTHER,
+	WAIT_REASON_COUNT,
 };
 
 /* ---- the structs, made from the table */

@@ -205,6 +205,31 @@ dispatch_set_smtp(struct dispatch *d, bool is_there)
 	dispatch_wake(d);
 }
 
+enum ipc_wait_reason
+dispatch_reason(const struct dispatch *d, const char *onion, uint64_t item)
+{
+	enum ipc_wait_reason otherwise = d->has_tor && !d->is_tor_down ? WAIT_REASON_NEW : WAIT_REASON_TOR_DOWN;
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
+		const struct outbound *s = &d->sessions[i];
+		if (s->state == OUTBOUND_FREE || strcmp(s->onion, onion) != 0)
+			continue;
+		if (s->item.id == item)
+			return WAIT_REASON_DELIVERING;
+		if (s->state == OUTBOUND_DIALLING && otherwise == WAIT_REASON_NEW)
+			return WAIT_REASON_DIALLING;
+	}
+	return otherwise;
+}
+
+bool
+dispatch_is_delivering(const struct dispatch *d, uint64_t item)
+{
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
+		if (d->sessions[i].state != OUTBOUND_FREE && d->sessions[i].item.id == item)
+			return true;
+	return false;
+}
+
 void
 dispatch_stop(struct dispatch *d)
 {

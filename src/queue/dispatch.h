@@ -44,4 +44,9 @@ void dispatch_set_smtp(struct dispatch *dispatch, bool is_there);
 /* DIAL_FAILED, SESSION_READY, DELIVERED, SESSION_END; others are not for it and return false. */
 bool dispatch_on_message(struct dispatch *dispatch, const struct ipc_message *m);
 
+/* What is being done about an item now: DELIVERING, DIALLING or TOR_DOWN; NEW: nothing, it waits for its time. */
+enum ipc_wait_reason dispatch_reason(const struct dispatch *dispatch, const char *onion, uint64_t item);
+
+bool dispatch_is_delivering(const struct dispatch *dispatch, uint64_t item);
+
 void dispatch_stop(struct dispatch *dispatch); /* ends all sessions politely and begins no others */

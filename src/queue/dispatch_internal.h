@@ -40,6 +40,7 @@ struct dispatch {
 	uint64_t next_id;
 	uint64_t bytes_at_hand;
 	bool has_postponed; /* a session waits until bytes_at_hand has room */
+	bool is_tor_down; /* it said so when it was last asked to dial */
 	bool has_tor, has_smtp, is_stopped, is_broken;
 };
 

@@ -211,14 +211,14 @@ outbound_go_on(struct outbound *s)
 
 /* The peer as a whole: due again by the schedule. */
 static void
-peer_failed(struct outbound *s, unsigned code, const char *enhanced, const char *text)
+peer_failed(struct outbound *s, enum ipc_wait_reason reason, unsigned code, const char *enhanced, const char *text)
 {
 	struct error err = { 0 };
 	struct pack_result why = { code, slice_of_string(enhanced), slice_of_string(text) };
 	struct dispatch *d = s->dispatch;
 	int result = code >= 500
 	    ? queue_fail_all(queue_of(s), s->onion, &why, &err)
-	    : queue_peer_failed(queue_of(s), s->onion, &why, now_of(s), random_u64(), &err);
+	    : queue_peer_failed(queue_of(s), s->onion, reason, &why, now_of(s), random_u64(), &err);
 	outbound_release(s);
 	if (!dispatch_broke(d, result, &err))
 		d->events->on_result(d->context);
@@ -259,12 +259,12 @@ outbound_on_timer(void *context)
 	case OUTBOUND_DIALLING:
 		outbound_cancel_dial(s);
 		outbound_order_quit(s);
-		peer_failed(s, 451, "4.4.1", "no connection within five minutes");
+		peer_failed(s, WAIT_REASON_TIMEOUT, 451, "4.4.1", "no connection within five minutes");
 		break;
 	case OUTBOUND_DELIVERING:
 		outbound_order_quit(s);
 		outbound_defer(s);
-		peer_failed(s, 451, "4.4.2", "no answer within an hour");
+		peer_failed(s, WAIT_REASON_TIMEOUT, 451, "4.4.2", "no answer within an hour");
 		break;
 	case OUTBOUND_LOST:
 		if (!s->dispatch->has_tor) {
@@ -272,7 +272,7 @@ outbound_on_timer(void *context)
 			break;
 		}
 		outbound_defer(s);
-		peer_failed(s, 451, "4.4.2", "the connection to the recipient's server broke");
+		peer_failed(s, WAIT_REASON_LOST, 451, "4.4.2", "the connection to the recipient's server broke");
 		break;
 	case OUTBOUND_QUITTING:
 	case OUTBOUND_FREE:
@@ -287,6 +287,23 @@ text_or(const char *text, const char *otherwise)
 	return text[0] != '\0' ? text : otherwise;
 }
 
+static enum ipc_wait_reason
+reason_of(enum ipc_dial_reason reason)
+{
+	static const enum ipc_wait_reason reasons[] = {
+		[DIAL_REASON_OTHER] = WAIT_REASON_OTHER,
+		[DIAL_REASON_NO_DESCRIPTOR] = WAIT_REASON_NO_DESCRIPTOR,
+		[DIAL_REASON_OFFLINE] = WAIT_REASON_OFFLINE,
+		[DIAL_REASON_RENDEZVOUS] = WAIT_REASON_RENDEZVOUS,
+		[DIAL_REASON_AUTHORIZATION] = WAIT_REASON_AUTHORIZATION,
+		[DIAL_REASON_BAD_ADDRESS] = WAIT_REASON_BAD_ADDRESS,
+		[DIAL_REASON_PORT_REFUSED] = WAIT_REASON_PORT_REFUSED,
+		[DIAL_REASON_TIMEOUT] = WAIT_REASON_TIMEOUT,
+		[DIAL_REASON_TOR_DOWN] = WAIT_REASON_TOR_DOWN,
+	};
+	return reason < sizeof reasons / sizeof *reasons ? reasons[reason] : WAIT_REASON_OTHER;
+}
+
 void
 outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 {
@@ -294,6 +311,8 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 	struct error err = { 0 };
 	if (s->state != OUTBOUND_DIALLING)
 		return;
+	enum ipc_wait_reason reason = reason_of((enum ipc_dial_reason)f->reason);
+	d->is_tor_down = f->reason == DIAL_REASON_TOR_DOWN;
 	outbound_order_quit(s); /* it waits for a connection that does not come */
 	switch ((enum ipc_dial_reason)f->reason) {
 	case DIAL_REASON_TOR_DOWN:
@@ -307,13 +326,14 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 		}
 		if (dispatch_broke(d, peers_forget_port(queue_peers(queue_of(s)), s->onion, &err), &err))
 			return;
-		peer_failed(s, 451, "4.4.1", "the recipient's onion service takes no mail");
+		peer_failed(s, reason, 451, "4.4.1", "the recipient's onion service takes no mail");
 		return;
 	case DIAL_REASON_BAD_ADDRESS:
-		peer_failed(s, 550, "5.1.2", text_or(f->text, "there can be no such onion service"));
+		peer_failed(s, reason, 550, "5.1.2", text_or(f->text, "there can be no such onion service"));
 		return;
 	case DIAL_REASON_AUTHORIZATION:
-		peer_failed(s, 451, "4.7.0", text_or(f->text, "the recipient's onion service wants a key that we do not have"));
+		peer_failed(s, reason, 451, "4.7.0",
+		    text_or(f->text, "the recipient's onion service wants a key that we do not have"));
 		return;
 	case DIAL_REASON_OTHER:
 	case DIAL_REASON_NO_DESCRIPTOR:
@@ -322,7 +342,7 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 	case DIAL_REASON_TIMEOUT:
 		break;
 	}
-	peer_failed(s, 451, "4.4.1", text_or(f->text, "the recipient's onion service cannot be reached now"));
+	peer_failed(s, reason, 451, "4.4.1", text_or(f->text, "the recipient's onion service cannot be reached now"));
 }
 
 void
@@ -332,6 +352,7 @@ outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 	if (s->state != OUTBOUND_DIALLING)
 		return;
 	s->size_max_bytes = r->size_max_bytes;
+	s->dispatch->is_tor_down = false;
 	if (!dispatch_broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
 		outbound_go_on(s);
 }
@@ -375,11 +396,11 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	outbound_defer(s);
 	switch ((enum ipc_end_reason)e->reason) {
 	case SESSION_END_REFUSED:
-		peer_failed(s, e->code >= 500 && is_early ? e->code : 451, e->code >= 500 && is_early ? "5.3.2" : "4.3.2",
+		peer_failed(s, WAIT_REASON_REFUSED, e->code >= 500 && is_early ? e->code : 451, e->code >= 500 && is_early ? "5.3.2" : "4.3.2",
 		    text_or(e->text, "the recipient's server refused the session"));
 		return;
 	case SESSION_END_PROTOCOL:
-		peer_failed(s, 451, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));
+		peer_failed(s, WAIT_REASON_PROTOCOL, 451, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));
 		return;
 	case SESSION_END_QUIT:
 	case SESSION_END_LOST: /* was seen to above */
@@ -387,5 +408,6 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	case SESSION_END_TIMEOUT:
 		break;
 	}
-	peer_failed(s, 451, "4.4.2", text_or(e->text, "the connection to the recipient's server broke"));
+	peer_failed(s, e->reason == SESSION_END_TIMEOUT ? WAIT_REASON_TIMEOUT : WAIT_REASON_LOST, 451, "4.4.2",
+	    text_or(e->text, "the connection to the recipient's server broke"));
 }

@@ -6,19 +6,21 @@
 #define NEW_MAIL_PAUSE_MS (60 * 1000)
 #define PORT_KNOWN_MS ((int64_t)24 * 3600 * 1000)
 
-enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, STATEMENTS };
+enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
-	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0) ON CONFLICT (onion) DO UPDATE SET due_ms ="
-	         " min(ifnull(due_ms, 9223372036854775807), max(?2, min(not_before_ms, tried_ms + ?3)))",
+	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '') ON CONFLICT (onion) DO UPDATE SET"
+	         " due_ms = min(ifnull(due_ms, 9223372036854775807), max(?2, min(not_before_ms, tried_ms + ?3)))",
 	[NEXT] = "SELECT onion, due_ms, port, port_ms FROM peers WHERE due_ms IS NOT NULL ORDER BY due_ms",
 	[LOOK] = "SELECT tries, failures, port, not_before_ms, port_ms FROM peers WHERE onion = ?1",
-	[FAILED] = "UPDATE peers SET tries = tries + 1, failures = failures + 1, tried_ms = ?2, not_before_ms = ?3"
-	           " WHERE onion = ?1",
+	[FAILED] = "UPDATE peers SET tries = tries + 1, failures = failures + 1, tried_ms = ?2, not_before_ms = ?3,"
+	           " reason = ?4, reply = ?5 WHERE onion = ?1",
 	[REACHED] = "UPDATE peers SET tries = 0, not_before_ms = 0, tried_ms = 0, port = ?2, port_ms = ?3 WHERE onion = ?1",
 	[FORGET] = "UPDATE peers SET port = 0 WHERE onion = ?1",
 	[SETTLE] = "UPDATE peers SET due_ms = (SELECT max(min(items.due_ms), peers.not_before_ms) FROM items"
 	           " WHERE items.onion = ?1 AND items.due_ms IS NOT NULL) WHERE onion = ?1",
+	[HURRY] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?2) WHERE onion = ?1",
+	[HURRY_ALL] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?1)",
 };
 
 struct peers {
@@ -106,7 +108,8 @@ peers_failures(struct peers *p, struct slice onion, uint64_t *failures, struct e
 }
 
 int
-peers_failed(struct peers *p, const char *onion, int64_t now_ms, uint64_t random, struct error *err)
+peers_failed(struct peers *p, const char *onion, enum ipc_wait_reason reason, struct slice reply, int64_t now_ms,
+    uint64_t random, struct error *err)
 {
 	struct statement *s = p->statements[FAILED];
 	int row = look(p, slice_of_string(onion), err);
@@ -117,6 +120,8 @@ peers_failed(struct peers *p, const char *onion, int64_t now_ms, uint64_t random
 	statement_bind_string(s, 1, onion);
 	statement_bind_int(s, 2, now_ms);
 	statement_bind_int(s, 3, now_ms + schedule_delay_ms(p->schedule, tries + 1, random));
+	statement_bind_int(s, 4, reason);
+	statement_bind_text(s, 5, reply);
 	if (statement_run(s, err) != 0)
 		return -1;
 	return peers_settle(p, slice_of_string(onion), err);
@@ -153,4 +158,14 @@ peers_settle(struct peers *p, struct slice onion, struct error *err)
 {
 	statement_bind_text(p->statements[SETTLE], 1, onion);
 	return statement_run(p->statements[SETTLE], err);
+}
+
+int
+peers_hurry(struct peers *p, const char *onion, int64_t now_ms, struct error *err)
+{
+	struct statement *s = p->statements[onion != NULL ? HURRY : HURRY_ALL];
+	statement_bind_int(s, onion != NULL ? 2 : 1, now_ms);
+	if (onion != NULL)
+		statement_bind_string(s, 1, onion);
+	return statement_run(s, err);
 }

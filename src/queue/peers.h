@@ -38,8 +38,13 @@ typedef bool peers_is_busy(void *context, const char *onion);
 int peers_next(struct peers *peers, int64_t now_ms, peers_is_busy *is_busy, void *context, struct peer *out,
     struct error *err);
 
-/* It could not be reached at all, or the session broke: due again after a delay by the schedule. */
-int peers_failed(struct peers *peers, const char *onion, int64_t now_ms, uint64_t random, struct error *err);
+/* It could not be reached at all, or the session broke: due again after a delay by the schedule. reason and reply
+ * (what was said) are kept for the owner's eyes. */
+int peers_failed(struct peers *peers, const char *onion, enum ipc_wait_reason reason, struct slice reply, int64_t now_ms,
+    uint64_t random, struct error *err);
+
+/* Whoever has mail waiting is due now, however often it failed; onion NULL: all of them. */
+int peers_hurry(struct peers *peers, const char *onion, int64_t now_ms, struct error *err);
 
 /* It takes mail on this port. Writes nothing when that is known and nothing had failed. */
 int peers_reached(struct peers *peers, const char *onion, uint16_t port, int64_t now_ms, struct error *err);

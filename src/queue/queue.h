@@ -74,8 +74,8 @@ int queue_result(struct queue *queue, const char *onion, const struct queue_item
     int64_t now_ms, uint64_t random, struct error *err);
 
 /* The peer could not be reached: due again by the schedule. What is too old is failed with the result's text. */
-int queue_peer_failed(struct queue *queue, const char *onion, const struct pack_result *why, int64_t now_ms,
-    uint64_t random, struct error *err);
+int queue_peer_failed(struct queue *queue, const char *onion, enum ipc_wait_reason reason, const struct pack_result *why,
+    int64_t now_ms, uint64_t random, struct error *err);
 
 /* Fails everything that waits for this destination. */
 int queue_fail_all(struct queue *queue, const char *onion, const struct pack_result *why, struct error *err);
@@ -91,3 +91,32 @@ int queue_reported(struct queue *queue, uint64_t item, struct slice positions, u
 int queue_empty_trash(struct queue *queue, struct error *err);
 
 int queue_count(struct queue *queue, uint64_t *items, struct error *err);
+
+/* ---- queue_owner.c: what the owner sees and orders */
+
+struct queue_row {
+	uint64_t id, body_bytes;
+	struct slice onion, reverse_path; /* borrowed */
+	int64_t arrival_s;
+	int64_t due_ms;                   /* the next try; QUEUE_NO_TRY when it failed for good */
+	uint64_t tries;
+	enum ipc_wait_reason reason;      /* as the database knows it: NEW, REPLY, FAILED or the peer's */
+	struct buffer text;               /* what was said: "450 4.2.0 mailbox busy" */
+	struct buffer recipients;         /* packed failures: those that still wait or are to be reported */
+	uint32_t recipient_count;         /* more than are packed when not all fit */
+};
+#define QUEUE_NO_TRY INT64_MAX
+
+/* Called for each item in the order of ids, which is that of arrival; false ends it. It must not change the queue. */
+typedef bool queue_take_row(void *context, const struct queue_row *row);
+
+/* Items with an id above `after`. has_replies: recipients come with the texts of their last answers. */
+int queue_look(struct queue *queue, uint64_t after, bool has_replies, queue_take_row *take, void *context,
+    struct error *err);
+
+/* Makes an item (0: every one) due now, and its peer with it. *count becomes how many. ERROR_NOT_FOUND. */
+int queue_retry(struct queue *queue, uint64_t item, int64_t now_ms, uint64_t *count, struct error *err);
+
+/* Forgets the recipients that wait; nobody is told. Those that failed are reported all the same; if there are none but
+ * such, they are forgotten. Not for an item that is being delivered. ERROR_NOT_FOUND. */
+int queue_cancel(struct queue *queue, uint64_t item, struct error *err);

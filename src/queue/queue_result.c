@@ -231,12 +231,13 @@ fail_expired(struct queue *q, const char *onion, const struct pack_result *why, 
 }
 
 int
-queue_peer_failed(struct queue *q, const char *onion, const struct pack_result *why, int64_t now_ms,
-    uint64_t random, struct error *err)
+queue_peer_failed(struct queue *q, const char *onion, enum ipc_wait_reason reason, const struct pack_result *why,
+    int64_t now_ms, uint64_t random, struct error *err)
 {
 	if (database_begin(q->db, err) != 0)
 		return -1;
-	if (peers_failed(q->peers, onion, now_ms, random, err) == 0 && fail_expired(q, onion, why, now_ms, err) == 0 &&
+	if (peers_failed(q->peers, onion, reason, why->text, now_ms, random, err) == 0 &&
+	    fail_expired(q, onion, why, now_ms, err) == 0 &&
 	    peers_settle(q->peers, slice_of_string(onion), err) == 0)
 		return database_commit(q->db, err);
 	database_rollback(q->db);

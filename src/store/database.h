@@ -47,6 +47,7 @@ void statement_bind_null(struct statement *s, int parameter);
  * step or reset. */
 int statement_step(struct statement *s, struct error *err);
 int64_t statement_int(const struct statement *s, int column);
+bool statement_is_null(const struct statement *s, int column);
 struct slice statement_bytes(const struct statement *s, int column); /* text or blob */
 void statement_reset(struct statement *s); /* also clears the parameters */
 

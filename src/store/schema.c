@@ -45,4 +45,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 
 	/* Bodies to be unlinked. */
 	"CREATE TABLE trash (body INTEGER PRIMARY KEY) STRICT;",
+
+	/* Why the last try failed as a whole (enum ipc_wait_reason), and what was said then. */
+	"ALTER TABLE peers ADD COLUMN reason INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peers ADD COLUMN reply TEXT NOT NULL DEFAULT '';",
 };

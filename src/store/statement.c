@@ -91,6 +91,12 @@ statement_int(const struct statement *s, int column)
 	return sqlite3_column_int64(s->handle, column);
 }
 
+bool
+statement_is_null(const struct statement *s, int column)
+{
+	return sqlite3_column_type(s->handle, column) == SQLITE_NULL;
+}
+
 struct slice
 statement_bytes(const struct statement *s, int column)
 {
