@@ -19,6 +19,7 @@ static const struct {
 	{ ROLE_MAIL, ROLE_TOR },
 	{ ROLE_MAIL, ROLE_SUBMISSION },
 	{ ROLE_MAIL, ROLE_CONTENT },
+	{ ROLE_MAIL, ROLE_CONTROL },
 	{ ROLE_SMTP, ROLE_TOR },
 };
 
@@ -38,7 +39,7 @@ are_linked(const struct role_process *a, const struct role_process *b)
 	return false;
 }
 
-/* What `to` calls its peer: tor and submission have one for each identity, the others have one. */
+/* What `to` calls its peer: tor, submission and control have one for each identity, the others have one. */
 static const char *
 name_of_peer(const struct role_process *to, const struct role_process *peer)
 {

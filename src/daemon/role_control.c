@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * smtorp-control: JSON-RPC 2.0, one object in a line each way, for the owner's programs on control.sock. It turns
- * requests into typed messages for the parent, and the parent's rows into results.
+ * requests into typed messages for the parent or for a mail role, and their rows into results.
  */
 #include <assert.h>
 #include <jansson.h>
@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "daemon/control_queue.h"
 #include "daemon/role.h"
 #include "loop/stream.h"
 
@@ -23,7 +24,7 @@
 
 /* JSON-RPC 2.0, section 5.1. */
 enum { RPC_PARSE = -32700, RPC_INVALID_REQUEST = -32600, RPC_NO_METHOD = -32601, RPC_INVALID_PARAMS = -32602,
-	RPC_NODE = -32000 };
+	RPC_NODE = -32000, RPC_NOT_FOUND = -32001 };
 
 struct connection {
 	struct connection *next;
@@ -79,13 +80,18 @@ answer_result(struct connection *c, json_t *rpc_id, json_t *result)
 
 static const struct method {
 	const char *name;
-	enum ipc_control_verb verb;
-	bool has_name;
+	enum ipc_control_verb verb;     /* for the parent, */
+	enum ipc_queue_verb queue_verb; /* or for the identity's mail role */
+	bool has_name, has_items;
 } methods[] = {
-	{ "status", CONTROL_STATUS, false },
-	{ "identity.load", CONTROL_IDENTITY_LOAD, true },
-	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, true },
-	{ "stop", CONTROL_STOP, false },
+	{ "status", CONTROL_STATUS, 0, false, false },
+	{ "identity.load", CONTROL_IDENTITY_LOAD, 0, true, false },
+	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, 0, true, false },
+	{ "stop", CONTROL_STOP, 0, false, false },
+	{ "queue.list", 0, QUEUE_VERB_LIST, true, true },     /* {name, after?, limit?}: {items, next} */
+	{ "queue.show", 0, QUEUE_VERB_SHOW, true, true },     /* {name, item}: {items, next} */
+	{ "queue.retry", 0, QUEUE_VERB_RETRY, true, false },   /* {name, item?}: {count} */
+	{ "queue.cancel", 0, QUEUE_VERB_CANCEL, true, false }, /* {name, item}: {count} */
 };
 
 static const struct method *
@@ -104,21 +110,54 @@ empty_status(void)
 	    "bootstrap", 0, "phase", "", "version", "", "pid", 0, "endpoints", "roles", "programs", "identities");
 }
 
-static void
-ask_parent(struct connection *c, json_t *rpc_id, const struct method *method, const char *name)
+static struct request *
+new_request(struct connection *c, json_t *rpc_id, json_t *result)
 {
 	struct request *request = calloc(1, sizeof *request);
 	assert(request != NULL);
 	*request = (struct request){ .next = control.requests, .from = c, .id = control.next_id++, .rpc_id = rpc_id,
-		.result = method->verb == CONTROL_STATUS ? empty_status() : json_object() };
+		.result = result };
 	json_incref(rpc_id);
 	control.requests = request;
 	c->pending++;
+	return request;
+}
+
+static void
+ask_parent(struct connection *c, json_t *rpc_id, const struct method *method, const char *name)
+{
+	struct request *request = new_request(c, rpc_id, method->verb == CONTROL_STATUS ? empty_status() : json_object());
 	struct ipc_message m = { .type = IPC_TYPE_CONTROL_REQUEST, .fd = -1, .control_request = { .request_id = request->id,
 		.verb = (uint8_t)method->verb } };
 	if (name != NULL)
 		memcpy(m.control_request.identity, name, strlen(name) + 1);
 	role_tell_parent(&m);
+}
+
+static int
+rpc_code(unsigned error)
+{
+	return error == ERROR_NOT_FOUND ? RPC_NOT_FOUND : RPC_NODE;
+}
+
+static void
+ask_mail(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+{
+	struct error err = { 0 };
+	bool is_list = method->queue_verb == QUEUE_VERB_LIST;
+	json_t *item = json_object_get(params, is_list ? "after" : "item"), *limit = json_object_get(params, "limit");
+	bool may_miss = is_list || method->queue_verb == QUEUE_VERB_RETRY;
+	if ((item == NULL && !may_miss) || (item != NULL && (!json_is_integer(item) || json_integer_value(item) < 0)) ||
+	    (limit != NULL && (!json_is_integer(limit) || json_integer_value(limit) < 0))) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"item\", \"after\" and \"limit\" are numbers");
+		return;
+	}
+	struct ipc_queue_request order = { .request_id = control.next_id, .verb = (uint8_t)method->queue_verb,
+		.item = (uint64_t)json_integer_value(item), .limit = (uint32_t)json_integer_value(limit) };
+	if (control_queue_ask(name, &order, &err) != 0)
+		answer_error(c, rpc_id, rpc_code(err.code), err.text);
+	else
+		new_request(c, rpc_id, method->has_items ? json_pack("{s:[]}", "items") : json_object());
 }
 
 static void
@@ -135,8 +174,8 @@ take_request(struct connection *c, json_t *request)
 	}
 	const struct method *method = find_method(name);
 	if (method == NULL) {
-		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload and "
-		    "stop");
+		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
+		    "stop, queue.list, queue.show, queue.retry and queue.cancel");
 		return;
 	}
 	const char *identity = json_string_value(json_object_get(json_object_get(request, "params"), "name"));
@@ -148,7 +187,10 @@ take_request(struct connection *c, json_t *request)
 		answer_error(c, id, RPC_NODE, "too many requests at a time: wait for answers");
 		return;
 	}
-	ask_parent(c, id, method, method->has_name ? identity : NULL);
+	if (method->queue_verb != 0)
+		ask_mail(c, id, method, identity, json_object_get(request, "params"));
+	else
+		ask_parent(c, id, method, method->has_name ? identity : NULL);
 }
 
 static void
@@ -302,10 +344,10 @@ on_status_identity(const struct ipc_status_identity *row)
 }
 
 static void
-on_control_end(const struct ipc_control_end *end)
+end_request(uint64_t id, unsigned error, const char *text)
 {
 	struct request **at = &control.requests;
-	while (*at != NULL && (*at)->id != end->request_id)
+	while (*at != NULL && (*at)->id != id)
 		at = &(*at)->next;
 	struct request *request = *at;
 	if (request == NULL)
@@ -314,8 +356,8 @@ on_control_end(const struct ipc_control_end *end)
 	if (request->from != NULL)
 		request->from->pending--;
 	if (request->from != NULL && request->rpc_id != NULL) {
-		if (end->error != 0)
-			answer_error(request->from, request->rpc_id, RPC_NODE, end->text);
+		if (error != 0)
+			answer_error(request->from, request->rpc_id, rpc_code(error), text);
 		else
 			answer_result(request->from, request->rpc_id, request->result);
 	}
@@ -323,6 +365,29 @@ on_control_end(const struct ipc_control_end *end)
 	json_decref(request->result);
 	free(request);
 }
+
+/* ---- what the mail roles say */
+
+static void
+on_queue_row(void *context, uint64_t request_id, json_t *row)
+{
+	(void)context;
+	append(request_id, "items", row);
+}
+
+static void
+on_queue_done(void *context, uint64_t request_id, const struct ipc_queue_end *end)
+{
+	(void)context;
+	struct request *request = find_request(request_id);
+	if (request != NULL) {
+		json_object_set_new(request->result, "count", json_integer((json_int_t)end->count));
+		json_object_set_new(request->result, "next", end->next == 0 ? json_null() : json_integer((json_int_t)end->next));
+	}
+	end_request(request_id, end->error, end->text);
+}
+
+/* ---- the parent's messages */
 
 static void
 on_parent(void *context, struct ipc_message *m)
@@ -351,7 +416,7 @@ on_parent(void *context, struct ipc_message *m)
 		on_status_identity(&m->status_identity);
 		break;
 	case IPC_TYPE_CONTROL_END:
-		on_control_end(&m->control_end);
+		end_request(m->control_end.request_id, m->control_end.error, m->control_end.text);
 		break;
 	default:
 		break;
@@ -362,9 +427,18 @@ static void
 on_peer(void *context, enum role peer, const char *identity, int fd)
 {
 	(void)context;
-	(void)peer;
-	(void)identity;
-	close(fd); /* this role has none */
+	if (peer == ROLE_MAIL)
+		control_queue_set_peer(identity, fd);
+	else
+		close(fd);
+}
+
+static void
+on_peer_gone(void *context, enum role peer, const char *identity)
+{
+	(void)context;
+	if (peer == ROLE_MAIL)
+		control_queue_forget_peer(identity);
 }
 
 static void
@@ -383,8 +457,11 @@ on_stop(void *context)
 int
 main(void)
 {
-	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
+	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer,
+		.on_peer_gone = on_peer_gone, .on_stop = on_stop };
+	static const struct control_queue_events queue_events = { on_queue_row, on_queue_done };
 	role_init(ROLE_CONTROL, &events, NULL);
+	control_queue_init(role_loop(), &queue_events, NULL);
 	control.next_id = random_u64() >> 1; /* so that answers to a process before us are not taken for ours */
 	return role_run();
 }

@@ -11,6 +11,7 @@
 #include "daemon/mail_bounce.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
+#include "daemon/mail_queue.h"
 #include "daemon/role.h"
 #include "queue/dispatch.h"
 #include "queue/mailstore.h"
@@ -27,7 +28,7 @@ struct source {
 };
 
 static struct mail {
-	struct source smtp, submission, tor;
+	struct source smtp, submission, tor, control;
 	struct schedule schedule;
 	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
 	struct mail_content *content;
@@ -35,7 +36,8 @@ static struct mail {
 	struct mail_bounce *bounce;
 	struct dispatch *dispatch;
 	struct timer *commit, *process, *settle;
-} mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR } };
+} mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
+	.control = { ROLE_CONTROL } };
 
 static void
 die(const struct error *err)
@@ -133,7 +135,7 @@ need_content(void *context)
 static struct source *
 source_of(enum role role)
 {
-	struct source *all[] = { &mail.smtp, &mail.submission, &mail.tor };
+	struct source *all[] = { &mail.smtp, &mail.submission, &mail.tor, &mail.control };
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (all[i]->role == role)
 			return all[i];
@@ -186,6 +188,25 @@ refuse_for_now(struct source *s, const struct ipc_message *intake)
 	send_to(s, &m);
 }
 
+static bool
+send_control(void *context, const struct ipc_message *m)
+{
+	(void)context;
+	return send_to(&mail.control, m);
+}
+
+static void
+answer_owner(const struct ipc_queue_request *request)
+{
+	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = request->request_id,
+		.error = ERROR_BUSY, .text = "this identity is starting; ask again in a moment" } };
+	if (mail.mailstore != NULL)
+		mail_queue_answer(&queue, request);
+	else
+		send_to(&mail.control, &m);
+}
+
 static void
 on_message(void *context, struct ipc_message *m)
 {
@@ -194,6 +215,8 @@ on_message(void *context, struct ipc_message *m)
 		refuse_for_now(s, m);
 	else if (m->type == IPC_TYPE_INTAKE)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
+	else if (m->type == IPC_TYPE_QUEUE_REQUEST)
+		answer_owner(&m->queue_request);
 	else if (mail.mailstore != NULL)
 		dispatch_on_message(mail.dispatch, m);
 }

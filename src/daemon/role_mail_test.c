@@ -336,6 +336,109 @@ stopping_refuses_what_is_not_accepted(void **state)
 	assert_int_equal(test_role_wait(&p->role), 0);
 }
 
+/* ---- the owner */
+
+static void
+ask(struct mail_process *p, enum ipc_queue_verb verb, uint64_t item)
+{
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77,
+		.verb = (uint8_t)verb, .item = item } };
+	test_role_send(p->control, &m);
+}
+
+static uint64_t
+expect_end(struct mail_process *p, enum error_code error)
+{
+	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_END);
+	assert_int_equal(m.queue_end.request_id, 77);
+	assert_int_equal(m.queue_end.error, error);
+	assert_int_equal(m.queue_end.text[0] == '\0', error == ERROR_NONE);
+	assert_int_equal(m.queue_end.next, 0);
+	return m.queue_end.count;
+}
+
+/* Lists the one message that waits. */
+static struct ipc_queue_row
+expect_waiting(struct mail_process *p, enum ipc_wait_reason reason)
+{
+	ask(p, QUEUE_VERB_LIST, 0);
+	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROW);
+	struct slice list = m.queue_row.recipients, recipient;
+	struct pack_result last;
+	assert_string_equal(m.queue_row.onion, BOB);
+	assert_string_equal(m.queue_row.reverse_path, "alice@" OWN);
+	assert_true(pack_next_failure(&list, &recipient, &last));
+	assert_true(slice_is(recipient, "bob@" BOB));
+	assert_int_equal(m.queue_row.reason, reason);
+	assert_int_equal(expect_end(p, ERROR_NONE), 1);
+	return m.queue_row;
+}
+
+static void
+the_owner_sees_what_waits_and_why(void **state)
+{
+	struct mail_process *p = *state;
+	ask(p, QUEUE_VERB_LIST, 0);
+	assert_int_equal(expect_end(p, ERROR_NONE), 0);
+	kill_process(p);
+	retry_s = 600;
+	launch(p);
+	retry_s = 1;
+	submit(p, 1, "bob@" BOB, slice_of_string(message));
+	uint64_t session = expect_dial(p, 465);
+	struct ipc_queue_row row = expect_waiting(p, WAIT_REASON_DIALLING);
+	assert_int_equal(row.tries, 0);
+	fail_dial(p, session, DIAL_REASON_TOR_DOWN);
+	expect_waiting(p, WAIT_REASON_TOR_DOWN);
+	session = expect_dial(p, 465); /* it is asked again */
+	expect_waiting(p, WAIT_REASON_TOR_DOWN);
+	fail_dial(p, session, DIAL_REASON_NO_DESCRIPTOR);
+	row = expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR);
+	assert_int_equal(row.tries, 1);
+	assert_true(row.next_s > (uint64_t)clock_wall_s() + 300);
+	assert_int_equal(row.size_bytes, strlen(message) + strlen("Prepared: yes\r\n"));
+	ask(p, QUEUE_VERB_RETRY, row.item);
+	assert_int_equal(expect_end(p, ERROR_NONE), 1);
+	be_ready(p, expect_dial(p, 465)); /* at once */
+	test_role_next(&p->role, p->smtp, IPC_TYPE_DELIVER);
+	row = expect_waiting(p, WAIT_REASON_DELIVERING);
+	ask(p, QUEUE_VERB_CANCEL, row.item);
+	expect_end(p, ERROR_BUSY);
+	ask(p, QUEUE_VERB_SHOW, row.item + 1);
+	expect_end(p, ERROR_NOT_FOUND);
+	ask(p, 99, 0);
+	expect_end(p, ERROR_UNSUPPORTED);
+}
+
+static void
+what_the_owner_cancels_is_gone(void **state)
+{
+	struct mail_process *p = *state;
+	kill_process(p);
+	retry_s = 600;
+	launch(p);
+	retry_s = 1;
+	submit(p, 1, "bob@" BOB, slice_of_string(message));
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session);
+	struct ipc_message m = expect_deliver(p, session);
+	answer_delivery(p, session, m.deliver.delivery_id, 450);
+	struct ipc_queue_row row;
+	do { /* until the answer was taken in */
+		ask(p, QUEUE_VERB_SHOW, m.deliver.delivery_id);
+		row = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROW).queue_row;
+	} while (expect_end(p, ERROR_NONE) == 1 && row.reason == WAIT_REASON_DELIVERING);
+	assert_int_equal(row.reason, WAIT_REASON_REPLY);
+	assert_string_equal(row.text, "450 said the server");
+	ask(p, QUEUE_VERB_CANCEL, row.item);
+	assert_int_equal(expect_end(p, ERROR_NONE), 1);
+	await_files("queue", NULL, 0);
+	ask(p, QUEUE_VERB_CANCEL, row.item);
+	expect_end(p, ERROR_NOT_FOUND);
+	submit(p, 2, "alice+note@" OWN, slice_of_string(message)); /* the next thing content hears is this, no COMPOSE_DSN */
+	await_files("Maildir/new", "Prepared: yes\nSubject: out", 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -358,6 +461,8 @@ main(int argc, char **argv)
 		WITH_MAIL(policy_is_checked_again),
 		WITH_MAIL(a_message_that_kills_content_is_refused),
 		WITH_MAIL(stopping_refuses_what_is_not_accepted),
+		WITH_MAIL(the_owner_sees_what_waits_and_why),
+		WITH_MAIL(what_the_owner_cancels_is_gone),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)

@@ -23,7 +23,7 @@ static uint32_t retry_s = 1;
 
 struct mail_process {
 	struct test_role role;
-	int smtp, submission, tor, content; /* our ends */
+	int smtp, submission, tor, content, control; /* our ends */
 };
 
 /* ---- messages */
@@ -44,6 +44,7 @@ close_peers(struct mail_process *p)
 	file_close(&p->submission);
 	file_close(&p->tor);
 	file_close(&p->content);
+	file_close(&p->control);
 }
 
 static void
@@ -62,6 +63,7 @@ launch(struct mail_process *p)
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
 	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
 	p->tor = test_role_give_peer(&p->role, ROLE_TOR, "");
+	p->control = test_role_give_peer(&p->role, ROLE_CONTROL, "");
 }
 
 static void

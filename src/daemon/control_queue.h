@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The control role's side of the queues: a channel to each mail@ID, orders as messages, rows as JSON.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "ipc/messages.h"
+#include "loop/loop.h"
+
+struct control_queue_events {
+	/* A row of the request; takes it over. */
+	void (*on_row)(void *context, uint64_t request_id, json_t *row);
+	/* The end of the request. code is ERROR_NONE, or text says what went wrong. */
+	void (*on_done)(void *context, uint64_t request_id, const struct ipc_queue_end *end);
+};
+
+/* events is borrowed. There is one for the process. */
+void control_queue_init(struct loop *loop, const struct control_queue_events *events, void *context);
+
+/* A fresh channel to mail@identity; what the one before was asked ends with an error. */
+void control_queue_set_peer(const char *identity, int fd);
+void control_queue_forget_peer(const char *identity);
+
+/* Sends the request. ERROR_NOT_FOUND: there is no such identity; ERROR_UNREACHABLE: its process is not there now;
+ * ERROR_BUSY: it has enough to do. Else on_done follows, never from inside this call. */
+int control_queue_ask(const char *identity, const struct ipc_queue_request *request, struct error *err);

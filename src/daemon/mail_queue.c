@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/mail_queue.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* A page under way. */
+struct page {
+	const struct mail_queue *queue;
+	const struct ipc_queue_request *request;
+	uint64_t rows, rows_most, bytes;
+	uint64_t last; /* the last row's item */
+	bool has_more, is_broken;
+};
+
+static void
+copy_slice(char *out, size_t room, struct slice s)
+{
+	size_t len = s.len < room - 1 ? s.len : room - 1; /* texts only: addresses were checked when they came */
+	memcpy(out, s.data, len);
+	out[len] = '\0';
+	for (char *nul = out; (nul = memchr(nul, '\0', (size_t)(out + len - nul))) != NULL;)
+		*nul = ' '; /* a peer's words; the message could not be sent with it */
+}
+
+/* What is being done now says more than what happened before. */
+static void
+say_reason(const struct mail_queue *q, const struct queue_row *row, struct ipc_queue_row *out)
+{
+	enum ipc_wait_reason now = WAIT_REASON_NEW;
+	if (row->due_ms != QUEUE_NO_TRY)
+		now = dispatch_reason(q->dispatch, out->onion, row->id);
+	out->reason = (uint8_t)(now != WAIT_REASON_NEW ? now : row->reason);
+	if (now == WAIT_REASON_NEW)
+		copy_slice(out->text, sizeof out->text, slice_of(buffer_bytes(&row->text), buffer_len(&row->text)));
+}
+
+static bool
+take_row(void *context, const struct queue_row *row)
+{
+	struct page *p = context;
+	const struct mail_queue *q = p->queue;
+	if (p->request->verb == QUEUE_VERB_SHOW && row->id != p->request->item)
+		return false;
+	if (p->rows == p->rows_most || p->bytes >= MAIL_QUEUE_PAGE_BYTES) {
+		p->has_more = true;
+		return false;
+	}
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_ROW, .fd = -1, .queue_row = { .request_id = p->request->request_id,
+		.item = row->id, .size_bytes = row->body_bytes, .arrival_s = (uint64_t)row->arrival_s,
+		.tries = (uint32_t)row->tries, .recipient_count = row->recipient_count,
+		.recipients = slice_of(buffer_bytes(&row->recipients), buffer_len(&row->recipients)) } };
+	copy_slice(m.queue_row.onion, sizeof m.queue_row.onion, row->onion);
+	copy_slice(m.queue_row.reverse_path, sizeof m.queue_row.reverse_path, row->reverse_path);
+	if (row->due_ms != QUEUE_NO_TRY) {
+		int64_t in_ms = row->due_ms - mailstore_now_ms(q->mailstore);
+		m.queue_row.next_s = (uint64_t)((clock_wall_ms() + (in_ms > 0 ? in_ms : 0)) / 1000);
+	}
+	say_reason(q, row, &m.queue_row);
+	p->rows++;
+	p->bytes += buffer_len(&row->recipients);
+	p->last = row->id;
+	p->is_broken = !q->send(q->context, &m);
+	return !p->is_broken && p->request->verb == QUEUE_VERB_LIST;
+}
+
+static int
+look(const struct mail_queue *q, const struct ipc_queue_request *request, struct ipc_queue_end *end, struct error *err)
+{
+	bool is_list = request->verb == QUEUE_VERB_LIST;
+	struct page p = { .queue = q, .request = request, .rows_most = MAIL_QUEUE_PAGE_ROWS };
+	if (is_list && request->limit > 0 && request->limit < p.rows_most)
+		p.rows_most = request->limit;
+	if (!is_list && request->item == 0)
+		return error_set(err, ERROR_INVALID, "there is no message of this number");
+	if (queue_look(mailstore_queue(q->mailstore), is_list ? request->item : request->item - 1, !is_list, take_row, &p,
+	        err) != 0)
+		return -1;
+	if (!is_list && p.rows == 0)
+		return error_set(err, ERROR_NOT_FOUND, "there is no such message in the queue: it has gone, or never was");
+	end->count = p.rows;
+	end->next = p.has_more ? p.last : 0;
+	return 0;
+}
+
+static int
+retry(const struct mail_queue *q, const struct ipc_queue_request *request, struct ipc_queue_end *end, struct error *err)
+{
+	int64_t now_ms = mailstore_now_ms(q->mailstore);
+	if (queue_retry(mailstore_queue(q->mailstore), request->item, now_ms, &end->count, err) != 0)
+		return -1;
+	dispatch_wake(q->dispatch);
+	return 0;
+}
+
+static int
+cancel(const struct mail_queue *q, const struct ipc_queue_request *request, struct ipc_queue_end *end, struct error *err)
+{
+	if (request->item != 0 && dispatch_is_delivering(q->dispatch, request->item))
+		return error_set(err, ERROR_BUSY, "this message is being handed over at this moment: nobody can stop it now; look "
+		    "again in a minute");
+	if (queue_cancel(mailstore_queue(q->mailstore), request->item, err) != 0)
+		return -1;
+	end->count = 1;
+	dispatch_wake(q->dispatch);
+	return 0;
+}
+
+static int
+carry_out(const struct mail_queue *q, const struct ipc_queue_request *request, struct ipc_queue_end *end,
+    struct error *err)
+{
+	switch ((enum ipc_queue_verb)request->verb) {
+	case QUEUE_VERB_LIST:
+	case QUEUE_VERB_SHOW:
+		return look(q, request, end, err);
+	case QUEUE_VERB_RETRY:
+		return retry(q, request, end, err);
+	case QUEUE_VERB_CANCEL:
+		return cancel(q, request, end, err);
+	}
+	return error_set(err, ERROR_UNSUPPORTED, "the queue knows no such order");
+}
+
+void
+mail_queue_answer(const struct mail_queue *q, const struct ipc_queue_request *request)
+{
+	struct error err = { 0 };
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end.request_id = request->request_id };
+	if (carry_out(q, request, &m.queue_end, &err) != 0) {
+		m.queue_end.error = (uint8_t)err.code;
+		snprintf(m.queue_end.text, sizeof m.queue_end.text, "%s", err.text);
+	}
+	q->send(q->context, &m);
+	if (err.code == ERROR_IO)
+		q->on_broken(q->context, &err);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * mail@ID shows its queue to the owner and takes the owner's orders, by way of the control role.
+ */
+#pragma once
+
+#include "ipc/messages.h"
+#include "queue/dispatch.h"
+#include "queue/mailstore.h"
+
+#define MAIL_QUEUE_PAGE_ROWS 500
+#define MAIL_QUEUE_PAGE_BYTES 65536 /* of recipients; a page that reaches it ends, so that a slow reader costs little */
+
+struct mail_queue {
+	struct mailstore *mailstore;
+	struct dispatch *dispatch;
+	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
+	void (*on_broken)(void *context, const struct error *err); /* the database failed: the process must end */
+	void *context;
+};
+
+/* Carries out a QUEUE_REQUEST: QUEUE_ROWs, if any, and one QUEUE_END. */
+void mail_queue_answer(const struct mail_queue *queue, const struct ipc_queue_request *request);
