@@ -16,7 +16,7 @@ enum cli_exit {
 	CLI_FAILED = 1,
 	CLI_USAGE = 2,
 	CLI_NOT_RUNNING = 3, /* the command needs a running node */
-	CLI_NOT_FOUND = 4,   /* there is no such identity */
+	CLI_NOT_FOUND = 4,   /* there is no such identity, or no such message */
 	CLI_EXISTS = 5,      /* there is one already */
 	CLI_TIMEOUT = 6,     /* what was waited for did not happen in time */
 };

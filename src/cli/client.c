@@ -75,7 +75,9 @@ take_answer(const struct buffer *line, json_t **out, struct error *err)
 	json_t *result = json_object_get(answer, "result");
 	if (problem != NULL && !json_is_null(problem)) {
 		const char *text = json_string_value(json_object_get(problem, "message"));
-		error_set(err, ERROR_DENIED, "%s", text != NULL ? text : "the node refused, without saying why");
+		bool is_missing = json_integer_value(json_object_get(problem, "code")) == CLIENT_NOT_FOUND;
+		error_set(err, is_missing ? ERROR_NOT_FOUND : ERROR_DENIED, "%s",
+		    text != NULL ? text : "the node refused, without saying why");
 	} else if (result == NULL)
 		error_set(err, ERROR_PROTOCOL, "the node gave an answer that is not understood: is it of another version?");
 	else {

@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "config/paths.h"
 
+#define CLIENT_NOT_FOUND (-32001) /* the node's JSON-RPC error code for what is not there */
 #define CLIENT_TIMEOUT_MS 30000
 #define CLIENT_ANSWER_MAX (8 * 1024 * 1024)
 
 /* Takes params over (NULL: none). *out is the result; the caller owns it (NULL: not wanted). ERROR_UNREACHABLE when no
- * node runs, with a text that says how to start it; ERROR_TIMEOUT; ERROR_DENIED with the node's own words. */
+ * node runs, with a text that says how to start it; ERROR_TIMEOUT; ERROR_NOT_FOUND and ERROR_DENIED with the
+ * node's own words. */
 int client_call(const struct paths *paths, const char *method, json_t *params, int timeout_ms, json_t **out,
     struct error *err);
 

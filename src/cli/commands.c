@@ -5,6 +5,7 @@
 
 #include "cli/cmd_identity.h"
 #include "cli/cmd_mua.h"
+#include "cli/cmd_queue.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_up.h"
 #include "cli/complete.h"
@@ -30,6 +31,11 @@ const struct cli_command commands_all[] = {
 	    cmd_identity_delete, 0 },
 	{ "identity password", "NAME", 1, 1, "set a new password, a random one or your own", cmd_identity_password_options,
 	    cmd_identity_password, 0 },
+	{ "queue list", "", 0, 0, "list what waits to be delivered, and why", cmd_queue_list_options, cmd_queue_list, 0 },
+	{ "queue show", "ID", 1, 1, "show one message that waits", cmd_identity_json_options, cmd_queue_show, 0 },
+	{ "queue retry", "[ID]", 0, 1, "try now, without waiting for the next time", cmd_queue_retry_options, cmd_queue_retry,
+	    0 },
+	{ "queue cancel", "ID", 1, 1, "give up a message that waits; no report comes", NULL, cmd_queue_cancel, 0 },
 	{ "mua", "NAME", 1, 1, "print settings for mail programs", cmd_mua_options, cmd_mua_main, 0 },
 	{ "version", "", 0, 0, "print the version", NULL, version, CLI_NO_HOME },
 	{ "help", "[COMMAND]", 0, 2, "print this, or the help of a command", NULL, help_main, CLI_NO_HOME },

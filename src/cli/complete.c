@@ -53,7 +53,7 @@ offer_commands(const struct words *words, const char *first)
 			continue;
 		snprintf(word, sizeof word, "%.*s", (int)len, c->name);
 		if (first == NULL && strcmp(word, last) != 0)
-			offer(words, word, space != NULL ? "commands for identities" : c->help);
+			offer(words, word, space == NULL ? c->help : strcmp(word, "queue") == 0 ? "commands for what waits" : "commands for identities");
 		else if (first != NULL && space != NULL && strcmp(word, first) == 0)
 			offer(words, space + 1, c->help);
 		snprintf(last, sizeof last, "%s", word);
@@ -77,6 +77,10 @@ static void
 offer_for_command(const struct words *words, const struct cli_command *command)
 {
 	const char *before = words->all[words->count - 2];
+	if (strcmp(before, "--identity") == 0) {
+		offer_identities(words);
+		return;
+	}
 	if (strcmp(before, "--client") == 0) {
 		for (size_t i = 0; cmd_mua_clients[i] != NULL; i++)
 			offer(words, cmd_mua_clients[i], "mail program");

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: ISC
 """What happens when the other side, or tor, is not there; and when it says no."""
+import json
 import os
 import signal
+import sqlite3
+import time
 
+from harness import account
 from harness.programs import run, swaks
 from harness.waiting import until
 
@@ -93,3 +97,85 @@ def test_a_silent_peer_delays_nobody(running, subject):
     swaks(running.alice, [running.bob.address], '--header', f'Subject: {subject}')
     with running.bob.mailbox() as mailbox:
         mailbox.wait_for(subject, 60)
+
+
+def test_the_owner_sees_retries_and_cancels_what_waits(running, subject):
+    """`smtorp queue`: the reason in plain words, a try at once, and a message given up without a report."""
+    a = running.a
+    nowhere = a.json('identity', 'new', 'nowhere')
+    a.cli('identity', 'delete', 'nowhere', '--yes')
+    running.b.stop()
+
+    def row_for(recipient):
+        return next((row for row in a.json('queue', 'list', '--identity', 'alice')
+                     if [each['address'] for each in row['recipients']] == [recipient]), None)
+
+    def tried(recipient, reasons):
+        return lambda: (row := row_for(recipient)) and row['tries'] > 0 and row['reason'] in reasons and row
+
+    for recipient in (nowhere['address'], running.bob.address):
+        swaks(running.alice, [recipient], '--header', f'Subject: {subject}')
+    to_nowhere = until(tried(nowhere['address'], ['unknown']), 120, 'a try of what never existed')
+    to_bob = until(tried(running.bob.address, ['offline', 'unknown', 'circuit', 'timeout']), 180, 'a try of the node that is off')
+    assert 'does not exist' in to_nowhere['text']
+    assert to_nowhere['from'] == running.alice.address and 0 < to_nowhere['size'] < 2000
+    assert abs(to_nowhere['arrived'] - time.time()) < 400 and to_nowhere['next_try'] >= to_nowhere['arrived']
+    assert a.json('queue', 'show', to_nowhere['id'])['recipients'] == to_nowhere['recipients']
+    text = a.cli('queue', 'list').stdout
+    assert nowhere['address'] in text and 'does not exist' in text and to_bob['id'] in text
+
+    assert 'no report' in a.cli('queue', 'cancel', to_nowhere['id']).stdout
+    assert row_for(nowhere['address']) is None
+    for words in (['cancel'], ['show'], ['retry']):
+        result = a.cli('queue', *words, to_nowhere['id'], check=False)
+        assert result.returncode == 4 and 'no such message' in result.stderr
+
+    running.b.start()
+    running.b.wait_for(lambda status: all(row['state'] == 'published' for row in status['identities']), 60, 'bob to be back')
+    if row_for(running.bob.address):  # unless its own time has come just now
+        a.cli('queue', 'retry', '--all')
+    with running.bob.mailbox() as mailbox:
+        mailbox.wait_for(subject, 150)
+    until(lambda: row_for(running.bob.address) is None, 20, 'the queue to be empty')
+    with running.alice.mailbox() as mailbox:
+        reports = [mailbox.message(uid) for uid in mailbox.uids('HEADER', 'Content-Type', 'multipart/report')]
+    assert not any(subject in report.as_string() for report in reports)
+
+
+ITEMS = 100_000
+
+
+def fill(database, sender, onion):
+    """Puts items into a queue whose node is not running, as it would have done itself; their time is far away."""
+    with sqlite3.connect(database) as db:
+        now = int(time.time())
+        db.execute("INSERT INTO peers (onion, due_ms, not_before_ms, tried_ms, tries, failures, port, port_ms, reason, reply)"
+                   " VALUES (?, 1 << 50, 1 << 50, 0, 1, 1, 0, 0, 5, 'it went offline')", (onion,))
+        db.executemany("INSERT INTO items VALUES (?, ?, ?, 1000, ?, 0, ?, 0, 1 << 50, 0, 0)",
+                       ((i, onion, i, sender, now) for i in range(1, ITEMS + 1)))
+        db.executemany("INSERT INTO recipients VALUES (?, 0, ?, 0, 0, '', '')",
+                       ((i, f'user{i}@{onion}') for i in range(1, ITEMS + 1)))
+    db.close()
+
+
+def test_a_hundred_thousand_messages_are_listed_in_pages(make_node, network):
+    """All of them, once each, while no process grows; and orders about all of them are one transaction."""
+    node = make_node('many').start()
+    carol = node.identity('carol', wait=False)
+    node.stop()
+    fill(carol.mail / 'mail.db', carol.address, 'a' * 56 + '.onion')
+    for path in carol.mail.glob('mail.db*'):
+        account.own(path)
+    node.start()
+    begun = time.monotonic()
+    rows = json.loads(node.cli('queue', 'list', '--json').stdout)
+    took_s = time.monotonic() - begun
+    print(f'{len(rows)} rows in {took_s:.2f} s')
+    assert [row['id'] for row in rows] == [f'carol/{i}' for i in range(1, ITEMS + 1)]
+    assert rows[-1]['reason'] == 'offline' and rows[-1]['recipients'][0]['address'].startswith(f'user{ITEMS}@')
+    assert took_s < 10  # about one on a machine with nothing else to do
+    for role, identity in (('mail', 'carol'), ('control', '')):
+        with open(f"/proc/{node.role(role, identity)['pid']}/status") as status:
+            peak_kib = int(next(line for line in status if line.startswith('VmHWM')).split()[1])
+        assert peak_kib < 40 * 1024, f'{role} took {peak_kib} KiB'
+    node.stop()

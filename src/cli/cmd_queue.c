@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/cmd_queue.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/view.h"
+
+const struct cli_option cmd_queue_list_options[] = {
+	{ "identity", "NAME", "only what this identity has sent" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_queue_retry_options[] = {
+	{ "all", NULL, "everything that waits" },
+	{ "identity", "NAME", "with --all: only what this identity has sent" },
+	{ 0 },
+};
+
+/* ---- the identities that are asked about */
+
+/* Calls each for the identity that --identity names, or for all that the node has. The first status that is not CLI_OK
+ * counts, but the others are asked all the same. */
+static int
+for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *name, void *context), void *context)
+{
+	struct error err;
+	const char *only = cli_option_value(cli, "identity");
+	json_t *status = NULL, *row;
+	size_t i;
+	int result = CLI_OK;
+	if (only != NULL)
+		return each(cli, only, context);
+	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
+		return cli_fail(&err);
+	json_array_foreach(json_object_get(status, "identities"), i, row) {
+		int one = each(cli, view_text(row, "name"), context);
+		if (result == CLI_OK)
+			result = one;
+	}
+	json_decref(status);
+	return result;
+}
+
+/* Takes NAME/NUMBER apart. Returns the parameters of a call, NULL when it is none. */
+static json_t *
+parameters(const char *id)
+{
+	const char *slash = strchr(id, '/');
+	char *end = NULL;
+	if (slash == NULL || slash[1] < '0' || slash[1] > '9' || strlen(slash) > 19)
+		return NULL;
+	long long item = strtoll(slash + 1, &end, 10);
+	return *end != '\0' ? NULL : json_pack("{s:s%, s:I}", "name", id, (size_t)(slash - id), "item", (json_int_t)item);
+}
+
+/* One call about the message that the first argument names. *out may be NULL. Returns the exit status. */
+static int
+call_about(struct cli *cli, const char *method, json_t **out)
+{
+	struct error err;
+	json_t *asked = parameters(cli->arguments[0]);
+	if (asked == NULL)
+		return cli_fail_with(CLI_USAGE, "'%s' names no message; `smtorp queue list` shows the names, like alice/12",
+		    cli->arguments[0]);
+	if (client_call(&cli->paths, method, asked, CLIENT_TIMEOUT_MS, out, &err) != 0)
+		return cli_fail(&err);
+	return CLI_OK;
+}
+
+/* ---- printing */
+
+/* "12 min": two digits or so of the largest fitting unit. */
+static void
+say_span(int64_t seconds, char out[32])
+{
+	if (seconds < 100)
+		snprintf(out, 32, "%" PRId64 " s", seconds < 0 ? 0 : seconds);
+	else if (seconds < 100 * 60)
+		snprintf(out, 32, "%" PRId64 " min", seconds / 60);
+	else if (seconds < 48 * 3600)
+		snprintf(out, 32, "%" PRId64 " h", seconds / 3600);
+	else
+		snprintf(out, 32, "%" PRId64 " days", seconds / 86400);
+}
+
+static void
+say_size(long long bytes, char out[32])
+{
+	if (bytes < 1024)
+		snprintf(out, 32, "%lld bytes", bytes);
+	else if (bytes < 1024 * 1024)
+		snprintf(out, 32, "%.1f KiB", (double)bytes / 1024);
+	else
+		snprintf(out, 32, "%.1f MiB", (double)bytes / (1024 * 1024));
+}
+
+static void
+print_row(json_t *row)
+{
+	char size[32], age[32], next[32];
+	int64_t now_s = clock_wall_s();
+	long long count = view_number(row, "recipient_count");
+	json_t *next_try = json_object_get(row, "next_try");
+	say_size(view_number(row, "size"), size);
+	say_span(now_s - view_number(row, "arrived"), age);
+	say_span(json_integer_value(next_try) - now_s, next);
+	printf("%s  %s", view_text(row, "id"), view_text(json_array_get(json_object_get(row, "recipients"), 0), "address"));
+	if (count > 1)
+		printf(" and %lld more", count - 1);
+	printf("\n  %s, sent %s ago, %lld %s", size, age, view_number(row, "tries"),
+	    view_number(row, "tries") == 1 ? "try" : "tries");
+	if (json_is_integer(next_try) && json_integer_value(next_try) > now_s)
+		printf(", next in %s", next);
+	printf("\n  %s\n", view_text(row, "text"));
+}
+
+/* ---- list */
+
+struct listing {
+	size_t count;
+	bool is_json;
+};
+
+static void
+print_page(struct listing *l, json_t *items)
+{
+	size_t i;
+	json_t *row;
+	json_array_foreach(items, i, row) {
+		if (!l->is_json)
+			print_row(row);
+		else {
+			fputs(l->count == 0 ? "\n" : ",\n", stdout);
+			json_dumpf(row, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+		}
+		l->count++;
+	}
+}
+
+/* Page by page, so that neither side ever holds more than one. */
+static int
+list_identity(struct cli *cli, const char *name, void *context)
+{
+	struct error err;
+	json_int_t after = 0;
+	bool has_more = true;
+	while (has_more) {
+		json_t *page = NULL, *next;
+		if (client_call(&cli->paths, "queue.list", json_pack("{s:s, s:I}", "name", name, "after", after),
+		        CLIENT_TIMEOUT_MS, &page, &err) != 0)
+			return cli_fail(&err);
+		next = json_object_get(page, "next");
+		has_more = json_is_integer(next) && json_integer_value(next) > after;
+		after = json_integer_value(next);
+		print_page(context, json_object_get(page, "items"));
+		json_decref(page);
+	}
+	return CLI_OK;
+}
+
+int
+cmd_queue_list(struct cli *cli)
+{
+	struct listing l = { .is_json = cli_has(cli, "json") };
+	if (l.is_json)
+		putchar('[');
+	int status = for_identities(cli, list_identity, &l);
+	if (l.is_json)
+		puts(l.count == 0 ? "]" : "\n]");
+	else if (l.count == 0 && status == CLI_OK)
+		puts("Nothing waits: all mail has been delivered.");
+	int ended = cli_end_output();
+	return status != CLI_OK ? status : ended;
+}
+
+/* ---- show */
+
+static void
+print_time(const char *label, long long when_s)
+{
+	char text[64] = "";
+	time_t t = (time_t)when_s;
+	struct tm tm;
+	if (localtime_r(&t, &tm) != NULL)
+		strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	printf("  %-12s%s\n", label, text);
+}
+
+static void
+print_whole(json_t *row)
+{
+	char size[32];
+	size_t i;
+	json_t *recipient, *next_try = json_object_get(row, "next_try");
+	say_size(view_number(row, "size"), size);
+	printf("%s\n  %-12s%s\n", view_text(row, "id"), "from", view_text(row, "from"));
+	json_array_foreach(json_object_get(row, "recipients"), i, recipient) {
+		const char *reply = view_text(recipient, "reply");
+		printf("  %-12s%s\n", i == 0 ? "to" : "", view_text(recipient, "address"));
+		if (reply[0] != '\0')
+			printf("  %-12s  %s\n", "", reply);
+	}
+	if (view_number(row, "recipient_count") > (long long)i)
+		printf("  %-12sand %lld more\n", "", view_number(row, "recipient_count") - (long long)i);
+	printf("  %-12s%s\n", "size", size);
+	print_time("sent", view_number(row, "arrived"));
+	printf("  %-12s%lld\n", "tries", view_number(row, "tries"));
+	if (json_is_integer(next_try))
+		print_time("next try", json_integer_value(next_try));
+	printf("  %-12s%s\n", "because", view_text(row, "text"));
+}
+
+int
+cmd_queue_show(struct cli *cli)
+{
+	json_t *result = NULL;
+	int status = call_about(cli, "queue.show", &result);
+	if (status != CLI_OK)
+		return status;
+	json_t *row = json_incref(json_array_get(json_object_get(result, "items"), 0));
+	json_decref(result);
+	if (cli_has(cli, "json"))
+		return view_print_json(row);
+	print_whole(row);
+	json_decref(row);
+	return cli_end_output();
+}
+
+/* ---- orders */
+
+static int
+retry_identity(struct cli *cli, const char *name, void *context)
+{
+	struct error err;
+	long long *count = context;
+	json_t *result = NULL;
+	if (client_call(&cli->paths, "queue.retry", json_pack("{s:s}", "name", name), CLIENT_TIMEOUT_MS, &result, &err) != 0)
+		return cli_fail(&err);
+	*count += view_number(result, "count");
+	json_decref(result);
+	return CLI_OK;
+}
+
+int
+cmd_queue_retry(struct cli *cli)
+{
+	long long count = 0;
+	bool is_all = cli_has(cli, "all");
+	if (is_all == (cli->argument_count == 1) || (!is_all && cli_has(cli, "identity")))
+		return cli_fail_with(CLI_USAGE, "say which: smtorp queue retry ID, or smtorp queue retry --all [--identity NAME]");
+	if (!is_all) {
+		int status = call_about(cli, "queue.retry", NULL);
+		if (status != CLI_OK)
+			return status;
+		printf("%s is tried now; `smtorp queue show %s` tells how it goes.\n", cli->arguments[0], cli->arguments[0]);
+		return cli_end_output();
+	}
+	int status = for_identities(cli, retry_identity, &count);
+	if (status == CLI_OK && count == 0)
+		puts("Nothing waits: all mail has been delivered.");
+	else if (count > 0)
+		printf("%lld %s tried now; `smtorp queue list` tells how it goes.\n", count, count == 1 ? "message is" : "messages are");
+	int ended = cli_end_output();
+	return status != CLI_OK ? status : ended;
+}
+
+int
+cmd_queue_cancel(struct cli *cli)
+{
+	int status = call_about(cli, "queue.cancel", NULL);
+	if (status != CLI_OK)
+		return status;
+	printf("%s is cancelled: it is not sent to those who still waited for it, and no report about it will come.\n",
+	    cli->arguments[0]);
+	return cli_end_output();
+}
