@@ -480,6 +480,28 @@ a_look_says_why_each_item_waits(void **state)
 }
 
 static void
+a_database_of_the_version_before_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	close_queue(f);
+	assert_int_equal(file_remove_tree(AT_FDCWD, "mail.db", NULL), 0);
+	assert_int_equal(database_open("mail.db", true, schema_versions, 1, &f->db, &err), 0);
+	assert_int_equal(database_run(f->db, "INSERT INTO items VALUES (1, 'b.onion', 1, 5, 'alice@a.onion', 0, 0, 0, 50, 0, 0);"
+	    "INSERT INTO recipients VALUES (1, 0, 'bob@b.onion', 0, 0, '', '');"
+	    "INSERT INTO peers VALUES ('b.onion', 70, 60, 0, 2, 2, 0, 0);", &err), 0);
+	database_close(f->db);
+	assert_int_equal(open_queue(f), 0);
+	struct seen seen = look(f, 0, 8);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.last.reason, WAIT_REASON_OTHER); /* it was not written down then */
+	assert_int_equal(seen.last.tries, 2);
+	assert_int_equal(seen.last.due_ms, 70);
+	add(f, 2, 2, "b.onion", "alice@a.onion", 1, NOW);
+	add(f, 3, 3, "c.onion", "alice@a.onion", 1, NOW);
+	assert_int_equal(look(f, 0, 8).count, 3);
+}
+
+static void
 a_look_goes_on_where_it_ended(void **state)
 {
 	struct fixture *f = *state;
@@ -580,6 +602,7 @@ main(void)
 		WITH_QUEUE(items_survive_a_restart),
 		WITH_QUEUE(a_body_cut_short_is_an_error),
 		WITH_QUEUE(a_look_says_why_each_item_waits),
+		WITH_QUEUE(a_database_of_the_version_before_is_taken_over),
 		WITH_QUEUE(a_look_goes_on_where_it_ended),
 		WITH_QUEUE(a_retry_does_not_wait_for_the_schedule),
 		WITH_QUEUE(a_cancelled_item_is_gone_and_nobody_is_told),

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Drives the real executable (its path is the argument) as the parent, a mail role and the owner's program would.
+ */
+#include "daemon/test_role.h"
+
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/test_folder.h"
+
+static const char *program;
+
+struct control_process {
+	struct test_role role;
+	int mail, owner; /* our ends */
+	char line[65536];
+};
+
+static int
+start(void **state)
+{
+	struct control_process *p = calloc(1, sizeof *p);
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "control.sock" };
+	struct ipc_message m = { .type = IPC_TYPE_LISTEN, .listen.listener = LISTENER_CONTROL };
+	const struct timeval deadline = { .tv_sec = TEST_ROLE_DEADLINE_S };
+	test_role_start(&p->role, program, NULL);
+	unlink(address.sun_path);
+	m.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(m.fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(m.fd, 5), 0);
+	test_role_send(p->role.parent, &m);
+	close(m.fd);
+	p->mail = test_role_give_peer(&p->role, ROLE_MAIL, "alice");
+	p->owner = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(p->owner, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+	assert_int_equal(connect(p->owner, (struct sockaddr *)&address, sizeof address), 0);
+	*state = p;
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	struct control_process *p = *state;
+	const struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };
+	file_close(&p->mail);
+	file_close(&p->owner);
+	test_role_send(p->role.parent, &m);
+	int status = test_role_wait(&p->role);
+	free(p);
+	return status;
+}
+
+static void
+ask(struct control_process *p, const char *method, const char *params)
+{
+	char line[256];
+	int len = snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params);
+	assert_int_equal(send(p->owner, line, (size_t)len, MSG_NOSIGNAL), len);
+}
+
+/* The next line for the owner. */
+static const char *
+answer(struct control_process *p)
+{
+	size_t len = 0;
+	do {
+		ssize_t n = recv(p->owner, p->line + len, 1, 0);
+		if (n <= 0)
+			fail_msg("no answer came");
+	} while (p->line[len++] != '\n');
+	p->line[len - 1] = '\0';
+	return p->line;
+}
+
+static void
+expect(struct control_process *p, const char *part)
+{
+	if (strstr(answer(p), part) == NULL)
+		fail_msg("'%s' is not in %s", part, p->line);
+}
+
+static void
+end(struct control_process *p, uint64_t request_id, enum error_code error, uint64_t next)
+{
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = request_id,
+		.error = (uint8_t)error, .count = 1, .next = next } };
+	strcpy(m.queue_end.text, error == ERROR_NONE ? "" : "it has gone");
+	test_role_send(p->mail, &m);
+}
+
+static void
+rows_become_json_whatever_a_peer_has_said(void **state)
+{
+	struct control_process *p = *state;
+	struct buffer recipients;
+	struct pack_result last = { 450, slice_of_string("4.2.0"), slice_of_string("\x1b]0;x\x07 \xc2\x9b" "31m \xff") };
+	ask(p, "queue.list", "{\"name\":\"alice\",\"after\":12,\"limit\":3}");
+	struct ipc_message m = test_role_next(&p->role, p->mail, IPC_TYPE_QUEUE_REQUEST);
+	assert_int_equal(m.queue_request.verb, QUEUE_VERB_LIST);
+	assert_int_equal(m.queue_request.item, 12);
+	assert_int_equal(m.queue_request.limit, 3);
+	uint64_t id = m.queue_request.request_id;
+	buffer_init(&recipients, 1000);
+	assert_int_equal(pack_failure(&recipients, slice_of_string("b\xc3\xb6" "b@x.onion"), &last, NULL), 0);
+	m = (struct ipc_message){ .type = IPC_TYPE_QUEUE_ROW, .fd = -1, .queue_row = { .request_id = id, .item = 13,
+		.onion = "x.onion", .reason = WAIT_REASON_REPLY, .text = "450 \x1b[2J", .recipient_count = 1,
+		.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients)) } };
+	test_role_send(p->mail, &m);
+	m.queue_row.request_id = id + 1; /* nobody asked for this one */
+	test_role_send(p->mail, &m);
+	end(p, id + 1, ERROR_NONE, 0);
+	end(p, id, ERROR_NONE, 13);
+	expect(p, "\"id\":\"alice/13\"");
+	assert_non_null(strstr(p->line, "\"reply\":\"450 4.2.0 ?]0;x? ??31m ?\""));
+	assert_non_null(strstr(p->line, "\"text\":\"the recipient's server asks to try again later: 450 ?[2J\""));
+	assert_non_null(strstr(p->line, "b\xc3\xb6" "b@x.onion"));
+	assert_non_null(strstr(p->line, "\"next\":13"));
+	buffer_finish(&recipients);
+}
+
+static void
+an_order_that_fails_says_why(void **state)
+{
+	struct control_process *p = *state;
+	ask(p, "queue.cancel", "{\"name\":\"alice\",\"item\":7}");
+	struct ipc_message m = test_role_next(&p->role, p->mail, IPC_TYPE_QUEUE_REQUEST);
+	assert_int_equal(m.queue_request.verb, QUEUE_VERB_CANCEL);
+	assert_int_equal(m.queue_request.item, 7);
+	end(p, m.queue_request.request_id, ERROR_NOT_FOUND, 0);
+	expect(p, "{\"code\":-32001,\"message\":\"it has gone\"}");
+	static const char *const wrong[] = { "{\"name\":\"alice\"}", "{\"name\":\"alice\",\"item\":-1}",
+		"{\"name\":\"alice\",\"item\":\"7\"}", "{\"item\":7}", "[]" };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ask(p, "queue.cancel", wrong[i]);
+		expect(p, "\"code\":-32602");
+	}
+	ask(p, "queue.list", "{\"name\":\"bob\"}");
+	expect(p, "no identity 'bob'");
+}
+
+static void
+who_asked_a_role_that_dies_is_told(void **state)
+{
+	struct control_process *p = *state;
+	ask(p, "queue.retry", "{\"name\":\"alice\"}");
+	test_role_next(&p->role, p->mail, IPC_TYPE_QUEUE_REQUEST);
+	file_close(&p->mail);
+	expect(p, "has just ended");
+	ask(p, "queue.retry", "{\"name\":\"alice\"}");
+	expect(p, "is not there now");
+	p->mail = test_role_give_peer(&p->role, ROLE_MAIL, "alice");
+	struct ipc_message m = { .type = IPC_TYPE_PEER_GONE, .fd = -1, .peer_gone = { ROLE_MAIL, "alice" } };
+	test_role_send(p->role.parent, &m);
+	unsigned char byte;
+	assert_int_equal(recv(p->mail, &byte, 1, 0), 0); /* it has let go */
+	ask(p, "queue.retry", "{\"name\":\"alice\"}");
+	expect(p, "no identity 'alice'");
+}
+
+int
+main(int argc, char **argv)
+{
+#define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, start, finish)
+	const struct CMUnitTest tests[] = {
+		WITH_CONTROL(rows_become_json_whatever_a_peer_has_said),
+		WITH_CONTROL(an_order_that_fails_says_why),
+		WITH_CONTROL(who_asked_a_role_that_dies_is_told),
+	};
+	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
+	if (program == NULL)
+		return 2;
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
+}
