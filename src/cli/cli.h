@@ -21,7 +21,7 @@ enum cli_exit {
 	CLI_TIMEOUT = 6,     /* what was waited for did not happen in time */
 };
 
-#define CLI_OPTIONS_MAX 8
+#define CLI_OPTIONS_MAX 70 /* as many --bridge as smtorpd takes, and others */
 #define CLI_ARGUMENTS_MAX 4
 
 struct cli_option {

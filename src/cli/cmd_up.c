@@ -28,6 +28,7 @@
 #define LOG_LINE_MAX 1024
 
 const struct cli_option cmd_up_options[] = {
+	{ "bridge", "LINE", "reach Tor through this bridge, where Tor is blocked; may be repeated" },
 	{ "verbose", NULL, "show the whole log, not only warnings" },
 	{ 0 },
 };
@@ -45,12 +46,29 @@ struct up {
 	size_t line_len;
 };
 
+/* The node's words; arguments has room for CLI_OPTIONS_MAX bridges and the home. */
+static void
+fill_arguments(const struct cli *cli, const char *program, const char *arguments[2 * CLI_OPTIONS_MAX + 4])
+{
+	size_t n = 0;
+	arguments[n++] = program;
+	if (cli->home != NULL) {
+		arguments[n++] = "--home";
+		arguments[n++] = cli->home;
+	}
+	for (size_t i = 0; i < cli->option_count; i++)
+		if (strcmp(cli->options[i]->name, "bridge") == 0) {
+			arguments[n++] = "--bridge";
+			arguments[n++] = cli->values[i];
+		}
+	arguments[n] = NULL;
+}
+
 static void
 run_node(struct up *up, const char *program, int log_write_fd, pid_t parent)
 {
 	sigset_t none;
-	const char *const with_home[] = { program, "--home", up->cli->home, NULL };
-	const char *const without[] = { program, NULL };
+	const char *arguments[2 * CLI_OPTIONS_MAX + 4];
 	int null_fd = open("/dev/null", O_RDONLY);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -60,7 +78,8 @@ run_node(struct up *up, const char *program, int log_write_fd, pid_t parent)
 		_exit(CLI_FAILED);
 	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(log_write_fd, 1) < 0 || dup2(log_write_fd, 2) < 0)
 		_exit(CLI_FAILED);
-	execv(program, (char *const *)(up->cli->home != NULL ? with_home : without));
+	fill_arguments(up->cli, program, arguments);
+	execv(program, (char *const *)arguments);
 	fprintf(stderr, "cannot run %s: %s\n", program, strerror(errno));
 	_exit(CLI_FAILED);
 }

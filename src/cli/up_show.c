@@ -79,7 +79,8 @@ show_tor(struct up_show *show, json_t *status)
 			progress_say(&show->progress, "tor has lost its connection or has been started again");
 		progress_show(&show->progress, "tor", (int)bootstrap(status), view_text(tor, "phase"));
 	} else if (show->last == NULL || bootstrap(show->last) < 100)
-		progress_say(&show->progress, "tor %s is connected (100 %%).", view_text(tor, "version"));
+		progress_say(&show->progress, "tor %s is connected%s (100 %%).", view_text(tor, "version"),
+		    view_number(tor, "bridges") > 0 ? " by way of a bridge" : "");
 }
 
 /* Once, when tor stands for the first time. */

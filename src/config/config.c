@@ -13,7 +13,7 @@
 
 struct key;
 typedef int key_parser(const struct key *key, struct slice value, struct config *config, struct error *err);
-static key_parser parse_endpoint, parse_text, parse_tor_extra, parse_message_size, parse_yes_no, parse_duration;
+static key_parser parse_endpoint, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration;
 
 /* All keys: adding one is adding a line here, to struct config, to config_defaults() and to the manual. */
 static const struct key {
@@ -32,8 +32,10 @@ static const struct key {
 	{ "smtp.require-starttls", parse_yes_no, offsetof(struct config, require_starttls), false },
 	{ "submission.listen", parse_endpoint, offsetof(struct config, submission), false },
 	{ "submissions.listen", parse_endpoint, offsetof(struct config, submissions), false },
-	{ "tor.extra", parse_tor_extra, 0, true },
+	{ "tor.bridge", parse_lines, offsetof(struct config, tor_bridge), true },
+	{ "tor.extra", parse_lines, offsetof(struct config, tor_extra), true },
 	{ "tor.program", parse_text, offsetof(struct config, tor_program), false },
+	{ "tor.transport", parse_lines, offsetof(struct config, tor_transport), true },
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
@@ -56,15 +58,9 @@ parse_text(const struct key *key, struct slice value, struct config *config, str
 }
 
 static int
-parse_tor_extra(const struct key *key, struct slice value, struct config *config, struct error *err)
+parse_lines(const struct key *key, struct slice value, struct config *config, struct error *err)
 {
-	(void)key;
-	if (config->tor_extra_count == CONFIG_LINES_MAX)
-		return error_set(err, ERROR_TOO_LARGE, "may be there at most %d times", CONFIG_LINES_MAX);
-	if (value_text(value, config->tor_extra[config->tor_extra_count], err) != 0)
-		return -1;
-	config->tor_extra_count++;
-	return 0;
+	return config_add_line(field(key, config), value, err);
 }
 
 static int
@@ -83,6 +79,17 @@ static int
 parse_duration(const struct key *key, struct slice value, struct config *config, struct error *err)
 {
 	return value_duration(value, 1, DURATION_MOST_S, field(key, config), err);
+}
+
+int
+config_add_line(struct config_lines *lines, struct slice value, struct error *err)
+{
+	if (lines->count == CONFIG_LINES_MAX)
+		return error_set(err, ERROR_TOO_LARGE, "may be there at most %d times", CONFIG_LINES_MAX);
+	if (value_text(value, lines->text[lines->count], err) != 0)
+		return -1;
+	lines->count++;
+	return 0;
 }
 
 void

@@ -19,11 +19,18 @@ struct config_endpoint {
 	uint16_t port; /* 0: any free one; `smtorp status` tells which */
 };
 
+/* The values of a key that may be repeated. */
+struct config_lines {
+	char text[CONFIG_LINES_MAX][CONFIG_VALUE_MAX];
+	unsigned count;
+};
+
 struct config {
 	struct config_endpoint submission, submissions, imap, imaps;  /* submission.listen = 127.0.0.1:1587 ... */
 	char tor_program[CONFIG_VALUE_MAX];                           /* tor.program = tor */
-	char tor_extra[CONFIG_LINES_MAX][CONFIG_VALUE_MAX];           /* tor.extra = LINE, may be repeated */
-	unsigned tor_extra_count;
+	struct config_lines tor_bridge;                               /* tor.bridge = LINE */
+	struct config_lines tor_transport;                            /* tor.transport = NAME PROGRAM ARGUMENTS */
+	struct config_lines tor_extra;                                /* tor.extra = LINE */
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
 	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
@@ -37,6 +44,9 @@ int config_parse(struct slice text, struct config *out, struct error *err);
 
 /* The same from a file, which may be a symbolic link; the defaults when it is not there. Errors begin with the path. */
 int config_load(const char *path, struct config *out, struct error *err);
+
+/* One value more, as from an option of a command line: ERROR_TOO_LARGE, ERROR_INVALID when it is empty. */
+int config_add_line(struct config_lines *lines, struct slice value, struct error *err);
 
 /* The keys there are, for the manual's test and completion: NULL-terminated, borrowed for ever. */
 const char *const *config_keys(void);

@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (config.tor_extra_count > CONFIG_LINES_MAX || config.retry_first_s == 0 ||
+	if (config.tor_extra.count > CONFIG_LINES_MAX || config.retry_first_s == 0 ||
 	    config.retry_first_s > config.retry_most_s || config.retry_most_s > config.expire_s ||
 	    config.tor_program[0] == '\0' || config.dovecot_program[0] == '\0' ||
 	    (strncmp(config.imap.host, "127.", 4) != 0 && strchr(config.imap.host, ':') == NULL))

@@ -34,7 +34,7 @@ a_file_that_is_not_there_gives_the_defaults(void **state)
 	memset(&config, 0xff, sizeof config);
 	assert_int_equal(config_load("none.conf", &config, NULL), 0);
 	assert_int_equal(config.imap.port, 1143);
-	assert_int_equal(config.tor_extra_count, 0);
+	assert_int_equal(config.tor_extra.count, 0);
 }
 
 static void
@@ -97,9 +97,11 @@ the_file_we_install_shows_every_key_with_its_default(void **state)
 	}
 	if (config_parse(slice_of_string(file), &config, &err) != 0)
 		fail_msg("%s", err.text);
-	assert_true(config.tor_extra_count > 0); /* an example: there is no default */
-	config.tor_extra_count = 0;
-	memset(config.tor_extra, 0, sizeof config.tor_extra);
+	struct config_lines *const examples[] = { &config.tor_bridge, &config.tor_transport, &config.tor_extra };
+	for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) { /* there is no default */
+		assert_true(examples[i]->count > 0);
+		memset(examples[i], 0, sizeof *examples[i]);
+	}
 	assert_memory_equal(&config, &expected, sizeof config);
 	buffer_finish(&text);
 }

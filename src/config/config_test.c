@@ -32,7 +32,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.expire_s, 7 * 86400);
 		assert_string_equal(config.tor_program, "tor");
 		assert_true(config.require_starttls);
-		assert_int_equal(config.tor_extra_count, 0);
+		assert_int_equal(config.tor_extra.count, 0);
 	}
 }
 
@@ -47,6 +47,9 @@ every_key_is_taken(void **state)
 	    "imaps.listen = 127.0.0.1:1\n"
 	    "imap.program = /opt/a program/dovecot\n"
 	    "tor.program = /usr/bin/tor\n"
+	    "tor.bridge = obfs4 192.0.2.7:443 cert=a\n"
+	    "tor.transport = obfs4 /opt/obfs4proxy -x\n"
+	    "tor.bridge = 192.0.2.8:1\n"
 	    "tor.extra = TestingTorNetwork 1\n"
 	    "tor.extra = DirAuthority a = b # c\n"
 	    "message.max-size = 128k\n"
@@ -62,9 +65,14 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.imaps.port, 1);
 	assert_string_equal(config.dovecot_program, "/opt/a program/dovecot");
 	assert_string_equal(config.tor_program, "/usr/bin/tor");
-	assert_int_equal(config.tor_extra_count, 2);
-	assert_string_equal(config.tor_extra[0], "TestingTorNetwork 1");
-	assert_string_equal(config.tor_extra[1], "DirAuthority a = b # c");
+	assert_int_equal(config.tor_bridge.count, 2);
+	assert_string_equal(config.tor_bridge.text[0], "obfs4 192.0.2.7:443 cert=a");
+	assert_string_equal(config.tor_bridge.text[1], "192.0.2.8:1");
+	assert_int_equal(config.tor_transport.count, 1);
+	assert_string_equal(config.tor_transport.text[0], "obfs4 /opt/obfs4proxy -x");
+	assert_int_equal(config.tor_extra.count, 2);
+	assert_string_equal(config.tor_extra.text[0], "TestingTorNetwork 1");
+	assert_string_equal(config.tor_extra.text[1], "DirAuthority a = b # c");
 	assert_int_equal(config.message_max_bytes, 128 << 10);
 	assert_false(config.require_starttls);
 	assert_int_equal(config.retry_first_s, 60);
@@ -140,7 +148,7 @@ the_largest_and_one_more(void **state)
 	for (int i = 0; i < CONFIG_LINES_MAX; i++)
 		strcat(text, "tor.extra = A 1\n");
 	assert_int_equal(parse(text, NULL), 0);
-	assert_int_equal(config.tor_extra_count, CONFIG_LINES_MAX);
+	assert_int_equal(config.tor_extra.count, CONFIG_LINES_MAX);
 	strcat(text, "tor.extra = A 1\n");
 	assert_int_equal(parse(text, NULL), -1);
 	char value[CONFIG_VALUE_MAX + 64] = "tor.program = ";

@@ -107,6 +107,16 @@ on_child(void *context)
 /* ---- the beginning */
 
 static int
+take_bridges(struct error *err)
+{
+	struct error why = { 0 };
+	for (unsigned i = 0; i < parent.bridges.count; i++)
+		if (config_add_line(&parent.config.tor_bridge, slice_of_string(parent.bridges.text[i]), &why) != 0)
+			return error_set(err, why.code, "tor.bridge with --bridge %s", why.text);
+	return 0;
+}
+
+static int
 set_up(struct error *err)
 {
 	parent_setup_limits();
@@ -169,7 +179,8 @@ static int
 main_with_home(const char *home)
 {
 	struct error err = { 0 };
-	if (paths_resolve(home, &parent.paths, &err) != 0 || config_load(parent.paths.config_file, &parent.config, &err) != 0) {
+	if (paths_resolve(home, &parent.paths, &err) != 0 || config_load(parent.paths.config_file, &parent.config, &err) != 0 ||
+	    take_bridges(&err) != 0) {
 		log_error("%s", err.text);
 		return EXIT_WRONG_USE;
 	}
@@ -190,11 +201,12 @@ main_with_home(const char *home)
 static void
 print_help(void)
 {
-	puts("usage: smtorpd [--home FOLDER]\n"
+	puts("usage: smtorpd [--home FOLDER] [--bridge LINE ...]\n"
 	     "\n"
 	     "Runs a node in the foreground: mail between onion services (see smtorp(1)).\n"
 	     "\n"
 	     "  --home FOLDER  where the node lives (default: SMTORP_HOME, else the XDG folders)\n"
+	     "  --bridge LINE  reach Tor through this bridge, too (as tor.bridge in smtorp.conf)\n"
 	     "  --help         this text\n"
 	     "  --version      the version");
 }
@@ -203,13 +215,20 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = { { "home", required_argument, NULL, 'H' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+		{ "bridge", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	const char *home = NULL;
+	struct error err = { 0 };
 	int option;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'H':
 			home = optarg;
+			break;
+		case 'b':
+			if (config_add_line(&parent.bridges, slice_of_string(optarg), &err) != 0) {
+				fprintf(stderr, "smtorpd: --bridge %s\n", err.text);
+				return EXIT_WRONG_USE;
+			}
 			break;
 		case 'h':
 			print_help();

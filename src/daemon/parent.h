@@ -167,6 +167,12 @@ int parent_tor_write_torrc(struct parent *parent, struct error *err);
 void parent_tor_on_role_dead(struct parent *parent);
 void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state);
 
+/* ---- parent_bridge.c: where tor is blocked */
+
+/* Appends to tor's configuration what the configured bridges need. ERROR_INVALID for a line that is no bridge, ERROR_NOT_FOUND
+ * when the program of a transport is missing. */
+int parent_bridge_write(struct parent *parent, struct buffer *out, struct error *err);
+
 /* ---- parent_dovecot.c: IMAP */
 
 struct parent_dovecot {
@@ -235,6 +241,7 @@ struct parent {
 	struct loop *loop;
 	struct paths paths;
 	struct config config;
+	struct config_lines bridges; /* of the command line, besides those of the configuration */
 	char role_folder[PATH_MAX]; /* where the roles' executables are */
 	int lock_fd, data_fd, identities_fd, node_fd, runtime_fd;
 	struct process *processes;

@@ -103,7 +103,8 @@ tell_tor(struct parent *parent, uint64_t request_id)
 {
 	const struct parent_tor *tor = &parent->tor;
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_TOR, .fd = -1, .status_tor = { .request_id = request_id,
-		.bootstrap_percent = tor->bootstrap_percent } };
+		.bootstrap_percent = tor->bootstrap_percent,
+		.bridges = (uint8_t)parent->config.tor_bridge.count } };
 	snprintf(m.status_tor.version, sizeof m.status_tor.version, "%s", tor->version);
 	snprintf(m.status_tor.phase, sizeof m.status_tor.phase, "%s", tor->phase);
 	parent_role_send(&parent->control, &m);

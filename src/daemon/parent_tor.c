@@ -16,7 +16,7 @@
 #include "daemon/parent.h"
 #include "tor/torrc.h"
 
-#define TORRC_MAX_BYTES (CONFIG_LINES_MAX * CONFIG_VALUE_MAX + 16384)
+#define TORRC_MAX_BYTES (3 * CONFIG_LINES_MAX * (CONFIG_VALUE_MAX + PATH_MAX) + 16384)
 
 static void
 forget_state(struct parent *parent)
@@ -106,8 +106,10 @@ parent_tor_write_torrc(struct parent *parent, struct error *err)
 	snprintf(data, sizeof data, "%s/tor", parent->paths.data);
 	snprintf(socks, sizeof socks, "%s/tor/socks", parent->paths.runtime);
 	int result = torrc_write(data, socks, &text, err);
-	for (unsigned i = 0; result == 0 && i < parent->config.tor_extra_count; i++)
-		result = torrc_add_line(parent->config.tor_extra[i], &text, err);
+	if (result == 0)
+		result = parent_bridge_write(parent, &text, err);
+	for (unsigned i = 0; result == 0 && i < parent->config.tor_extra.count; i++)
+		result = torrc_add_line(parent->config.tor_extra.text[i], &text, err);
 	if (result == 0)
 		result = file_open_private_dir(parent->data_fd, "tor", &data_fd, err);
 	if (result == 0)

@@ -106,8 +106,8 @@ find_method(const char *name)
 static json_t *
 empty_status(void)
 {
-	return json_pack("{s:s, s:{s:i, s:s, s:s, s:i}, s:{}, s:[], s:[], s:[]}", "version", SMTORP_VERSION, "tor",
-	    "bootstrap", 0, "phase", "", "version", "", "pid", 0, "endpoints", "roles", "programs", "identities");
+	return json_pack("{s:s, s:{s:i, s:s, s:s, s:i, s:i}, s:{}, s:[], s:[], s:[]}", "version", SMTORP_VERSION, "tor",
+	    "bootstrap", 0, "phase", "", "version", "", "pid", 0, "bridges", 0, "endpoints", "roles", "programs", "identities");
 }
 
 static struct request *
@@ -303,6 +303,7 @@ on_status_tor(const struct ipc_status_tor *row)
 	json_object_set_new(tor, "bootstrap", json_integer(row->bootstrap_percent));
 	json_object_set_new(tor, "phase", json_string(row->phase));
 	json_object_set_new(tor, "version", json_string(row->version));
+	json_object_set_new(tor, "bridges", json_integer(row->bridges));
 }
 
 static void
