@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PASSES 3
 #define MEMORY_BYTES ((size_t)16 * 1024 * 1024)
@@ -36,4 +37,14 @@ password_verify(const char *hash, struct slice password)
 	snprintf(text, sizeof text, "%s", hash != NULL ? hash : nobody);
 	bool belongs = crypto_pwhash_str_verify(text, (const char *)password.data, password.len) == 0;
 	return belongs && hash != NULL && password.len > 0;
+}
+
+bool
+password_is_usual(const char *hash)
+{
+	char text[PASSWORD_HASH_MAX] = { 0 };
+	if (strlen(hash) >= sizeof text)
+		return false;
+	memcpy(text, hash, strlen(hash)); /* libsodium looks at all of its array */
+	return crypto_pwhash_str_needs_rehash(text, PASSES, MEMORY_BYTES) == 0;
 }

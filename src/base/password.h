@@ -20,3 +20,6 @@ int password_hash(struct slice password, char out[PASSWORD_HASH_MAX], struct err
 /* Whether the password belongs to the hash, in about the time that password_hash() takes. A malformed hash belongs
  * to no password; hash NULL stands for a login that does not exist: the same work, always false. */
 bool password_verify(const char *hash, struct slice password);
+
+/* Whether the hash is one that password_hash() could have made: a foreign one might ask for any amount of memory. */
+bool password_is_usual(const char *hash);

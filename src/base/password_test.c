@@ -38,6 +38,20 @@ belongs_to_no_malformed_hash(void **state)
 }
 
 static void
+a_foreign_cost_is_noticed(void **state)
+{
+	(void)state;
+	char hash[PASSWORD_HASH_MAX];
+	assert_int_equal(password_hash(slice_of_string("x"), hash, NULL), 0);
+	assert_true(password_is_usual(hash));
+	memcpy(strstr(hash, "t=3"), "t=9", 3);
+	assert_false(password_is_usual(hash));
+	assert_false(password_is_usual(""));
+	assert_false(password_is_usual("$argon2id$v=19$m=4194304,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+	                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+}
+
+static void
 refuses_what_no_password_may_be(void **state)
 {
 	(void)state;
@@ -59,6 +73,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(belongs_to_its_own_hash_only),
 		cmocka_unit_test(belongs_to_no_malformed_hash),
+		cmocka_unit_test(a_foreign_cost_is_noticed),
 		cmocka_unit_test(refuses_what_no_password_may_be),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
