@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,12 +15,11 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "identity/certificate.h"
+#include "identity/staging.h"
 #include "onionkey/onionkey.h"
 
 #define CONF_FILE "identity.conf"
 #define CONF_MAX 1024
-#define HIDDEN_PREFIX "."
-#define HIDDEN_LEN 17 /* the prefix and 16 random letters */
 
 int
 identity_check_name(const char *name, struct error *err)
@@ -131,13 +129,11 @@ parse(struct slice text, struct identity *out, struct error *err)
 }
 
 int
-identity_load(int identities_fd, const char *name, struct identity *out, struct error *err)
+identity_load_folder(int dir, const char *name, struct identity *out, struct error *err)
 {
 	struct error why = { 0 };
 	struct buffer text;
-	int dir, result = -1;
-	if (open_identity(identities_fd, name, &dir, err) != 0)
-		return -1;
+	int result = -1;
 	memset(out, 0, sizeof *out);
 	buffer_init(&text, CONF_MAX);
 	if (file_load(dir, CONF_FILE, &text, &why) == 0 &&
@@ -147,6 +143,16 @@ identity_load(int identities_fd, const char *name, struct identity *out, struct 
 	} else
 		error_set(err, ERROR_INVALID, "the folder of identity %s is damaged: " CONF_FILE ": %.150s", name, why.text);
 	buffer_finish(&text);
+	return result;
+}
+
+int
+identity_load(int identities_fd, const char *name, struct identity *out, struct error *err)
+{
+	int dir;
+	if (open_identity(identities_fd, name, &dir, err) != 0)
+		return -1;
+	int result = identity_load_folder(dir, name, out, err);
 	file_close(&dir);
 	return result;
 }
@@ -185,47 +191,6 @@ identity_list(int identities_fd, char (*names)[IDENTITY_NAME_MAX + 1], size_t ma
 	return 0;
 }
 
-static void
-choose_hidden_name(char out[HIDDEN_LEN + 1])
-{
-	memcpy(out, HIDDEN_PREFIX, 1);
-	random_name(out + 1, HIDDEN_LEN);
-}
-
-/* One writer at a time, so that hidden folders found under the lock are left over from a crash. */
-static int
-lock(int identities_fd, int *out_fd, struct error *err)
-{
-	int fd = openat(identities_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	while (fd >= 0 && flock(fd, LOCK_EX) != 0)
-		if (errno != EINTR) {
-			error_set_errno(err, errno, "cannot lock the folder of the identities");
-			file_close(&fd);
-			return -1;
-		}
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open the folder of the identities");
-	*out_fd = fd;
-	return 0;
-}
-
-/* Half-made and half-deleted folders hold keys: they go at the next opportunity. */
-static void
-sweep(int identities_fd)
-{
-	int fd = openat(identities_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
-		file_close(&fd);
-		return;
-	}
-	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] == '.' && strlen(entry->d_name) == HIDDEN_LEN)
-			file_remove_tree(identities_fd, entry->d_name, NULL);
-	closedir(dir);
-}
-
 static int
 write_password(int dir_fd, struct slice password, struct error *err)
 {
@@ -237,28 +202,21 @@ write_password(int dir_fd, struct slice password, struct error *err)
 }
 
 static int
-write_onion_key(int dir_fd, struct identity *out, struct error *err)
+write_onion_key(int dir_fd, const struct onionkey *key, struct error *err)
 {
-	unsigned char seed[32], file[ONIONKEY_FILE_BYTES];
-	struct onionkey key;
-	random_bytes(seed, sizeof seed);
-	onionkey_from_seed(seed, &key);
-	onionkey_to_file(&key, file);
-	onionkey_name(key.public_key, out->onion);
-	strcat(out->onion, ".onion");
+	unsigned char file[ONIONKEY_FILE_BYTES];
+	onionkey_to_file(key, file);
 	int result = file_replace(dir_fd, IDENTITY_ONION_KEY_FILE, file, sizeof file, 0600, err);
-	sodium_memzero(seed, sizeof seed);
 	sodium_memzero(file, sizeof file);
-	onionkey_wipe(&key);
 	return result;
 }
 
 static int
-fill(int dir_fd, struct slice password, struct identity *out, struct error *err)
+fill(int dir_fd, const struct onionkey *key, struct slice password, const struct identity *out, struct error *err)
 {
 	char conf[256];
 	int mail_fd;
-	if (write_onion_key(dir_fd, out, err) != 0 || certificate_ensure(dir_fd, out->onion, err) != 0 ||
+	if (write_onion_key(dir_fd, key, err) != 0 || certificate_ensure(dir_fd, out->onion, err) != 0 ||
 	    write_password(dir_fd, password, err) != 0 ||
 	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
 		return -1;
@@ -269,34 +227,41 @@ fill(int dir_fd, struct slice password, struct identity *out, struct error *err)
 	return file_replace(dir_fd, CONF_FILE, conf, (size_t)len, 0600, err);
 }
 
-/* With the lock held. */
-static int
-make_folder(int identities_fd, struct slice password, struct identity *out, struct error *err)
+int
+identity_check_onion_is_new(int identities_fd, const char *onion, struct error *err)
 {
-	char hidden[HIDDEN_LEN + 1];
-	struct stat st;
-	int dir = -1, result = -1;
-	sweep(identities_fd);
-	if (fstatat(identities_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return error_set(err, ERROR_EXISTS, "there is an identity '%s' already", out->name);
-	choose_hidden_name(hidden);
-	if (file_open_private_dir(identities_fd, hidden, &dir, err) != 0)
+	size_t count;
+	struct identity other;
+	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
+	if (names == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "no memory to list the identities");
+	int result = identity_list(identities_fd, names, IDENTITIES_MAX, &count, err);
+	for (size_t i = 0; result == 0 && i < count; i++)
+		if (identity_load(identities_fd, names[i], &other, NULL) == 0 && strcmp(other.onion, onion) == 0)
+			result = error_set(err, ERROR_EXISTS, "identity %s has this address already", names[i]);
+	free(names);
+	return result;
+}
+
+int
+identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+    struct slice password, const char *today, struct identity *out, struct error *err)
+{
+	struct staging staging = STAGING_NONE;
+	int result = -1;
+	memset(out, 0, sizeof *out);
+	if (identity_check_name(name, err) != 0 || address_check_local_part(slice_of_string(local_part), err) != 0)
 		return -1;
-	if (fill(dir, password, out, err) != 0)
-		goto out;
-	if (renameat2(identities_fd, hidden, identities_fd, out->name, RENAME_NOREPLACE) != 0) {
-		error_set_errno(err, errno, "cannot put the folder of identity %s in its place", out->name);
-		goto out;
-	}
-	if (fsync(identities_fd) != 0) {
-		error_set_errno(err, errno, "cannot make the identity durable");
-		goto out;
-	}
-	result = 0;
-out:
-	file_close(&dir);
-	if (result != 0)
-		file_remove_tree(identities_fd, hidden, NULL);
+	snprintf(out->name, sizeof out->name, "%s", name);
+	snprintf(out->local_part, sizeof out->local_part, "%s", local_part);
+	snprintf(out->created, sizeof out->created, "%s", today);
+	onionkey_name(key->public_key, out->onion);
+	strcat(out->onion, ".onion");
+	if (staging_lock(&staging, identities_fd, err) == 0 && staging_make(&staging, name, err) == 0 &&
+	    identity_check_onion_is_new(identities_fd, out->onion, err) == 0 &&
+	    fill(staging.fd, key, password, out, err) == 0)
+		result = staging_commit(&staging, name, err);
+	staging_finish(&staging);
 	return result;
 }
 
@@ -304,37 +269,30 @@ int
 identity_create(int identities_fd, const char *name, const char *local_part, struct slice password,
     const char *today, struct identity *out, struct error *err)
 {
-	int lock_fd;
-	memset(out, 0, sizeof *out);
-	if (identity_check_name(name, err) != 0 || address_check_local_part(slice_of_string(local_part), err) != 0 ||
-	    lock(identities_fd, &lock_fd, err) != 0)
-		return -1;
-	snprintf(out->name, sizeof out->name, "%s", name);
-	snprintf(out->local_part, sizeof out->local_part, "%s", local_part);
-	snprintf(out->created, sizeof out->created, "%s", today);
-	int result = make_folder(identities_fd, password, out, err);
-	file_close(&lock_fd);
+	unsigned char seed[32];
+	struct onionkey key;
+	random_bytes(seed, sizeof seed);
+	onionkey_from_seed(seed, &key);
+	int result = identity_create_from_key(identities_fd, name, local_part, &key, password, today, out, err);
+	sodium_memzero(seed, sizeof seed);
+	onionkey_wipe(&key);
 	return result;
 }
 
 int
 identity_remove(int identities_fd, const char *name, struct error *err)
 {
-	char hidden[HIDDEN_LEN + 1];
-	int lock_fd;
-	if (identity_check_name(name, err) != 0 || lock(identities_fd, &lock_fd, err) != 0)
+	struct staging staging = STAGING_NONE;
+	struct error why = { 0 };
+	bool is_missing = false;
+	if (identity_check_name(name, err) != 0 || staging_lock(&staging, identities_fd, err) != 0)
 		return -1;
-	choose_hidden_name(hidden);
-	int result = renameat(identities_fd, name, identities_fd, hidden);
-	if (result != 0 && errno == ENOENT)
+	int result = staging_remove(&staging, name, &is_missing, &why);
+	if (is_missing)
 		error_set(err, ERROR_NOT_FOUND, "there is no identity '%s'; `smtorp identity list` shows those there are", name);
 	else if (result != 0)
-		error_set_errno(err, errno, "cannot remove identity %s", name);
-	else if (fsync(identities_fd) != 0)
-		result = error_set_errno(err, errno, "cannot make the removal durable");
-	else
-		result = file_remove_tree(identities_fd, hidden, err);
-	file_close(&lock_fd);
+		error_set(err, why.code, "%s", why.text);
+	staging_finish(&staging);
 	return result;
 }
 

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/password.h"
 #include "base/slice.h"
+#include "onionkey/onionkey.h"
 
 #define IDENTITY_NAME_MAX 32
 #define IDENTITIES_MAX 1000
@@ -46,8 +47,18 @@ int identity_open_all(const char *data, bool create, int *out_fd, struct error *
 int identity_create(int identities_fd, const char *name, const char *local_part, struct slice password,
     const char *today, struct identity *out, struct error *err);
 
+/* The same with a key that there is already. ERROR_EXISTS also when another identity has it. */
+int identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+    struct slice password, const char *today, struct identity *out, struct error *err);
+
+/* ERROR_EXISTS when an identity of the node has this onion name: two copies of one would fight for it. */
+int identity_check_onion_is_new(int identities_fd, const char *onion, struct error *err);
+
 /* Reads identity.conf. ERROR_NOT_FOUND, ERROR_INVALID when the folder is damaged. */
 int identity_load(int identities_fd, const char *name, struct identity *out, struct error *err);
+
+/* The same of an open folder that may still have another name. */
+int identity_load_folder(int dir_fd, const char *name, struct identity *out, struct error *err);
 
 /* Opens one file (O_RDONLY) or folder of the identity; the caller closes it. */
 int identity_open(int identities_fd, const char *name, const char *file, int *out_fd, struct error *err);

@@ -234,6 +234,27 @@ a_damaged_folder_is_told(void **state)
 }
 
 static void
+an_identity_is_made_of_a_key_that_there_is(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char seed[32] = { 1, 2, 3 };
+	struct onionkey key;
+	struct identity made, loaded;
+	struct error err;
+	char name[ONIONKEY_NAME_LEN + 1];
+	onionkey_from_seed(seed, &key);
+	onionkey_name(key.public_key, name);
+	assert_int_equal(identity_create_from_key(f->identities_fd, "old", "Alice", &key, PASSWORD, "2026-01-31", &made, &err), 0);
+	assert_int_equal(identity_load(f->identities_fd, "old", &loaded, &err), 0);
+	assert_memory_equal(&made, &loaded, sizeof made);
+	assert_memory_equal(loaded.onion, name, ONIONKEY_NAME_LEN);
+	assert_int_equal(identity_create_from_key(f->identities_fd, "copy", "bob", &key, PASSWORD, "2026-01-31", &made, &err), -1);
+	assert_int_equal(err.code, ERROR_EXISTS);
+	assert_non_null(strstr(err.text, "old"));
+	assert_int_equal(count_entries(f->identities_fd), 1);
+}
+
+static void
 passwords_are_changed_and_generated(void **state)
 {
 	struct fixture *f = *state;
@@ -269,6 +290,7 @@ main(void)
 		TEST(the_list_is_sorted_and_leaves_out_what_is_no_identity),
 		TEST(nothing_is_left_of_what_was_removed_or_half_made),
 		TEST(a_damaged_folder_is_told),
+		TEST(an_identity_is_made_of_a_key_that_there_is),
 		TEST(passwords_are_changed_and_generated),
 	};
 	random_init();
