@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+#include "identity/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/archive.h"
+#include "archive/seal.h"
+#include "base/file.h"
+#include "identity/certificate.h"
+#include "identity/staging.h"
+
+struct import {
+	struct staging staging;
+	const char *wanted; /* the name to give it, or NULL */
+	char name[IDENTITY_NAME_MAX + 1];
+	int file_fd;        /* the file at hand, -1 between files */
+};
+
+static int
+take_name(struct import *m, const char *archived, struct error *err)
+{
+	if (m->wanted == NULL && identity_check_name(archived, NULL) != 0)
+		return error_set(err, ERROR_INVALID, "the file does not say a usable name: choose one with --name");
+	snprintf(m->name, sizeof m->name, "%.*s", IDENTITY_NAME_MAX, m->wanted != NULL ? m->wanted : archived);
+	return staging_make(&m->staging, m->name, err);
+}
+
+/* The folder that path lies in, of those that were made here: there are no links among them. *last is path's end. */
+static int
+open_parent(const struct import *m, const char *path, int *out_fd, const char **last, struct error *err)
+{
+	char part[ARCHIVE_PART_MAX + 1];
+	const char *slash;
+	int fd = fcntl(m->staging.fd, F_DUPFD_CLOEXEC, 3);
+	while (fd >= 0 && (slash = strchr(path, '/')) != NULL) {
+		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+		int next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		int errnum = errno;
+		file_close(&fd);
+		errno = errnum;
+		fd = next;
+		path = slash + 1;
+	}
+	*out_fd = fd;
+	*last = path;
+	return fd >= 0 ? 0 : error_set_errno(err, errno, "the archive's order is not right: a folder is missing");
+}
+
+static int
+on_entry(void *context, const struct archive_entry *entry, struct error *err)
+{
+	struct import *m = context;
+	const char *last;
+	int parent, result = 0;
+	if (entry->type == ARCHIVE_NAME)
+		return take_name(m, entry->path, err);
+	if (open_parent(m, entry->path, &parent, &last, err) != 0)
+		return -1;
+	if (entry->type == ARCHIVE_FOLDER)
+		result = mkdirat(parent, last, 0700);
+	else {
+		m->file_fd = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		result = m->file_fd < 0 ? -1 : 0;
+	}
+	int errnum = errno;
+	file_close(&parent);
+	return result == 0 ? 0 : error_set_errno(err, errnum, "cannot make %.150s", entry->path);
+}
+
+static int
+on_bytes(void *context, struct slice bytes, struct error *err)
+{
+	struct import *m = context;
+	return file_write_all(m->file_fd, bytes.data, bytes.len, err);
+}
+
+/* The time of a message's file is what IMAP calls its internal date. */
+static int
+on_file_end(void *context, const struct archive_entry *entry, struct error *err)
+{
+	struct import *m = context;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)entry->modified_s } };
+	int result = futimens(m->file_fd, times);
+	int errnum = errno;
+	file_close(&m->file_fd);
+	return result == 0 ? 0 : error_set_errno(err, errnum, "cannot set the time of %.150s", entry->path);
+}
+
+static int
+read_all(struct import *m, struct seal_reader *seal, bool (*wants_end)(void), struct error *err)
+{
+	struct archive_handler handler = { on_entry, on_bytes, on_file_end, m };
+	struct archive_reader reader;
+	struct slice bytes;
+	bool is_last = false;
+	archive_reader_init(&reader, &handler);
+	while (!is_last) {
+		if (wants_end != NULL && wants_end())
+			return error_set(err, ERROR_TIMEOUT, "interrupted");
+		if (seal_read(seal, &bytes, &is_last, err) != 0 || archive_reader_take(&reader, bytes, err) != 0)
+			return -1;
+	}
+	return archive_reader_finish(&reader, err);
+}
+
+static int
+check_key(int dir_fd, const struct identity *identity, struct error *err)
+{
+	struct buffer file;
+	struct onionkey key;
+	char name[ONIONKEY_NAME_LEN + 1];
+	buffer_init(&file, ONIONKEY_FILE_BYTES);
+	int result = file_load(dir_fd, IDENTITY_ONION_KEY_FILE, &file, err);
+	if (result == 0)
+		result = onionkey_from_file(slice_of(buffer_bytes(&file), buffer_len(&file)), &key, err);
+	if (result == 0) {
+		onionkey_name(key.public_key, name);
+		if (strncmp(name, identity->onion, ONIONKEY_NAME_LEN) != 0)
+			result = error_set(err, ERROR_INVALID, "the onion key in the file does not belong to the address in it");
+		onionkey_wipe(&key);
+	}
+	if (buffer_len(&file) > 0)
+		explicit_bzero(file.data, file.capacity);
+	buffer_finish(&file);
+	return result;
+}
+
+static int
+check_password(int dir_fd, struct error *err)
+{
+	struct buffer text;
+	char hash[PASSWORD_HASH_MAX] = "";
+	buffer_init(&text, PASSWORD_HASH_MAX);
+	int result = file_load(dir_fd, IDENTITY_PASSWORD_FILE, &text, err);
+	size_t len = buffer_len(&text);
+	if (result == 0 && len > 0 && len <= sizeof hash)
+		memcpy(hash, buffer_bytes(&text), len - 1);
+	if (result == 0 && (len == 0 || buffer_bytes(&text)[len - 1] != '\n' || !password_is_usual(hash)))
+		result = error_set(err, ERROR_INVALID, "the password in the file is not hashed as smtorp does it");
+	buffer_finish(&text);
+	return result;
+}
+
+/* What the node would stumble over later, or trust too much. */
+static int
+check_folder(const struct import *m, struct identity *out, struct error *err)
+{
+	int mail_fd, dir_fd = m->staging.fd;
+	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_key(dir_fd, out, err) != 0 ||
+	    check_password(dir_fd, err) != 0 || certificate_ensure(dir_fd, out->onion, err) != 0 ||
+	    identity_check_onion_is_new(m->staging.identities_fd, out->onion, err) != 0 ||
+	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
+		return -1;
+	file_close(&mail_fd);
+	/* One sync of the file system instead of two for each of many thousand messages. */
+	return syncfs(dir_fd) == 0 ? 0 : error_set_errno(err, errno, "cannot make the identity durable");
+}
+
+int
+import_identity(int identities_fd, const char *name, int in_fd, struct slice passphrase, bool (*wants_end)(void),
+    struct identity *out, struct error *err)
+{
+	struct import m = { .staging = STAGING_NONE, .wanted = name, .file_fd = -1 };
+	int result = -1;
+	if (name != NULL && identity_check_name(name, err) != 0)
+		return -1;
+	struct seal_reader *seal = seal_reader_new(in_fd, passphrase, err);
+	if (seal == NULL)
+		return -1;
+	if (staging_lock(&m.staging, identities_fd, err) == 0 && read_all(&m, seal, wants_end, err) == 0 &&
+	    check_folder(&m, out, err) == 0)
+		result = staging_commit(&m.staging, m.name, err);
+	file_close(&m.file_fd);
+	staging_finish(&m.staging);
+	seal_reader_free(seal);
+	return result;
+}
