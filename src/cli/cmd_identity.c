@@ -29,9 +29,8 @@ const struct cli_option cmd_identity_password_options[] = {
 	{ 0 },
 };
 
-/* A folder that is not there yet holds no identities. */
-static int
-open_identities(const struct cli *cli, int *out_fd, struct error *err)
+int
+cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err)
 {
 	if (identity_open_all(cli->paths.data, false, out_fd, err) == 0)
 		return 0;
@@ -40,14 +39,14 @@ open_identities(const struct cli *cli, int *out_fd, struct error *err)
 	return -1;
 }
 
-static int
-load(const struct cli *cli, struct identity *out)
+int
+cmd_identity_load(const struct cli *cli, struct identity *out)
 {
 	struct error err;
 	int fd;
 	if (identity_check_name(cli->arguments[0], &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
-	if (open_identities(cli, &fd, &err) != 0)
+	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);
 	int result = identity_load(fd, cli->arguments[0], out, &err);
 	file_close(&fd);
@@ -110,7 +109,7 @@ int
 cmd_identity_show(struct cli *cli)
 {
 	struct identity identity;
-	int failed = load(cli, &identity);
+	int failed = cmd_identity_load(cli, &identity);
 	if (failed != CLI_OK)
 		return failed;
 	json_t *status = view_status(&cli->paths);
@@ -147,16 +146,16 @@ confirm_deletion(struct cli *cli, const struct identity *identity)
 	return -1;
 }
 
-/* A node that does not run, or has never taken the identity in, has nothing to let go. */
-static int
-unload(struct cli *cli, const char *name, struct error *err)
+int
+cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err)
 {
 	json_t *status = NULL;
+	*was_loaded = false;
 	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, err) != 0)
-		return err->code == ERROR_UNREACHABLE ? 0 : -1;
-	int result = view_row(status, name) == NULL ? 0 : client_call_name(&cli->paths, "identity.unload", name, err);
+		return -1;
+	*was_loaded = view_row(status, name) != NULL;
 	json_decref(status);
-	return result;
+	return *was_loaded ? client_call_name(&cli->paths, "identity.unload", name, err) : 0;
 }
 
 int
@@ -164,14 +163,15 @@ cmd_identity_delete(struct cli *cli)
 {
 	struct identity identity;
 	struct error err;
-	int fd, failed = load(cli, &identity);
+	bool was_loaded;
+	int fd, failed = cmd_identity_load(cli, &identity);
 	if (failed == CLI_OK)
 		failed = confirm_deletion(cli, &identity);
 	if (failed >= 0)
 		return failed;
-	if (unload(cli, identity.name, &err) != 0)
+	if (cmd_identity_unload(cli, identity.name, &was_loaded, &err) != 0 && err.code != ERROR_UNREACHABLE)
 		return cli_fail_with(CLI_FAILED, "nothing was deleted, because the node does not let the identity go: %s", err.text);
-	if (open_identities(cli, &fd, &err) != 0)
+	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);
 	int result = identity_remove(fd, identity.name, &err);
 	file_close(&fd);
@@ -218,12 +218,12 @@ cmd_identity_password(struct cli *cli)
 	struct error err;
 	char password[ASK_LINE_MAX];
 	bool is_random;
-	int fd, failed = load(cli, &identity);
+	int fd, failed = cmd_identity_load(cli, &identity);
 	if (failed != CLI_OK)
 		return failed;
 	if (choose_password(cli, password, &is_random) != 0)
 		return cli_fail_with(CLI_FAILED, "no password was given: it is one line that is not empty, and nothing was changed");
-	if (open_identities(cli, &fd, &err) != 0)
+	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);
 	int result = identity_set_password(fd, identity.name, slice_of_string(password), &err);
 	file_close(&fd);

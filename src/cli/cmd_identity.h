@@ -4,13 +4,32 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "cli/cli.h"
+#include "identity/identity.h"
 
 int cmd_identity_new(struct cli *cli);
+int cmd_identity_import_key(struct cli *cli);
 int cmd_identity_list(struct cli *cli);
 int cmd_identity_show(struct cli *cli);
 int cmd_identity_delete(struct cli *cli);
 int cmd_identity_password(struct cli *cli);
+int cmd_identity_export(struct cli *cli);
+int cmd_identity_import(struct cli *cli);
 
 extern const struct cli_option cmd_identity_new_options[], cmd_identity_json_options[], cmd_identity_delete_options[],
-    cmd_identity_password_options[];
+    cmd_identity_password_options[], cmd_identity_import_key_options[], cmd_identity_export_options[],
+    cmd_identity_import_options[];
+
+/* What they share. */
+
+/* A folder that is not there yet holds no identities: ERROR_NOT_FOUND with a text that says how to make one. */
+int cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err);
+
+/* Loads the identity that the first argument names; returns an exit status, after its text. */
+int cmd_identity_load(const struct cli *cli, struct identity *out);
+
+/* Makes the node let an identity go; one that has never taken it in has nothing to let go. ERROR_UNREACHABLE when no node
+ * runs. */
+int cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err);

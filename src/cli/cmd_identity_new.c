@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/client.h"
@@ -13,12 +15,22 @@
 #include "cli/progress.h"
 #include "cli/view.h"
 #include "identity/identity.h"
+#include "onionkey/onionkey.h"
 
 #define WAIT_DEFAULT_S 120
 #define WAIT_MOST_S 86400
 #define LOOK_EVERY_MS 200
 
 const struct cli_option cmd_identity_new_options[] = {
+	{ "local-part", "LP", "what stands before the @; otherwise NAME" },
+	{ "wait", NULL, "wait until the address can be reached" },
+	{ "timeout", "SECONDS", "how long to wait; otherwise 120" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_identity_import_key_options[] = {
+	{ "tor-key", "FILE", "the key: tor's hs_ed25519_secret_key" },
 	{ "local-part", "LP", "what stands before the @; otherwise NAME" },
 	{ "wait", NULL, "wait until the address can be reached" },
 	{ "timeout", "SECONDS", "how long to wait; otherwise 120" },
@@ -60,8 +72,9 @@ check(const struct cli *cli, const char *local_part, int *timeout_s)
 	return CLI_OK;
 }
 
+/* key: NULL for a fresh one. */
 static int
-create(const struct cli *cli, const char *local_part, const char *password, struct identity *out)
+create(const struct cli *cli, const char *local_part, const struct onionkey *key, const char *password, struct identity *out)
 {
 	struct error err;
 	char today[32];
@@ -72,7 +85,9 @@ create(const struct cli *cli, const char *local_part, const char *password, stru
 	strftime(today, sizeof today, "%Y-%m-%d", &utc);
 	if (identity_open_all(cli->paths.data, true, &fd, &err) != 0)
 		return cli_fail(&err);
-	int result = identity_create(fd, cli->arguments[0], local_part, slice_of_string(password), today, out, &err);
+	int result = key == NULL ?
+	    identity_create(fd, cli->arguments[0], local_part, slice_of_string(password), today, out, &err) :
+	    identity_create_from_key(fd, cli->arguments[0], local_part, key, slice_of_string(password), today, out, &err);
 	file_close(&fd);
 	return result == 0 ? CLI_OK : cli_fail(&err);
 }
@@ -144,8 +159,8 @@ print_json(const struct cli *cli, const struct identity *identity, const char *p
 	return view_print_json(description);
 }
 
-int
-cmd_identity_new(struct cli *cli)
+static int
+make(struct cli *cli, const struct onionkey *key)
 {
 	struct identity identity;
 	struct error err;
@@ -158,7 +173,7 @@ cmd_identity_new(struct cli *cli)
 	if (failed != CLI_OK)
 		return failed;
 	identity_generate_password(password);
-	failed = create(cli, local_part, password, &identity);
+	failed = create(cli, local_part, key, password, &identity);
 	if (failed != CLI_OK)
 		return failed;
 	bool is_running = client_call_name(&cli->paths, "identity.load", identity.name, &err) == 0;
@@ -176,4 +191,43 @@ cmd_identity_new(struct cli *cli)
 		failed = failed != CLI_OK ? failed : printed;
 	}
 	return failed;
+}
+
+int
+cmd_identity_new(struct cli *cli)
+{
+	return make(cli, NULL);
+}
+
+static int
+load_key(const char *path, struct onionkey *out, struct error *err)
+{
+	struct buffer file;
+	struct error why = { 0 };
+	buffer_init(&file, ONIONKEY_FILE_BYTES);
+	int result = file_load(AT_FDCWD, path, &file, &why);
+	if (result != 0 && why.code != ERROR_TOO_LARGE)
+		error_set(err, ERROR_IO, "%s", why.text); /* not ERROR_NOT_FOUND: that is about identities */
+	else if (result != 0 || onionkey_from_file(slice_of(buffer_bytes(&file), buffer_len(&file)), out, &why) != 0)
+		result = error_set(err, ERROR_INVALID, "%.80s is no secret key of an onion service of version 3: it is the file "
+		    "hs_ed25519_secret_key in tor's HiddenServiceDir", path);
+	if (file.data != NULL)
+		explicit_bzero(file.data, file.capacity);
+	buffer_finish(&file);
+	return result;
+}
+
+int
+cmd_identity_import_key(struct cli *cli)
+{
+	struct onionkey key;
+	struct error err;
+	const char *path = cli_option_value(cli, "tor-key");
+	if (path == NULL)
+		return cli_fail_with(CLI_USAGE, "which key? Say --tor-key FILE, tor's hs_ed25519_secret_key");
+	if (load_key(path, &key, &err) != 0)
+		return cli_fail(&err);
+	int status = make(cli, &key);
+	onionkey_wipe(&key);
+	return status;
 }

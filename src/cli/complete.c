@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/complete.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,12 @@ find(const char *first, const char *second)
 	return NULL;
 }
 
+static bool
+takes_known_name(const struct cli_command *command)
+{
+	return strcmp(command->name, "identity new") != 0 && strcmp(command->name, "identity import-key") != 0;
+}
+
 static void
 offer_for_command(const struct words *words, const struct cli_command *command)
 {
@@ -86,6 +93,8 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 			offer(words, cmd_mua_clients[i], "mail program");
 		return;
 	}
+	if (strcmp(before, "--tor-key") == 0)
+		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
 		for (const struct cli_option *o = command->options; o != NULL && o->name != NULL; o++) {
 			char dashed[40];
@@ -94,7 +103,8 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		}
 		offer(words, "--home", "the node's folder");
 		offer(words, "--help", "help");
-	} else if (strcmp(command->arguments, "NAME") == 0 && strcmp(command->name, "identity new") != 0)
+	} else if (strcmp(command->arguments, "NAME") == 0 ? takes_known_name(command) :
+	               strcmp(command->arguments, "NAME FILE") == 0 && words->count == 3)
 		offer_identities(words);
 }
 
