@@ -32,6 +32,8 @@ say_reason(const struct mail_queue *q, const struct queue_row *row, struct ipc_q
 	enum ipc_wait_reason now = WAIT_REASON_NEW;
 	if (row->due_ms != QUEUE_NO_TRY)
 		now = dispatch_reason(q->dispatch, out->onion, row->id);
+	if (now == WAIT_REASON_TOR_DOWN && row->due_ms > mailstore_now_ms(q->mailstore))
+		now = WAIT_REASON_NEW; /* it would not be tried yet if tor were there */
 	out->reason = (uint8_t)(now != WAIT_REASON_NEW ? now : row->reason);
 	if (now == WAIT_REASON_NEW)
 		copy_slice(out->text, sizeof out->text, slice_of(buffer_bytes(&row->text), buffer_len(&row->text)));

@@ -397,6 +397,10 @@ the_owner_sees_what_waits_and_why(void **state)
 	assert_int_equal(row.tries, 1);
 	assert_true(row.next_s > (uint64_t)clock_wall_s() + 300);
 	assert_int_equal(row.size_bytes, strlen(message) + strlen("Prepared: yes\r\n"));
+	file_close(&p->tor);
+	for (int i = 0; i < 2; i++) /* by the second one it knows that tor is gone: but it is not the time for a try */
+		expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR);
+	p->tor = test_role_give_peer(&p->role, ROLE_TOR, "");
 	ask(p, QUEUE_VERB_RETRY, row.item);
 	assert_int_equal(expect_end(p, ERROR_NONE), 1);
 	be_ready(p, expect_dial(p, 465)); /* at once */
