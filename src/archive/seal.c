@@ -22,7 +22,8 @@
 #define AT_STREAM (AT_SALT + crypto_pwhash_SALTBYTES)
 #define SEALED_MAX (SEAL_CHUNK_BYTES + SEAL_OVERHEAD_BYTES)
 
-static_assert(AT_STREAM + crypto_secretstream_xchacha20poly1305_HEADERBYTES == SEAL_HEADER_BYTES, "the header's layout");
+static_assert(AT_STREAM + crypto_secretstream_xchacha20poly1305_HEADERBYTES == SEAL_HEADER_BYTES,
+    "the header's layout");
 static_assert(SEAL_OVERHEAD_BYTES == crypto_secretstream_xchacha20poly1305_ABYTES, "the chunk's layout");
 
 struct seal_writer {
@@ -45,12 +46,14 @@ derive(const unsigned char *header, struct slice passphrase, unsigned char *key,
 	uint32_t memory_kib = (uint32_t)encode_from_number(header + AT_MEMORY, 4);
 	if (passphrase.len == 0 || passphrase.len > SEAL_PASSPHRASE_MAX)
 		return error_set(err, ERROR_INVALID, "a passphrase is 1 to %d bytes long", SEAL_PASSPHRASE_MAX);
-	if (passes < 1 || passes > SEAL_PASSES_MAX || memory_kib < SEAL_MEMORY_KIB_MIN || memory_kib > SEAL_MEMORY_KIB_MAX)
+	if (passes < 1 || passes > SEAL_PASSES_MAX || memory_kib < SEAL_MEMORY_KIB_MIN ||
+	    memory_kib > SEAL_MEMORY_KIB_MAX)
 		return error_set(err, ERROR_TOO_LARGE, "the file asks for %u passes over %u KiB of memory to open it: it was not made "
 		    "by smtorp, which asks for %u over %u", passes, memory_kib, SEAL_COST_USUAL.passes, SEAL_COST_USUAL.memory_kib);
 	if (crypto_pwhash(key, crypto_secretstream_xchacha20poly1305_KEYBYTES, (const char *)passphrase.data, passphrase.len,
 	        header + AT_SALT, passes, (size_t)memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return error_set(err, ERROR_NO_MEMORY, "no memory to make a key of the passphrase: it takes %u MiB", memory_kib / 1024);
+		return error_set(err, ERROR_NO_MEMORY, "no memory to make a key of the passphrase: it takes %u MiB",
+		    memory_kib / 1024);
 	return 0;
 }
 
@@ -149,7 +152,7 @@ read_header(struct seal_reader *r, unsigned char header[SEAL_HEADER_BYTES], size
 	if (*out_len < MAGIC_BYTES || memcmp(header, MAGIC, MAGIC_BYTES) != 0)
 		return error_set(err, ERROR_INVALID, "this is no file that `smtorp identity export` made");
 	if (*out_len > AT_VERSION && header[AT_VERSION] != VERSION)
-		return error_set(err, ERROR_UNSUPPORTED, "the file is of version %u of the format, made by a later smtorp: install that",
+		return error_set(err, ERROR_UNSUPPORTED, "the file is of version %u, made by a later smtorp: install that",
 		    header[AT_VERSION]);
 	return 0;
 }

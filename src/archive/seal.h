@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * A file that a passphrase opens (doc/export.md, section 1): Argon2id makes the key (RFC 9106), libsodium's secretstream
- * (XChaCha20-Poly1305) encrypts chunks of 64 KiB and marks the last one, so that a file that is changed, reordered or
- * cut off is noticed. Only its length tells anything of what is in it. random_init() comes first.
+ * A file that a passphrase opens (doc/export.md, section 1): Argon2id makes the key (RFC 9106), libsodium's
+ * secretstream (XChaCha20-Poly1305) encrypts chunks of 64 KiB and marks the last one, so that a file that is changed,
+ * reordered or cut off is noticed. Only its length tells anything of what is in it. random_init() comes first.
  */
 #pragma once
 

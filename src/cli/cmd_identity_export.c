@@ -38,7 +38,8 @@ open_target(const char *path, struct target *t, struct error *err)
 	struct stat st;
 	const char *slash = strrchr(path, '/');
 	t->name = slash != NULL ? slash + 1 : path;
-	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL || slash == path ? 1 : (int)(slash - path),
+	    slash == NULL ? "." : path);
 	random_name(suffix, sizeof suffix);
 	if (t->name[0] == '\0' || strlen(path) >= sizeof folder || strlen(t->name) + 11 > NAME_MAX)
 		return error_set(err, ERROR_INVALID, "%.150s is no name for a file", path);
@@ -145,8 +146,8 @@ export(struct cli *cli, const struct identity *identity, const char *passphrase)
 	interrupt_release();
 	int status = result == 0 ? tell(cli, identity, (unsigned long long)st.st_size) : cli_fail(&err);
 	if (loaded != 0)
-		return cli_fail_with(CLI_FAILED, "the node was to let identity %s go for the export, and did not take it in again: %s; "
-		    "`smtorp down` and `smtorp up` does it", identity->name, reload.text);
+		return cli_fail_with(CLI_FAILED, "the node let identity %s go for the export and did not take it in again: %s; "
+		    "after `smtorp down` and `smtorp up` it is there", identity->name, reload.text);
 	return status;
 }
 

@@ -74,7 +74,8 @@ check(const struct cli *cli, const char *local_part, int *timeout_s)
 
 /* key: NULL for a fresh one. */
 static int
-create(const struct cli *cli, const char *local_part, const struct onionkey *key, const char *password, struct identity *out)
+create(const struct cli *cli, const char *local_part, const struct onionkey *key, const char *password,
+    struct identity *out)
 {
 	struct error err;
 	char today[32];

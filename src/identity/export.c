@@ -82,9 +82,10 @@ write_file(struct export *x, int dir_fd, const char *name, struct error *err)
 	int result = write_entry(x, ARCHIVE_FILE, &st, err);
 	if (result == 0)
 		result = write_bytes(x, fd, (uint64_t)st.st_size, err);
-	if (result == 0 && (fstat(fd, &after) != 0 || after.st_size != st.st_size || after.st_mtim.tv_sec != st.st_mtim.tv_sec ||
-	        after.st_mtim.tv_nsec != st.st_mtim.tv_nsec))
-		result = error_set(err, ERROR_BUSY, "%.150s was written meanwhile: does something else use the folder?", x->entry.path);
+	if (result == 0 && (fstat(fd, &after) != 0 || after.st_size != st.st_size ||
+	        after.st_mtim.tv_sec != st.st_mtim.tv_sec || after.st_mtim.tv_nsec != st.st_mtim.tv_nsec))
+		result = error_set(err, ERROR_BUSY, "%.150s was written meanwhile: does something else use the folder?",
+		    x->entry.path);
 	file_close(&fd);
 	return result;
 }

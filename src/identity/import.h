@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * An identity from one encrypted file (doc/export.md). What is read is foreign: it becomes an identity only when all of it
- * has been read, vouched for and found to belong together; else nothing is left of it. random_init() comes first.
+ * An identity from one encrypted file (doc/export.md). What is read is foreign: it becomes an identity only when all of
+ * it has been read, vouched for and found to belong together; else nothing is left of it. random_init() comes first.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * A folder that is filled under a hidden name and then renamed, so that an identity is whole or not there. One writer at
- * a time holds the lock; hidden folders that it finds are left over from a crash and go first, since they hold keys.
+ * A folder that is filled under a hidden name and then renamed, so that an identity is whole or not there. One writer
+ * at a time holds the lock; hidden folders that it finds are left over from a crash and go first, since they hold keys.
  */
 #pragma once
 

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import stat
 import subprocess
 import termios
@@ -72,6 +73,34 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
     with running.alice.mailbox() as mailbox:
         mailbox.wait_for(f'{subject} back')
     b.cli('identity', 'delete', 'settled', '--yes')
+
+
+def test_an_interrupted_export_puts_the_identity_back(running):
+    node = running.a
+    identity = node.identity('hasty', wait=False)
+    ballast = identity.mail / 'ballast'  # so that there is time to interrupt
+    with open(ballast, 'wb') as file:
+        file.truncate(2 * 1024 ** 3)
+    account.own(ballast)
+
+    def is_loaded():
+        return any(row['name'] == 'hasty' for row in node.status()['identities'])
+    process = subprocess.Popen([node.installation.program('smtorp'), 'identity', 'export', 'hasty', 'half', '--passphrase-stdin'],
+                               env=node.environment(), cwd=node.folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, **account.popen_arguments())
+    process.stdin.write(PASSPHRASE.encode())
+    process.stdin.close()
+    try:
+        until(lambda: not is_loaded(), 20, 'the identity to be let go')
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == -signal.SIGINT
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert is_loaded()
+    assert not [path for path in node.folder.iterdir() if 'half' in path.name]
+    node.cli('identity', 'delete', 'hasty', '--yes')
 
 
 def test_a_file_that_cannot_be_used_leaves_nothing_behind(offline, installation, work):
