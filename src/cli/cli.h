@@ -19,6 +19,8 @@ enum cli_exit {
 	CLI_NOT_FOUND = 4,   /* there is no such identity, or no such message */
 	CLI_EXISTS = 5,      /* there is one already */
 	CLI_TIMEOUT = 6,     /* what was waited for did not happen in time */
+	CLI_NO_PROGRAM = 7,  /* smtorpd says the same: tor, Dovecot or a transport's program is missing */
+	CLI_TOR_TOO_OLD = 8, /* smtorpd says the same */
 };
 
 #define CLI_OPTIONS_MAX 70 /* as many --bridge as smtorpd takes, and others */

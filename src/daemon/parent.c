@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "base/random.h"
 
-enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3 };
+/* smtorpd(8) lists them; 7 and 8 are those of smtorp(1), too. */
+enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3, EXIT_NO_PROGRAM = 7, EXIT_TOR_TOO_OLD = 8 };
 
 static struct parent parent = { .lock_fd = -1, .data_fd = -1, .identities_fd = -1, .node_fd = -1, .runtime_fd = -1,
 	.notify.manager.fd = -1,
@@ -176,6 +177,21 @@ finish(void)
 }
 
 static int
+exit_of_check(enum error_code code)
+{
+	switch (code) {
+	case ERROR_NOT_FOUND:
+		return EXIT_NO_PROGRAM;
+	case ERROR_UNSUPPORTED:
+		return EXIT_TOR_TOO_OLD;
+	case ERROR_INVALID:
+		return EXIT_WRONG_USE;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
+static int
 main_with_home(const char *home)
 {
 	struct error err = { 0 };
@@ -183,6 +199,10 @@ main_with_home(const char *home)
 	    take_bridges(&err) != 0) {
 		log_error("%s", err.text);
 		return EXIT_WRONG_USE;
+	}
+	if (parent_check_programs(&parent, &err) != 0) {
+		log_error("%s", err.text);
+		return exit_of_check(err.code);
 	}
 	if (parent_setup_home(&parent, &err) != 0) {
 		log_error("%s", err.text);

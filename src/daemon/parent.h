@@ -167,6 +167,14 @@ int parent_tor_write_torrc(struct parent *parent, struct error *err);
 void parent_tor_on_role_dead(struct parent *parent);
 void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state);
 
+#define TORRC_MAX_BYTES (3 * CONFIG_LINES_MAX * (CONFIG_VALUE_MAX + PATH_MAX) + 16384)
+
+/* ---- parent_check.c: the programs that a node needs */
+
+/* Whether tor, the programs of the bridges' transports and Dovecot are there: ERROR_NOT_FOUND when one is missing,
+ * ERROR_UNSUPPORTED when tor is too old, ERROR_INVALID for a wrong bridge. Waits for `tor --version`, at most 10 s. */
+int parent_check_programs(struct parent *parent, struct error *err);
+
 /* ---- parent_bridge.c: where tor is blocked */
 
 /* Appends to tor's configuration what the configured bridges need. ERROR_INVALID for a line that is no bridge, ERROR_NOT_FOUND

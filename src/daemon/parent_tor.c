@@ -16,8 +16,6 @@
 #include "daemon/parent.h"
 #include "tor/torrc.h"
 
-#define TORRC_MAX_BYTES (3 * CONFIG_LINES_MAX * (CONFIG_VALUE_MAX + PATH_MAX) + 16384)
-
 static void
 forget_state(struct parent *parent)
 {

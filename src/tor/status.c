@@ -45,7 +45,8 @@ status_set_version(struct status *status, struct slice version, struct error *er
 			return 0;
 		if (have[i] < least[i])
 			return error_set(err, ERROR_UNSUPPORTED, "tor %.32s is too old; install " STATUS_VERSION_LEAST
-			    " or newer, from Debian's security updates or deb.torproject.org", status->version);
+			    " or newer, from Debian's security updates or deb.torproject.org: strangers can crash older ones, and can "
+			    "take the place of a peer", status->version);
 	}
 	return 0;
 }
