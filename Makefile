@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system install check-asan check-valgrind fuzz deb check-deb packages clean
+.PHONY: all demo test unit system install check-asan check-valgrind fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -65,8 +65,13 @@ deb:
 
 # Installs, upgrades, removes and purges them in a chroot of its own. Needs root, a Debian mirror and some minutes.
 check-deb: deb
-	@tools/packages check-deb
+	@tools/packages check-deb chroot
 	@tests/package/test-in-chroot build/deb
+
+# Cross-compiles for arm64 in a chroot of its own, and runs the unit tests there under qemu-user. As root, too.
+check-arm64:
+	@tools/packages chroot
+	@tests/arm64/test-in-chroot
 
 packages:
 	@tools/packages build run demo test

@@ -107,7 +107,11 @@ test_role_start_limited(struct test_role *role, const char *program, const char 
 		const struct rlimit limit = { descriptors_max, descriptors_max };
 		if (descriptors_max > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
 			_exit(126);
-		execl(program, program, argument, (char *)NULL);
+		const char *wrapper = getenv("MESON_EXE_WRAPPER"); /* an emulator, when the role is for another machine */
+		if (wrapper != NULL)
+			execlp(wrapper, wrapper, program, argument, (char *)NULL);
+		else
+			execl(program, program, argument, (char *)NULL);
 		_exit(127);
 	}
 	close(fds[1]);

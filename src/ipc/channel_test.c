@@ -178,6 +178,9 @@ rule_breakers_lose_the_channel(void **state)
 		struct end mail;
 		struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
 		int fds[2];
+		/* qemu-user itself receives more descriptors than the program has room for, and leaves them open. */
+		if (breach == 4 && getenv("MESON_EXE_WRAPPER") != NULL)
+			continue;
 		begin(&mail, fds);
 		const int twice[8] = { fds[0], fds[0], fds[0], fds[0], fds[0], fds[0], fds[0], fds[0] };
 		if (breach == 0)
