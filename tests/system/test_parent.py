@@ -66,8 +66,8 @@ class Control:
     (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":[]}', -32602),
     (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"' + b'x' * 33 + b'"}}', -32602),
     (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"../zoe"}}', -32000),
-    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"nobody"}}', -32000),
-    (b'{"jsonrpc":"2.0","id":1,"method":"identity.unload","params":{"name":"nobody"}}', -32000),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.load","params":{"name":"nobody"}}', -32001),
+    (b'{"jsonrpc":"2.0","id":1,"method":"identity.unload","params":{"name":"nobody"}}', -32001),
 ])
 def test_wrong_requests_have_an_error_and_the_connection_goes_on(offline, line, code):
     with Control(offline) as control:
