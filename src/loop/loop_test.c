@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -243,6 +244,9 @@ static void
 a_listener_waits_when_descriptors_run_out(void **state)
 {
 	(void)state;
+	const char *preloaded = getenv("LD_PRELOAD");
+	if (preloaded != NULL && strstr(preloaded, "vgpreload") != NULL)
+		return; /* valgrind keeps limits of its own, and the loop would wait for ever */
 	struct sockaddr_un address;
 	struct rlimit usual;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);

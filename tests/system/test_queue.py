@@ -173,7 +173,7 @@ def test_a_hundred_thousand_messages_are_listed_in_pages(make_node, network):
     print(f'{len(rows)} rows in {took_s:.2f} s')
     assert [row['id'] for row in rows] == [f'carol/{i}' for i in range(1, ITEMS + 1)]
     assert rows[-1]['reason'] == 'offline' and rows[-1]['recipients'][0]['address'].startswith(f'user{ITEMS}@')
-    assert took_s < 10  # about one on a machine with nothing else to do
+    assert took_s < 30  # against a cost that grows with the square; how fast it is, is for a benchmark
     for role, identity in (('mail', 'carol'), ('control', '')):
         with open(f"/proc/{node.role(role, identity)['pid']}/status") as status:
             peak_kib = int(next(line for line in status if line.startswith('VmHWM')).split()[1])
