@@ -52,6 +52,9 @@ def make_node(installation, network, work):
     yield make
     for node in made:
         node.stop()
+    for node in made:  # a role that a sanitizer ended is started again, so only the log tells
+        log = node.log.read_text(errors='replace') if node.log.exists() else ''
+        assert 'Sanitizer' not in log and 'runtime error:' not in log, f'{node.log}:\n{node.log_tail(100)}'
 
 
 class Pair:

@@ -9,6 +9,8 @@ import pytest
 
 from harness.programs import run, swaks
 
+pytestmark = pytest.mark.sanitized
+
 
 def composed(sender, recipient, subject, text='Hello.\n', attachment=None):
     message = email.message.EmailMessage(policy=email.policy.SMTP.clone(utf8=True, cte_type='8bit'))
@@ -21,7 +23,6 @@ def composed(sender, recipient, subject, text='Hello.\n', attachment=None):
     return message
 
 
-@pytest.mark.sanitized
 def test_swaks_sends_and_imap_reads(running, subject):
     alice, bob = running.alice, running.bob
     swaks(alice, [bob.address], '--header', f'Subject: {subject}', '--body', 'first light')

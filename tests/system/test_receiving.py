@@ -7,6 +7,8 @@ import pytest
 
 from harness.smtp import Session
 
+pytestmark = pytest.mark.sanitized
+
 
 @pytest.fixture
 def bob(running):
@@ -52,7 +54,6 @@ def test_every_verb_answers(bob):
         assert session.command('QUIT').startswith('221')
 
 
-@pytest.mark.sanitized
 @pytest.mark.parametrize('port, alpn', [('25', None), ('465', None), ('465', 'smtorp/1')])
 def test_data_and_bdat_reach_the_mailbox(bob, subject, port, alpn):
     session = tls_session(bob) if port == '25' else greeted(bob, port, tls=True, alpn=alpn)

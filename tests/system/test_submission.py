@@ -7,6 +7,8 @@ import pytest
 
 from harness.programs import run, swaks
 
+pytestmark = pytest.mark.sanitized
+
 
 def connect(identity, endpoint='submission', starttls=False):
     host, port = identity.node.endpoint(endpoint)
