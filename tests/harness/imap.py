@@ -9,6 +9,10 @@ import ssl
 
 from .waiting import until
 
+# A stream that was opened while a peer went away may keep tor waiting for three times a minute, and the queue tries again
+# after that. Usually it is a second or two.
+TOR_PATIENCE_S = 420
+
 imaplib._MAXLINE = 200 * 1024 * 1024
 
 
@@ -52,7 +56,7 @@ class Mailbox:
     def subjects(self):
         return [str(self.message(uid)['Subject']) for uid in self.uids()]
 
-    def wait_for(self, subject, deadline_s=60):
+    def wait_for(self, subject, deadline_s=TOR_PATIENCE_S):
         """Waits for the messages with this subject and returns the one; two would be one too many."""
         def look():
             return [uid for uid in self.uids() if self.message(uid)['Subject'] == subject]

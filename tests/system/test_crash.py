@@ -83,8 +83,8 @@ def test_every_role_of_the_sender_comes_back_and_mail_goes_on(running, subject, 
         other['ready'] for other in status['roles']), 60, 'the role to be back')
     swaks(running.alice, [running.bob.address], '--header', f'Subject: {subject} after')
     with running.bob.mailbox() as mailbox:
-        mailbox.wait_for(f'{subject} before', 120)
-        mailbox.wait_for(f'{subject} after', 120)
+        mailbox.wait_for(f'{subject} before')
+        mailbox.wait_for(f'{subject} after')
 
 
 def test_the_senders_node_is_killed_after_the_250(running, subject):
@@ -95,7 +95,7 @@ def test_the_senders_node_is_killed_after_the_250(running, subject):
     running.a.start()
     running.b.start()
     with running.bob.mailbox() as mailbox:
-        mailbox.wait_for(subject, 150)
+        mailbox.wait_for(subject)
 
 
 def test_nothing_survives_a_killed_parent(running):

@@ -29,7 +29,7 @@ def test_an_identity_is_made_shown_and_deleted_while_the_node_runs(running, subj
     assert re.fullmatch(r'[a-z2-7]{56}\.onion', made.onion)
     swaks(running.alice, [made.address], '--header', f'Subject: {subject}')
     with made.mailbox() as mailbox:
-        mailbox.wait_for(subject, 120)
+        mailbox.wait_for(subject)
     assert 'extra' in [row['name'] for row in running.b.json('identity', 'list')]
     folder = running.b.home / 'identities' / 'extra'
     running.b.cli('identity', 'delete', 'extra', '--yes')

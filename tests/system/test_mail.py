@@ -49,7 +49,7 @@ def test_utf8_everywhere_and_five_megabytes(running, subject):
     run(alice.node, alice.node.installation.program('smtorp-sendmail'), '-t', '-i', '-f', alice.address,
         input=message.as_bytes(policy=message.policy.clone(linesep='\n')), text=False)
     with bob.mailbox() as mailbox:
-        got = mailbox.message(mailbox.wait_for(subject, 120))
+        got = mailbox.message(mailbox.wait_for(subject))
     assert str(got['From']) == f'Älice Ωmega <{alice.address}>'
     assert got.get_body().get_content() == text
     part = next(got.iter_attachments())

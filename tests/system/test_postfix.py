@@ -70,7 +70,7 @@ def test_postfix_receives_our_mail(running, subject, network, work):
             'smtpd_tls_security_level = may', 'smtpd_tls_chain_files = ' + str(_certificate(work))]).start()
         try:
             swaks(running.alice, [f'carol@{onion}'], '--header', f'Subject: {subject}', '--body', 'to Postfix')
-            message = until(lambda: [m for m in postfix.messages() if subject.encode() in m], 120, 'the message')[0]
+            message = until(lambda: [m for m in postfix.messages() if subject.encode() in m], 420, 'the message')[0]
         finally:
             postfix.stop()
     assert b'to Postfix' in message
