@@ -22,6 +22,7 @@
 #define HANDSHAKE_MINUTES 2
 #define GREETING_MINUTES 3
 #define HELLO_MINUTES 3
+#define MAIL_MINUTES 1 /* costs a server nothing; where it stays out, a session that was kept warm has died unnoticed */
 #define COMMAND_MINUTES 5
 #define BODY_PIECE_MINUTES 3
 #define BODY_END_MINUTES 10
@@ -109,6 +110,20 @@ send_line(struct smtpc_session *s, const char *verb, const char *argument)
 	stream_write(s->stream, line, (size_t)len, NULL); /* a failure is a closed connection: on_stream_end says so */
 }
 
+static int64_t
+minutes_for(enum delivery_step step)
+{
+	switch (step) {
+	case DELIVERY_RSET:
+	case DELIVERY_MAIL:
+		return MAIL_MINUTES;
+	case DELIVERY_BODY:
+		return BODY_END_MINUTES;
+	default:
+		return COMMAND_MINUTES;
+	}
+}
+
 /* Restarts the clock; every reply and every piece of the body that went out does. */
 static void
 wait_on(struct smtpc_session *s)
@@ -132,7 +147,7 @@ wait_on(struct smtpc_session *s)
 		if (delivery_sends_body(s->delivery))
 			ms = BODY_PIECE_MINUTES * minute_ms;
 		else
-			ms = (delivery_awaits(s->delivery) == DELIVERY_BODY ? BODY_END_MINUTES : COMMAND_MINUTES) * minute_ms;
+			ms = minutes_for(delivery_awaits(s->delivery)) * minute_ms;
 		break;
 	case QUITTING:
 		ms = QUIT_MS;
