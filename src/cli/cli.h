@@ -8,19 +8,20 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "config/exits.h"
 #include "config/paths.h"
 
 /* Exit statuses, as smtorp(1) lists them. */
 enum cli_exit {
 	CLI_OK = 0,
 	CLI_FAILED = 1,
-	CLI_USAGE = 2,
+	CLI_USAGE = EXITS_WRONG_USE,
 	CLI_NOT_RUNNING = 3, /* the command needs a running node */
 	CLI_NOT_FOUND = 4,   /* there is no such identity, or no such message */
-	CLI_EXISTS = 5,      /* there is one already */
+	CLI_EXISTS = EXITS_RUNS_ALREADY, /* there is one already */
 	CLI_TIMEOUT = 6,     /* what was waited for did not happen in time */
-	CLI_NO_PROGRAM = 7,  /* smtorpd says the same: tor, Dovecot or a transport's program is missing */
-	CLI_TOR_TOO_OLD = 8, /* smtorpd says the same */
+	CLI_CONFIGURATION = EXITS_CONFIGURATION,
+	/* and from `smtorp up` what smtorpd ended with, see config/exits.h */
 };
 
 #define CLI_OPTIONS_MAX 70 /* as many --bridge as smtorpd takes, and others */

@@ -207,7 +207,9 @@ cmd_mua_main(struct cli *cli)
 		    cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
 	int result = identity_load(fd, cli->arguments[0], &s.identity, &err);
 	file_close(&fd);
-	if (result != 0 || find_endpoints(&s, &err) != 0 || find_sendmail(&s, &err) != 0)
+	if (result == 0 && find_endpoints(&s, &err) != 0)
+		return err.code == ERROR_INVALID ? cli_fail_with(CLI_CONFIGURATION, "%s", err.text) : cli_fail(&err);
+	if (result != 0 || find_sendmail(&s, &err) != 0)
 		return cli_fail(&err);
 	view_address(&s.identity, s.address);
 	snprintf(s.certificate, sizeof s.certificate, "%s/node/tls.crt", cli->paths.data);

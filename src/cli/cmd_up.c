@@ -218,7 +218,7 @@ end(struct up *up)
 	}
 	if (WIFSIGNALED(status) && up->stops > 1)
 		return cli_fail_with(CLI_FAILED, "the node was killed; what it had accepted is on disk");
-	if (WIFEXITED(status) && (WEXITSTATUS(status) == CLI_NO_PROGRAM || WEXITSTATUS(status) == CLI_TOR_TOO_OLD))
+	if (WIFEXITED(status) && WEXITSTATUS(status) >= EXITS_WRONG_USE && WEXITSTATUS(status) <= EXITS_LAST)
 		return WEXITSTATUS(status); /* its own words are enough */
 	if (!up->was_up)
 		return cli_fail_with(CLI_FAILED, "the node did not start; its own words are above");

@@ -13,9 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
-
-/* smtorpd(8) lists them; 7 and 8 are those of smtorp(1), too. */
-enum { EXIT_WRONG_USE = 2, EXIT_RUNS_ALREADY = 3, EXIT_NO_PROGRAM = 7, EXIT_TOR_TOO_OLD = 8 };
+#include "config/exits.h"
 
 static struct parent parent = { .lock_fd = -1, .data_fd = -1, .identities_fd = -1, .node_fd = -1, .runtime_fd = -1,
 	.notify.manager.fd = -1,
@@ -121,8 +119,7 @@ static int
 set_up(struct error *err)
 {
 	parent_setup_limits();
-	if (parent_setup_find_roles(&parent, err) != 0 || parent_tor_write_torrc(&parent, err) != 0 ||
-	    parent_listen_open(&parent, err) != 0)
+	if (parent_tor_write_torrc(&parent, err) != 0 || parent_listen_open(&parent, err) != 0)
 		return -1;
 	parent.loop = loop_new();
 	parent.sweep = timer_new(parent.loop, on_sweep, NULL);
@@ -176,46 +173,51 @@ finish(void)
 	file_close(&parent.lock_fd);
 }
 
+/* The exit status that belongs to what failed before the node was up. */
 static int
-exit_of_check(enum error_code code)
+exit_of(enum error_code code)
 {
 	switch (code) {
-	case ERROR_NOT_FOUND:
-		return EXIT_NO_PROGRAM;
-	case ERROR_UNSUPPORTED:
-		return EXIT_TOR_TOO_OLD;
 	case ERROR_INVALID:
-		return EXIT_WRONG_USE;
+		return EXITS_CONFIGURATION;
+	case ERROR_EXISTS:
+		return EXITS_RUNS_ALREADY;
+	case ERROR_UNSUPPORTED:
+		return EXITS_TOR_TOO_OLD;
+	case ERROR_NO_SPACE:
+		return EXITS_DISK_FULL;
 	default:
 		return EXIT_FAILURE;
 	}
 }
 
 static int
+start_fails(const struct error *err, int status)
+{
+	log_error("%s", err->text);
+	return status;
+}
+
+static int
 main_with_home(const char *home)
 {
 	struct error err = { 0 };
-	if (paths_resolve(home, &parent.paths, &err) != 0 || config_load(parent.paths.config_file, &parent.config, &err) != 0 ||
-	    take_bridges(&err) != 0) {
-		log_error("%s", err.text);
-		return EXIT_WRONG_USE;
-	}
-	if (parent_check_programs(&parent, &err) != 0) {
-		log_error("%s", err.text);
-		return exit_of_check(err.code);
-	}
-	if (parent_setup_home(&parent, &err) != 0) {
-		log_error("%s", err.text);
-		return err.code == ERROR_EXISTS ? EXIT_RUNS_ALREADY : EXIT_FAILURE;
-	}
+	if (paths_resolve(home, &parent.paths, &err) != 0)
+		return start_fails(&err, EXITS_WRONG_USE);
+	if (config_load(parent.paths.config_file, &parent.config, &err) != 0 || take_bridges(&err) != 0)
+		return start_fails(&err, EXITS_CONFIGURATION);
+	if (parent_check_programs(&parent, &err) != 0)
+		return start_fails(&err, err.code == ERROR_NOT_FOUND ? EXITS_NO_PROGRAM : exit_of(err.code));
+	if (parent_setup_home(&parent, &err) != 0)
+		return start_fails(&err, exit_of(err.code));
 	parent_notify_open(&parent);
-	int result = set_up(&err);
-	if (result != 0)
-		log_error("%s", err.text);
+	int status = EXIT_SUCCESS;
+	if (set_up(&err) != 0)
+		status = start_fails(&err, err.code == ERROR_BUSY ? EXITS_PORT_IN_USE : exit_of(err.code));
 	else
 		run();
 	finish();
-	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status;
 }
 
 static void
@@ -247,7 +249,7 @@ main(int argc, char **argv)
 		case 'b':
 			if (config_add_line(&parent.bridges, slice_of_string(optarg), &err) != 0) {
 				fprintf(stderr, "smtorpd: --bridge %s\n", err.text);
-				return EXIT_WRONG_USE;
+				return EXITS_WRONG_USE;
 			}
 			break;
 		case 'h':
@@ -257,18 +259,18 @@ main(int argc, char **argv)
 			puts("smtorpd " SMTORP_VERSION);
 			return EXIT_SUCCESS;
 		default:
-			return EXIT_WRONG_USE;
+			return EXITS_WRONG_USE;
 		}
 	}
 	if (optind != argc) {
 		fprintf(stderr, "smtorpd takes no arguments but options; see smtorpd --help\n");
-		return EXIT_WRONG_USE;
+		return EXITS_WRONG_USE;
 	}
 	random_init();
 	log_init("parent", LOG_LEVEL_INFO);
 	if (geteuid() == 0 || getuid() == 0) {
 		log_error("smtorpd does not run as root: it needs no such rights. Run it as the user whose mail it is");
-		return EXIT_WRONG_USE;
+		return EXITS_WRONG_USE;
 	}
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);

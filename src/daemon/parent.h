@@ -171,7 +171,7 @@ void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *stat
 
 /* ---- parent_check.c: the programs that a node needs */
 
-/* Whether tor, the programs of the bridges' transports and Dovecot are there: ERROR_NOT_FOUND when one is missing,
+/* Whether the roles' programs, tor, those of the bridges' transports and Dovecot are there: ERROR_NOT_FOUND when one is missing,
  * ERROR_UNSUPPORTED when tor is too old, ERROR_INVALID for a wrong bridge. Waits for `tor --version`, at most 10 s. */
 int parent_check_programs(struct parent *parent, struct error *err);
 
@@ -272,7 +272,8 @@ void parent_stop(struct parent *parent);
 
 /* ---- parent_setup.c: before anything runs */
 
-/* Folders, lock, the node's certificate for TLS on loopback. ERROR_EXISTS when a node runs in this home already. */
+/* Folders, lock, the node's certificate for TLS on loopback. ERROR_EXISTS when a node runs in this home already,
+ * ERROR_NO_SPACE when the disk is full. */
 int parent_setup_home(struct parent *parent, struct error *err);
 void parent_setup_limits(void);
 void parent_setup_remove_runtime(struct parent *parent);

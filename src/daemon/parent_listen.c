@@ -59,6 +59,13 @@ port_of(int fd, uint16_t *port)
 	return 0;
 }
 
+static int
+port_in_use(const struct config_endpoint *endpoint, const char *key, struct error *err)
+{
+	return error_set(err, ERROR_BUSY, "port %u of %s is in use by another program: set %s to another one in smtorp.conf, or to "
+	    "port 0 for any free one", endpoint->port, endpoint->host, key);
+}
+
 int
 parent_listen_bind(const struct config_endpoint *endpoint, const char *key, int *out_fd, uint16_t *port,
     struct error *err)
@@ -72,8 +79,7 @@ parent_listen_bind(const struct config_endpoint *endpoint, const char *key, int 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* no wait for the last connections of the last run */
 	if (bind_with_patience(fd, &address, len) != 0 || port_of(fd, port) != 0) {
 		if (errno == EADDRINUSE)
-			error_set(err, ERROR_BUSY, "port %u of %s is in use by another program: set %s to another one in "
-			    "smtorp.conf, or to port 0 for any free one", endpoint->port, endpoint->host, key);
+			port_in_use(endpoint, key, err);
 		else
 			error_set_errno(err, errno, "cannot use %s:%u for %s", endpoint->host, endpoint->port, key);
 		file_close(&fd);
@@ -91,7 +97,10 @@ listen_tcp(const struct config_endpoint *endpoint, const char *key, int *out_fd,
 	if (listen(*out_fd, BACKLOG) == 0)
 		return 0;
 	/* With SO_REUSEADDR two may bind the same port, but only one may listen. */
-	error_set_errno(err, errno, "port %u of %s, for %s", *port, endpoint->host, key);
+	if (errno == EADDRINUSE)
+		port_in_use(endpoint, key, err);
+	else
+		error_set_errno(err, errno, "cannot listen on %s:%u for %s", endpoint->host, *port, key);
 	file_close(out_fd);
 	return -1;
 }

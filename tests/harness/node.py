@@ -70,14 +70,21 @@ class Node:
     def environment(self):
         return account.environment(SMTORP_HOME=str(self.home), HOME=str(self.folder), ASAN_OPTIONS='detect_leaks=0')
 
+    def command(self, name):
+        """The words that run a program of the installation, and as whom."""
+        return [self.installation.program(name)]
+
+    def account(self):
+        return account.popen_arguments()
+
     def run(self, *command, check=True, **options):
         """Runs a program of the installation as the node's user."""
         options = {'stdin': subprocess.DEVNULL, 'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True,
                    'timeout': 180, **options}
         if 'input' in options:
             del options['stdin']
-        result = subprocess.run([self.installation.program(command[0]), *command[1:]], env=self.environment(),
-                                cwd=self.folder, **account.popen_arguments(), **options)
+        result = subprocess.run([*self.command(command[0]), *command[1:]], env=self.environment(), cwd=self.folder,
+                                **self.account(), **options)
         if check and result.returncode != 0:
             raise CommandFailed(result)
         return result
@@ -93,9 +100,9 @@ class Node:
     def start(self, wait=True):
         """Starts the daemon; with wait, until tor is bootstrapped and IMAP answers."""
         with open(self.log, 'ab') as log:
-            self.process = subprocess.Popen([self.installation.program('smtorpd')], env=self.environment(),
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                                            start_new_session=True, **account.popen_arguments())
+            self.process = subprocess.Popen(self.command('smtorpd'), env=self.environment(), stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+                                            **self.account())
         if wait:
             self.wait_for(lambda status: status['tor']['bootstrap'] == 100, 90, 'tor to bootstrap')
             self.wait_for(lambda status: 'imap' in status['endpoints'], 10, 'IMAP')

@@ -223,24 +223,6 @@ def test_an_identity_from_before_is_there_after_a_restart(offline):
         assert mailbox.uids() == []
 
 
-def test_a_port_in_use_is_named_with_its_key(make_node):
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        for key in ('submissions.listen', 'imap.listen'):
-            node = make_node(f'port-{key[:4]}', {**OFFLINE, key: f'127.0.0.1:{port}'}, tor=False)
-            result = node.run('smtorpd', check=False, timeout=20)
-            assert result.returncode == 1
-            assert key in result.stderr and str(port) in result.stderr
-
-
-def test_a_missing_program_is_named_with_its_key(make_node):
-    node = make_node('missing', {**OFFLINE, 'imap.program': '/nonexistent/dovecot'}, tor=False)
-    result = node.run('smtorpd', check=False, timeout=20)
-    assert result.returncode == 7 and 'imap.program' in result.stderr
-
-
 def test_a_node_without_imap_runs(make_node):
     node = make_node('bare', {**OFFLINE, 'imap.program': 'none'}, tor=False)
     node.start(wait=False)
