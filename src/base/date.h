@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Dates as mail writes them (RFC 5322 3.3). Ours are always in UTC and written "+0000", so that they tell no time zone.
+ * Neither reads the machine's zone nor opens a file.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define DATE_TEXT_SIZE 32 /* "Sun, 22 Nov 2026 10:47:51 +0000" and a NUL */
+#define DATE_LAST_S INT64_C(253402300799) /* 31 Dec 9999 23:59:59 */
+
+/* time_s: seconds since 1970, 0 to the end of the year 9999 (others are moved to the nearer end). */
+void date_format(int64_t time_s, char out[DATE_TEXT_SIZE]);
