@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define LABEL_MIN 8
+#define LABEL_MAX 52
+
 /* Length of the quoted-string or comment that begins at text[0], 0 when it does not end. */
 static size_t
 skip_enclosed(const char *text)
@@ -83,12 +86,23 @@ hide_encoded_words(char *text)
 		found[1] = '_';
 }
 
+/* domain is onion, or has a certificate fingerprint before it: one label of 8 to 52 letters (doc/spec/address.md). */
+static bool
+is_own_domain(const char *domain, const char *onion)
+{
+	size_t letters = strspn(domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+	if (strcasecmp(domain, onion) == 0)
+		return true;
+	return domain[letters] == '.' && letters >= LABEL_MIN && letters <= LABEL_MAX &&
+	    strcasecmp(domain + letters + 1, onion) == 0;
+}
+
 static bool
 is_own(const char *mailbox, const char *local_part, const char *onion)
 {
 	const char *at = strrchr(mailbox, '@');
 	size_t local_len = strlen(local_part);
-	if (at == NULL || strcasecmp(at + 1, onion) != 0)
+	if (at == NULL || !is_own_domain(at + 1, onion))
 		return false;
 	size_t len = (size_t)(at - mailbox);
 	if (len < local_len || strncasecmp(mailbox, local_part, local_len) != 0)
