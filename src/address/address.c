@@ -208,3 +208,10 @@ address_is_mailbox(struct slice local_part, const char *own)
 	return local_part.len >= len && strncasecmp((const char *)local_part.data, own, len) == 0 &&
 	    (local_part.len == len || local_part.data[len] == '+');
 }
+
+bool
+address_label_fits(struct slice label, const char *fingerprint)
+{
+	return label.len >= ADDRESS_FINGERPRINT_MIN && label.len <= strlen(fingerprint) &&
+	    strncasecmp((const char *)label.data, fingerprint, label.len) == 0;
+}

@@ -42,3 +42,7 @@ int address_check_local_part(struct slice local_part, struct error *err);
 
 /* Whether mail for local_part is for the mailbox own: the same in ASCII without case, or own, '+' and anything. */
 bool address_is_mailbox(struct slice local_part, const char *own);
+
+/* Whether an address with this label means the TLS key with this fingerprint (52 letters, lower case): the label is 8
+ * to 52 letters and the fingerprint begins with it, in either case. Takes any bytes. */
+bool address_label_fits(struct slice label, const char *fingerprint);

@@ -157,6 +157,36 @@ a_mailbox_takes_its_extensions_and_no_other(void **state)
 			fail_msg("'%s' is decided wrongly", table[i].local_part);
 }
 
+static void
+a_label_is_the_beginning_of_a_fingerprint(void **state)
+{
+	(void)state;
+	char path[4096], line[8192];
+	unsigned count = 0;
+	const char *source = getenv("SMTORP_SOURCE");
+	assert_non_null(source);
+	snprintf(path, sizeof path, "%s/doc/spec/vectors/fingerprints.txt", source);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof line, file) != NULL) {
+		char *rest = line, *kind, *label, *fingerprint, *fits;
+		line[strcspn(line, "\n")] = '\0';
+		kind = strsep(&rest, "\t");
+		if (strcmp(kind, "label") != 0)
+			continue;
+		label = strsep(&rest, "\t");
+		fingerprint = strsep(&rest, "\t");
+		fits = strsep(&rest, "\t");
+		assert_non_null(fits);
+		if (address_label_fits(slice_of_string(label), fingerprint) != (strcmp(fits, "yes") == 0))
+			fail_msg("'%s' is decided wrongly", label);
+		count++;
+	}
+	fclose(file);
+	assert_true(count >= 15);
+	assert_false(address_label_fits(slice_of_string("abcdefgh"), "")); /* no key was shown */
+}
+
 int
 main(void)
 {
@@ -164,6 +194,7 @@ main(void)
 		cmocka_unit_test(addresses_are_read_as_the_specification_says),
 		cmocka_unit_test(onion_domains_are_recognised_by_their_last_label),
 		cmocka_unit_test(local_parts_of_identities_are_ascii_dot_atoms),
+		cmocka_unit_test(a_label_is_the_beginning_of_a_fingerprint),
 		cmocka_unit_test(a_mailbox_takes_its_extensions_and_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,8 @@ cmd_identity_show(struct cli *cli)
 	}
 	const char *detail = view_text(view_row(status, identity.name), "detail");
 	printf("%s\n", view_text(description, "address"));
+	printf("  in full    %s\n             (names the TLS key too: who has this form is warned when another key answers)\n",
+	    view_text(description, "full_address"));
 	printf("  identity   %s, made on %s\n", identity.name, identity.created);
 	printf("  state      %s%s%s\n", view_text(description, "state"), detail[0] != '\0' ? ": " : "", detail);
 	printf("  login      the address; `smtorp mua %s` prints settings for mail programs\n", identity.name);

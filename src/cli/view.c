@@ -42,6 +42,29 @@ view_address(const struct identity *identity, char out[ADDRESS_MAX + 1])
 	snprintf(out, ADDRESS_MAX + 1, "%s@%s", identity->local_part, identity->onion);
 }
 
+/* "" when it is not to be had. */
+static void
+load_fingerprint(const struct paths *paths, const struct identity *identity, char out[ADDRESS_FINGERPRINT_MAX + 1])
+{
+	int fd;
+	out[0] = '\0';
+	if (identity_open_all(paths->data, false, &fd, NULL) != 0)
+		return;
+	if (identity_load_fingerprint(fd, identity->name, out, NULL) != 0)
+		out[0] = '\0';
+	file_close(&fd);
+}
+
+void
+view_full_address(const struct paths *paths, const struct identity *identity, char out[ADDRESS_MAX + 1])
+{
+	struct address address = { 0 };
+	snprintf(address.local_part, sizeof address.local_part, "%s", identity->local_part);
+	snprintf(address.onion, sizeof address.onion, "%s", identity->onion);
+	load_fingerprint(paths, identity, address.fingerprint);
+	address_format(&address, out);
+}
+
 void
 view_row_address(const struct paths *paths, json_t *row, char out[ADDRESS_MAX + 1])
 {
@@ -58,12 +81,15 @@ view_row_address(const struct paths *paths, json_t *row, char out[ADDRESS_MAX + 
 json_t *
 view_identity(const struct paths *paths, const struct identity *identity, json_t *status)
 {
-	char address[ADDRESS_MAX + 1], path_25[PATHS_MAX + 64], path_465[PATHS_MAX + 64];
+	char address[ADDRESS_MAX + 1], full[ADDRESS_MAX + 1], fingerprint[ADDRESS_FINGERPRINT_MAX + 1];
+	char path_25[PATHS_MAX + 64], path_465[PATHS_MAX + 64];
 	view_address(identity, address);
+	view_full_address(paths, identity, full);
+	load_fingerprint(paths, identity, fingerprint);
 	snprintf(path_25, sizeof path_25, "%s/onion/%s/25", paths->runtime, identity->name);
 	snprintf(path_465, sizeof path_465, "%s/onion/%s/465", paths->runtime, identity->name);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:s}", "name", identity->name, "address", address,
-	    "onion", identity->onion, "local_part", identity->local_part, "login", address, "created", identity->created,
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:s}", "name", identity->name, "address", address,
+	    "full_address", full, "fingerprint", fingerprint, "onion", identity->onion, "local_part", identity->local_part, "login", address, "created", identity->created,
 	    "sockets", "25", path_25, "465", path_465, "state", view_state(status, identity->name));
 }
 

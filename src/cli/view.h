@@ -18,6 +18,9 @@ json_t *view_row(json_t *status, const char *name);
 /* "published", "waiting" or "failed" as the node says, "offline" when it does not run. Borrowed. */
 const char *view_state(json_t *status, const char *name);
 
+/* Writes local@fingerprint.onion, the address that names the TLS key too; local@onion when the certificate cannot be read. */
+void view_full_address(const struct paths *paths, const struct identity *identity, char out[ADDRESS_MAX + 1]);
+
 /* The description of an identity that `identity show --json` prints; the caller owns it. status may be NULL. */
 json_t *view_identity(const struct paths *paths, const struct identity *identity, json_t *status);
 

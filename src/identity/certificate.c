@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "base/slice.h"
 
 /* The same in every certificate, so that none tells when or where it was made. */
 #define NOT_BEFORE "20200101000000Z"
@@ -146,5 +146,25 @@ out:
 		OPENSSL_cleanse(key.data, key.capacity);
 	buffer_finish(&certificate);
 	buffer_finish(&key);
+	return result;
+}
+
+int
+certificate_fingerprint(struct slice pem, char out[CERTIFICATE_FINGERPRINT_LEN + 1], struct error *err)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE], *der = NULL;
+	int result = -1;
+	BIO *bio = pem.len > CERTIFICATE_PEM_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	int len = certificate == NULL ? -1 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	if (len > 0 && EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1) {
+		encode_base32(out, hash, 32);
+		result = 0;
+	} else {
+		error_set(err, ERROR_INVALID, "the TLS certificate cannot be read");
+	}
+	OPENSSL_free(der);
+	X509_free(certificate);
+	BIO_free(bio);
 	return result;
 }

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/slice.h"
 
 #define CERTIFICATE_PEM_MAX 4096
 #define CERTIFICATE_KEY_FILE "tls.key"
@@ -18,3 +19,7 @@ int certificate_create(const char *name, struct buffer *key_pem, struct buffer *
 
 /* Makes sure that the folder holds tls.key (mode 0600) and tls.crt that belong together; makes both when not. */
 int certificate_ensure(int dir_fd, const char *name, struct error *err);
+
+/* What addresses call a certificate by (doc/spec/address.md, section 4): all 52 letters and a NUL. ERROR_INVALID. */
+#define CERTIFICATE_FINGERPRINT_LEN 52
+int certificate_fingerprint(struct slice pem, char out[CERTIFICATE_FINGERPRINT_LEN + 1], struct error *err);

@@ -133,6 +133,50 @@ a_pair_that_is_there_stays_and_a_broken_one_is_replaced(void **state)
 	assert_int_equal(file_remove_tree(AT_FDCWD, folder, &err), 0);
 }
 
+/* One "certificate" line of the vectors, without its first word. */
+static void
+check_vector(char *line)
+{
+	struct error err;
+	char fingerprint[CERTIFICATE_FINGERPRINT_LEN + 1], pem[CERTIFICATE_PEM_MAX];
+	char *expected = strchr(line, '\t');
+	assert_non_null(expected);
+	*expected++ = '\0';
+	int len = snprintf(pem, sizeof pem, "-----BEGIN CERTIFICATE-----\n");
+	for (const char *p = line; *p != '\0'; p += strnlen(p, 64))
+		len += snprintf(pem + len, sizeof pem - (size_t)len, "%.64s\n", p);
+	len += snprintf(pem + len, sizeof pem - (size_t)len, "-----END CERTIFICATE-----\n");
+	assert_true((size_t)len < sizeof pem);
+	assert_int_equal(certificate_fingerprint(slice_of_string(pem), fingerprint, &err), 0);
+	assert_string_equal(fingerprint, expected);
+}
+
+static void
+fingerprints_are_those_of_the_specification(void **state)
+{
+	(void)state;
+	char path[4096], line[8192];
+	unsigned count = 0;
+	const char *source = getenv("SMTORP_SOURCE");
+	assert_non_null(source);
+	snprintf(path, sizeof path, "%s/doc/spec/vectors/fingerprints.txt", source);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof line, file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "certificate\t", 12) != 0)
+			continue;
+		check_vector(line + 12);
+		count++;
+	}
+	fclose(file);
+	assert_true(count >= 4);
+	char fingerprint[CERTIFICATE_FINGERPRINT_LEN + 1];
+	struct error err;
+	assert_int_equal(certificate_fingerprint(slice_of_string("no certificate"), fingerprint, &err), -1);
+	assert_int_equal(err.code, ERROR_INVALID);
+}
+
 int
 main(void)
 {
@@ -140,6 +184,7 @@ main(void)
 		cmocka_unit_test(a_certificate_names_its_onion_and_nothing_else),
 		cmocka_unit_test(certificates_differ_in_key_and_serial_only),
 		cmocka_unit_test(serials_are_positive_and_of_one_length),
+		cmocka_unit_test(fingerprints_are_those_of_the_specification),
 		cmocka_unit_test(a_pair_that_is_there_stays_and_a_broken_one_is_replaced),
 	};
 	random_init();

@@ -2,6 +2,7 @@
 #include "identity/identity.h"
 
 #include <dirent.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -329,6 +330,23 @@ identity_load_password_hash(int identities_fd, const char *name, char out[PASSWO
 		out[hash.len] = '\0';
 	}
 	buffer_finish(&text);
+	return result;
+}
+
+int
+identity_load_fingerprint(int identities_fd, const char *name, char out[ADDRESS_FINGERPRINT_MAX + 1], struct error *err)
+{
+	struct buffer pem;
+	int dir;
+	static_assert(ADDRESS_FINGERPRINT_MAX == CERTIFICATE_FINGERPRINT_LEN, "it fits");
+	if (open_identity(identities_fd, name, &dir, err) != 0)
+		return -1;
+	buffer_init(&pem, CERTIFICATE_PEM_MAX);
+	int result = file_load(dir, CERTIFICATE_FILE, &pem, err);
+	file_close(&dir);
+	if (result == 0)
+		result = certificate_fingerprint(slice_of(buffer_bytes(&pem), buffer_len(&pem)), out, err);
+	buffer_finish(&pem);
 	return result;
 }
 

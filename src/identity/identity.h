@@ -73,6 +73,10 @@ int identity_remove(int identities_fd, const char *name, struct error *err);
 int identity_set_password(int identities_fd, const char *name, struct slice password, struct error *err);
 int identity_load_password_hash(int identities_fd, const char *name, char out[PASSWORD_HASH_MAX], struct error *err);
 
+/* The fingerprint of its certificate, as addresses have it. */
+int identity_load_fingerprint(int identities_fd, const char *name, char out[ADDRESS_FINGERPRINT_MAX + 1],
+    struct error *err);
+
 /* A password of 100 random bits: four groups of five letters and digits of base32, with dashes. */
 #define IDENTITY_PASSWORD_LEN 23
 void identity_generate_password(char out[IDENTITY_PASSWORD_LEN + 1]);
