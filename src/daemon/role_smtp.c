@@ -88,6 +88,7 @@ begin_if_complete(void)
 			role_quit(1);
 			return;
 		}
+		role_smtp_server_on_tls(role_smtp.server_tls);
 	}
 	for (int i = LISTENER_SMTP; i <= LISTENER_SENDMAIL; i++)
 		if (early.listeners[i] >= 0)

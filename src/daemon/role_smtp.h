@@ -33,6 +33,7 @@ extern const struct smtpd_events role_submission_events;
 /* role_smtp_server.c: the one mail@ID of smtp@ID. */
 void role_smtp_server_on_config(const struct ipc_smtp_config *config);
 void role_smtp_server_on_mail(int fd);
+void role_smtp_server_on_tls(const struct tls_context *tls); /* what strangers are shown */
 struct channel *role_smtp_server_mail(void); /* NULL: it is gone */
 
 /* role_smtp_client.c */

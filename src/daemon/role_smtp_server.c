@@ -2,8 +2,11 @@
  *
  * The server of smtp@ID: strangers who write to one identity.
  */
+#include <assert.h>
 #include <stdio.h>
 
+#include "address/address.h"
+#include "base/encode.h"
 #include "daemon/role_intake.h"
 #include "daemon/role_smtp.h"
 #include "smtpd/rules.h"
@@ -11,6 +14,7 @@
 static struct {
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[65];
+	char fingerprint[ADDRESS_FINGERPRINT_MAX + 1]; /* of the certificate that is shown */
 	struct role_intake mail;
 } self;
 
@@ -26,7 +30,7 @@ static enum smtpd_verdict
 on_recipient(void *context, struct smtpd_question *question)
 {
 	(void)context;
-	return rules_inbound_recipient(self.onion, self.local_part, question->path, question->mailbox);
+	return rules_inbound_recipient(self.onion, self.fingerprint, self.local_part, question->path, question->mailbox);
 }
 
 static const void *
@@ -58,6 +62,15 @@ role_smtp_server_on_config(const struct ipc_smtp_config *config)
 	snprintf(self.local_part, sizeof self.local_part, "%s", config->local_part);
 	self.mail.on_other = role_smtp_client_on_mail_message;
 	self.mail.on_gone = role_smtp_client_on_mail_gone;
+}
+
+void
+role_smtp_server_on_tls(const struct tls_context *tls)
+{
+	unsigned char hash[32];
+	static_assert(ENCODE_BASE32_LEN(sizeof hash) < sizeof self.fingerprint, "it fits");
+	if (tls_context_key_hash(tls, hash, NULL) == 0)
+		encode_base32(self.fingerprint, hash, sizeof hash);
 }
 
 void

@@ -57,6 +57,10 @@ both_sides_work_byte_by_byte(void **state)
 	encode_hex(hex, hash, sizeof hash);
 	assert_string_equal(hex, test_key_hash_hex);
 	assert_int_equal(stream_peer_key_hash(a.stream, hash, &err), -1); /* clients show none */
+	assert_int_equal(tls_context_key_hash(server_context, hash, &err), 0);
+	encode_hex(hex, hash, sizeof hash);
+	assert_string_equal(hex, test_key_hash_hex);
+	assert_int_equal(tls_context_key_hash(client_context, hash, &err), -1);
 	stream_finish(a.stream, DEADLINE_MS);
 	b.stops_on_end = true;
 	loop_run(loop);

@@ -151,3 +151,23 @@ tls_context_get(struct tls_context *context)
 {
 	return context->ctx;
 }
+
+int
+tls_key_hash(X509 *certificate, unsigned char hash[32], struct error *err)
+{
+	if (certificate == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the other side showed no certificate");
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	if (len <= 0)
+		return tls_error(err, ERROR_PROTOCOL, "the certificate's key cannot be read");
+	SHA256(der, (size_t)len, hash);
+	OPENSSL_free(der);
+	return 0;
+}
+
+int
+tls_context_key_hash(const struct tls_context *context, unsigned char hash[32], struct error *err)
+{
+	return tls_key_hash(SSL_CTX_get0_certificate(context->ctx), hash, err);
+}

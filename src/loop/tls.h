@@ -23,4 +23,7 @@ int tls_context_new_server(struct slice certificate_pem, struct slice key_pem, s
  * pins are checked by the caller with stream_peer_key_hash(). */
 int tls_context_new_client(struct tls_context **out, struct error *err);
 
+/* SHA-256 of the SubjectPublicKeyInfo of a server's own certificate. ERROR_NOT_FOUND for a client context. */
+int tls_context_key_hash(const struct tls_context *context, unsigned char hash[32], struct error *err);
+
 void tls_context_free(struct tls_context *context);

@@ -248,14 +248,5 @@ tlsconn_alpn(const struct tlsconn *tls)
 int
 tlsconn_peer_key_hash(const struct tlsconn *tls, unsigned char hash[32], struct error *err)
 {
-	X509 *certificate = tls->ready ? SSL_get0_peer_certificate(tls->ssl) : NULL;
-	if (certificate == NULL)
-		return error_set(err, ERROR_NOT_FOUND, "the other side showed no certificate");
-	unsigned char *der = NULL;
-	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-	if (len <= 0)
-		return tls_error(err, ERROR_PROTOCOL, "the certificate's key cannot be read");
-	SHA256(der, (size_t)len, hash);
-	OPENSSL_free(der);
-	return 0;
+	return tls_key_hash(tls->ready ? SSL_get0_peer_certificate(tls->ssl) : NULL, hash, err);
 }

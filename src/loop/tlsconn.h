@@ -19,6 +19,8 @@ struct tlsconn;
 /* What OpenSSL says last, behind `what`; returns -1. (tls.c) */
 int tls_error(struct error *err, enum error_code code, const char *what);
 SSL_CTX *tls_context_get(struct tls_context *context);
+/* SHA-256 of the certificate's SubjectPublicKeyInfo; certificate may be NULL: ERROR_NOT_FOUND. (tls.c) */
+int tls_key_hash(X509 *certificate, unsigned char hash[32], struct error *err);
 
 /* wire is borrowed for the life of the connection, as is alpn (may be NULL). A client's first bytes are made by
  * the first tlsconn_handshake(). */

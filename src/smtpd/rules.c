@@ -22,14 +22,22 @@ is_own_domain(const char *onion, const char *domain)
 }
 
 enum smtpd_verdict
-rules_inbound_recipient(const char *onion, const char *local_part, const struct path *path,
+rules_inbound_recipient(const char *onion, const char *fingerprint, const char *local_part, const struct path *path,
     char mailbox[PATH_MAILBOX_MAX + 1])
 {
+	size_t domain_len = strlen(path->domain), onion_len = strlen(onion);
 	bool is_postmaster = strcasecmp(path->local_part, "postmaster") == 0;
 	if (path->domain[0] == '\0') /* the grammar lets only postmaster through */
 		snprintf(mailbox, PATH_MAILBOX_MAX + 1, "postmaster@%s", onion);
 	else if (!is_own_domain(onion, path->domain))
 		return SMTPD_FOREIGN;
+	if (domain_len > onion_len) {
+		if (!address_label_fits(slice_of(path->domain, domain_len - onion_len - 1), fingerprint))
+			return SMTPD_NO_MAILBOX;
+		struct path plain = *path;
+		snprintf(plain.domain, sizeof plain.domain, "%s", onion);
+		path_format(&plain, mailbox);
+	}
 	if (is_postmaster || address_is_mailbox(slice_of_string(path->local_part), local_part))
 		return SMTPD_ACCEPT;
 	return SMTPD_NO_MAILBOX;

@@ -14,6 +14,7 @@
 #define ONION LETTERS ".onion"
 #define UPPER "2GZYXA5IHM7NSGGFXNU52RCK2VV4RVMDLKIU3ZZUI5DU4XYCLEN53WID.ONION"
 #define OTHER "zqktlwiuavvvqqt4ybvgvi7tyo4hjl5xgfuvpdf6otjiycgwqbym2qad.onion"
+#define FINGERPRINT "abcd2345ghijklmnopqrstuvwxyz" "abcdefghijklmnopqrstuvwa"
 #define F26 "abcdefghijklmnopqrstuvwxyz"
 
 static void
@@ -35,8 +36,14 @@ strangers_reach_the_mailbox_and_postmaster_only(void **state)
 		{ "alice@" ONION, SMTPD_ACCEPT, "alice@" ONION },
 		{ "ALICE@" UPPER, SMTPD_ACCEPT, "ALICE@" UPPER },
 		{ "alice+x+y@" ONION, SMTPD_ACCEPT, "alice+x+y@" ONION },
-		{ "alice@abcd2345." ONION, SMTPD_ACCEPT, "alice@abcd2345." ONION },
-		{ "alice@" F26 F26 "." ONION, SMTPD_ACCEPT, "alice@" F26 F26 "." ONION },
+		{ "alice@abcd2345." ONION, SMTPD_ACCEPT, "alice@" ONION },
+		{ "Alice+x@ABCD2345GHI." UPPER, SMTPD_ACCEPT, "Alice+x@" ONION },
+		{ "alice@" FINGERPRINT "." ONION, SMTPD_ACCEPT, "alice@" ONION },
+		{ "postmaster@abcd2345." ONION, SMTPD_ACCEPT, "postmaster@" ONION },
+		{ "bob@abcd2345." ONION, SMTPD_NO_MAILBOX, NULL },
+		{ "alice@abcd2346." ONION, SMTPD_NO_MAILBOX, NULL },
+		{ "alice@" F26 F26 "." ONION, SMTPD_NO_MAILBOX, NULL },
+		{ "postmaster@abcd2346." ONION, SMTPD_NO_MAILBOX, NULL },
 		{ "postmaster@" ONION, SMTPD_ACCEPT, "postmaster@" ONION },
 		{ "Postmaster", SMTPD_ACCEPT, "postmaster@" ONION },
 		{ "bob@" ONION, SMTPD_NO_MAILBOX, NULL },
@@ -60,7 +67,7 @@ strangers_reach_the_mailbox_and_postmaster_only(void **state)
 		struct path path;
 		char mailbox[PATH_MAILBOX_MAX + 1];
 		parse(cases[i].recipient, &path, mailbox);
-		assert_int_equal(rules_inbound_recipient(ONION, "alice", &path, mailbox), cases[i].verdict);
+		assert_int_equal(rules_inbound_recipient(ONION, FINGERPRINT, "alice", &path, mailbox), cases[i].verdict);
 		if (cases[i].mailbox != NULL)
 			assert_string_equal(mailbox, cases[i].mailbox);
 	}

@@ -17,6 +17,7 @@
 #include "smtpd/smtpd.h"
 
 #define ONION "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+#define FINGERPRINT "abcd2345abcd2345abcd2345abcd2345abcd2345abcd2345abca"
 #define MESSAGE_MAX 100000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,7 +38,7 @@ on_recipient(void *context, struct smtpd_question *q)
 {
 	(void)context;
 	if (q->kind == SMTPD_ONION)
-		return rules_inbound_recipient(ONION, "alice", q->path, q->mailbox);
+		return rules_inbound_recipient(ONION, FINGERPRINT, "alice", q->path, q->mailbox);
 	return rules_outbound_recipient(q->path, q->mailbox, q->text);
 }
 

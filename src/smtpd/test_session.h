@@ -27,6 +27,7 @@
 #include "smtpd/smtpd.h"
 
 #define ONION "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+#define FINGERPRINT "abcd2345abcd2345abcd2345abcd2345abcd2345abcd2345abca"
 #define OTHER_ONION "zqktlwiuavvvqqt4ybvgvi7tyo4hjl5xgfuvpdf6otjiycgwqbym2qad.onion"
 #define DEADLINE_MS 20000
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -62,7 +63,7 @@ bench_on_recipient(void *context, struct smtpd_question *q)
 {
 	(void)context;
 	if (q->kind == SMTPD_ONION || q->kind == SMTPD_SMTORP)
-		return rules_inbound_recipient(ONION, "alice", q->path, q->mailbox);
+		return rules_inbound_recipient(ONION, FINGERPRINT, "alice", q->path, q->mailbox);
 	return rules_outbound_recipient(q->path, q->mailbox, q->text);
 }
 
