@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/reason.h"
 #include "ipc/channel.h"
 #include "ipc/pack.h"
 
-#define TEXT_MAX 640
+#define TEXT_MAX REASON_TEXT_MAX
 #define ASKED_MAX 64 /* requests to one mail role that have no answer yet */
 
 struct peer {
@@ -29,29 +30,6 @@ static struct {
 } queues;
 
 /* ---- words */
-
-static const struct {
-	const char *word, *text;
-	bool is_quote; /* what the row's text holds are the peer's words, and the text here goes before them */
-} reasons[WAIT_REASON_COUNT] = {
-	[WAIT_REASON_NEW] = { "new", "it has not been tried yet", false },
-	[WAIT_REASON_DIALLING] = { "dialling", "the recipient's node is being called now", false },
-	[WAIT_REASON_DELIVERING] = { "delivering", "it is being handed over now", false },
-	[WAIT_REASON_TOR_DOWN] = { "tor", "Tor is not connected; this is no fault of the recipient's", false },
-	[WAIT_REASON_NO_DESCRIPTOR] = { "unknown", "the onion service has been offline for hours, or does not exist", false },
-	[WAIT_REASON_OFFLINE] = { "offline", "the onion service went offline a short time ago", false },
-	[WAIT_REASON_RENDEZVOUS] = { "circuit", "tor could not meet the onion service", false },
-	[WAIT_REASON_AUTHORIZATION] = { "authorization", "the onion service wants a key that this node does not have", false },
-	[WAIT_REASON_BAD_ADDRESS] = { "address", "there can be no such onion service", false },
-	[WAIT_REASON_PORT_REFUSED] = { "port", "the onion service is online but takes no mail", false },
-	[WAIT_REASON_TIMEOUT] = { "timeout", "there was no answer in time", false },
-	[WAIT_REASON_LOST] = { "lost", "the connection broke", false },
-	[WAIT_REASON_REFUSED] = { "refused", "the recipient's server refused the connection", true },
-	[WAIT_REASON_PROTOCOL] = { "protocol", "the recipient's server does not speak SMTP as it must", true },
-	[WAIT_REASON_REPLY] = { "deferred", "the recipient's server asks to try again later", true },
-	[WAIT_REASON_FAILED] = { "failed", "it failed for good, and the report about it is being written", true },
-	[WAIT_REASON_OTHER] = { "other", "the recipient's node cannot be reached", false },
-};
 
 /* Text of others as JSON: no control characters, which could play with a terminal, and UTF-8. */
 static json_t *
@@ -77,14 +55,8 @@ clean_text(const char *bytes, size_t len)
 static json_t *
 reason_text(const struct ipc_queue_row *row)
 {
-	char text[TEXT_MAX];
-	unsigned reason = row->reason < WAIT_REASON_COUNT ? row->reason : WAIT_REASON_OTHER;
-	if (row->text[0] == '\0')
-		snprintf(text, sizeof text, "%s", reasons[reason].text);
-	else if (reasons[reason].is_quote)
-		snprintf(text, sizeof text, "%s: %s", reasons[reason].text, row->text);
-	else
-		snprintf(text, sizeof text, "%s", row->text);
+	char text[REASON_TEXT_MAX];
+	reason_say(row->reason, row->text, text);
 	return clean_text(text, strlen(text));
 }
 
@@ -124,8 +96,7 @@ row_as_json(const struct peer *p, const struct ipc_queue_row *row)
 	json_object_set_new_nocheck(out, "arrived", json_integer((json_int_t)row->arrival_s));
 	json_object_set_new_nocheck(out, "tries", json_integer(row->tries));
 	json_object_set_new_nocheck(out, "next_try", row->next_s == 0 ? json_null() : json_integer((json_int_t)row->next_s));
-	json_object_set_new_nocheck(out, "reason",
-	    json_string(reasons[row->reason < WAIT_REASON_COUNT ? row->reason : WAIT_REASON_OTHER].word));
+	json_object_set_new_nocheck(out, "reason", json_string(reason_word(row->reason)));
 	json_object_set_new_nocheck(out, "text", reason_text(row));
 	return out;
 }
