@@ -13,7 +13,8 @@
 
 struct key;
 typedef int key_parser(const struct key *key, struct slice value, struct config *config, struct error *err);
-static key_parser parse_endpoint, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration;
+static key_parser parse_endpoint, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration,
+    parse_duration_or_never;
 
 /* All keys: adding one is adding a line here, to struct config, to config_defaults() and to the manual. */
 static const struct key {
@@ -26,6 +27,7 @@ static const struct key {
 	{ "imap.program", parse_text, offsetof(struct config, dovecot_program), false },
 	{ "imaps.listen", parse_endpoint, offsetof(struct config, imaps), false },
 	{ "message.max-size", parse_message_size, offsetof(struct config, message_max_bytes), false },
+	{ "queue.delay-notice", parse_duration_or_never, offsetof(struct config, delay_notice_s), false },
 	{ "queue.expire", parse_duration, offsetof(struct config, expire_s), false },
 	{ "queue.retry-first", parse_duration, offsetof(struct config, retry_first_s), false },
 	{ "queue.retry-most", parse_duration, offsetof(struct config, retry_most_s), false },
@@ -81,6 +83,16 @@ parse_duration(const struct key *key, struct slice value, struct config *config,
 	return value_duration(value, 1, DURATION_MOST_S, field(key, config), err);
 }
 
+/* 0: never */
+static int
+parse_duration_or_never(const struct key *key, struct slice value, struct config *config, struct error *err)
+{
+	if (!slice_is(value, "never") && !slice_is(value, "0"))
+		return parse_duration(key, value, config, err);
+	*(uint32_t *)field(key, config) = 0;
+	return 0;
+}
+
 int
 config_add_line(struct config_lines *lines, struct slice value, struct error *err)
 {
@@ -107,6 +119,7 @@ config_defaults(struct config *config)
 		.retry_first_s = 30,
 		.retry_most_s = 4 * 60 * 60,
 		.expire_s = 7 * 24 * 60 * 60,
+		.delay_notice_s = 24 * 60 * 60,
 	};
 }
 

@@ -30,6 +30,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.message_max_bytes, 50 << 20);
 		assert_int_equal(config.retry_first_s, 30);
 		assert_int_equal(config.expire_s, 7 * 86400);
+		assert_int_equal(config.delay_notice_s, 86400);
 		assert_string_equal(config.tor_program, "tor");
 		assert_true(config.require_starttls);
 		assert_int_equal(config.tor_extra.count, 0);
@@ -54,6 +55,7 @@ every_key_is_taken(void **state)
 	    "tor.extra = DirAuthority a = b # c\n"
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
+	    "queue.delay-notice = 4h\n"
 	    "queue.retry-first = 1m\n"
 	    "queue.retry-most = 2h\n"
 	    "queue.expire = 3d", NULL), 0);
@@ -77,7 +79,19 @@ every_key_is_taken(void **state)
 	assert_false(config.require_starttls);
 	assert_int_equal(config.retry_first_s, 60);
 	assert_int_equal(config.retry_most_s, 7200);
+	assert_int_equal(config.delay_notice_s, 4 * 3600);
 	assert_int_equal(config.expire_s, 3 * 86400);
+}
+
+static void
+a_time_may_be_never(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "queue.delay-notice = never", "queue.delay-notice = 0" };
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		assert_int_equal(parse(texts[i], NULL), 0);
+		assert_int_equal(config.delay_notice_s, 0);
+	}
 }
 
 static const struct {
@@ -119,6 +133,8 @@ static const struct {
 	{ "message.max-size = 65535", "must be between 64K and 1024M" },
 	{ "smtp.require-starttls = true", "must be yes or no, not 'true'" },
 	{ "queue.expire = 7", "must be a time such as 30s, 15m, 4h or 7d, not '7'" },
+	{ "queue.delay-notice = no", "must be a time" },
+	{ "queue.expire = never", "must be a time" },
 	{ "queue.expire = 7w", "must be a time" },
 	{ "queue.expire = 366d", "must be between 1s and 365d" },
 	{ "queue.expire = 4294967297s", "must be between 1s and 365d" },
@@ -185,6 +201,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(a_time_may_be_never),
 		cmocka_unit_test(what_is_wrong_is_refused_with_a_line_and_a_reason),
 		cmocka_unit_test(the_largest_and_one_more),
 		cmocka_unit_test(a_nul_in_the_file_is_refused),

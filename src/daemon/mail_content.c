@@ -170,6 +170,7 @@ mail_content_compose_dsn(struct mail_content *c, const struct mail_content_dsn *
 	strncpy(r->compose.onion, dsn->onion, sizeof r->compose.onion - 1);
 	strncpy(r->compose.recipient, dsn->recipient, sizeof r->compose.recipient - 1);
 	r->compose.arrival_s = (uint64_t)dsn->arrival_s;
+	r->compose.will_end_s = (uint64_t)dsn->will_end_s;
 	r->compose.failures = slice_of(r->failures, dsn->failures.len);
 	add(c, r, body, done, context);
 	r->compose.request_id = r->id;

@@ -33,6 +33,7 @@ void mail_content_prepare(struct mail_content *content, const char *local_part, 
 struct mail_content_dsn {
 	const char *onion, *recipient;
 	int64_t arrival_s;
+	int64_t will_end_s;    /* see COMPOSE_DSN */
 	struct slice failures; /* packed; copied */
 };
 void mail_content_compose_dsn(struct mail_content *content, const struct mail_content_dsn *dsn, struct body *body,

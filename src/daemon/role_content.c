@@ -132,7 +132,8 @@ on_compose_dsn(struct ipc_message *m)
 	struct dsn_failure *failures = NULL;
 	bool needs_smtputf8 = false, has_8bit = false;
 	struct dsn_request request = { .onion = m->compose_dsn.onion, .recipient = m->compose_dsn.recipient,
-		.now_s = (int64_t)m->compose_dsn.now_s, .arrival_s = (int64_t)m->compose_dsn.arrival_s };
+		.now_s = (int64_t)m->compose_dsn.now_s, .arrival_s = (int64_t)m->compose_dsn.arrival_s,
+		.will_end_s = (int64_t)m->compose_dsn.will_end_s };
 	random_name(request.id_letters, sizeof request.id_letters);
 	random_name(request.boundary_letters, sizeof request.boundary_letters);
 	buffer_init(&out, DSN_MAX_BYTES);

@@ -292,6 +292,9 @@ begin(const struct ipc_mail_config *c)
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
+	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
+		.expire_ms = (int64_t)c->expire_s * 1000 };
+	memcpy(bounce_config.onion, c->onion, sizeof bounce_config.onion);
 	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
 		(int64_t)c->expire_s * 1000 };
 	if (mail.schedule.first_ms < 1000)
@@ -308,7 +311,7 @@ begin(const struct ipc_mail_config *c)
 	mail.settle = timer_new(loop, on_settle, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
-	mail.bounce = mail_bounce_new(loop, c->onion, mail.mailstore, mail.content, on_appended, NULL);
+	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, &dispatch_events, NULL);
 	tell_dispatch(&mail.tor);
 	tell_dispatch(&mail.smtp);

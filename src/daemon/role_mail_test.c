@@ -269,7 +269,7 @@ an_address_that_cannot_be_is_reported(void **state)
 	struct mail_process *p = *state;
 	submit(p, 1, "bob@" BOB, slice_of_string(message));
 	fail_dial(p, expect_dial(p, 465), DIAL_REASON_BAD_ADDRESS);
-	compose(p, 550);
+	compose(p, 0);
 	await_files("Maildir/new", "Subject: it failed", 1);
 }
 

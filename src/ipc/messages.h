@@ -52,7 +52,7 @@ enum role {
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U32(retry_first_s) U32(retry_most_s) \
-	U32(expire_s)
+	U32(expire_s) U32(delay_notice_s)
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
 #define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)
@@ -104,10 +104,11 @@ enum role {
 /* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. */
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) BYTES(body, IPC_BODY_INLINE_MAX)
-/* Composes a delivery status notification (RFC 3464) about the message in body. */
+/* Composes a delivery status notification (RFC 3464) about the message in body. will_end_s: 0: it was given up; else when it
+ * will be, and the notice says that it is late. */
 #define IPC_COMPOSE_DSN(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(onion, IPC_ONION_MAX) STR(recipient, IPC_MAILBOX_MAX) U64(now_s) U64(arrival_s) \
-	BYTES(failures, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* failures: pack_failure each */
+	U64(will_end_s) BYTES(failures, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* failures: pack_failure each */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX)
 

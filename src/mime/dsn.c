@@ -131,9 +131,15 @@ static const char *
 advice_for(const struct dsn_failure *failure)
 {
 	static const struct {
-		const char *status; /* the start of class and rest; "?" is any class */
+		const char *status; /* the start of class and rest; "?" is any class; "!": only for words of our own */
 		const char *advice;
 	} table[] = {
+		{ "!.1.", "Look whether the address is right: ask the person for it, or copy it again from where you have it." },
+		{ "!.4.4", "Look whether the address is right. If it is, the other side has been switched off: send your message again "
+		    "when it is there." },
+		{ "!.5.", "The server of the other side has a fault that its owner must see to: tell the recipient in another way." },
+		{ "!.7.", "The recipient lets in only those who have a key: ask the recipient for one in another way." },
+		{ "!.", "The other side may have been switched off all the time. Send your message again when it is there." },
 		{ "?.1.", "Look whether the address is right: ask the person for it, or copy it again from where you have it." },
 		{ "?.2.2", "The mailbox of the recipient is full. Send your message again later." },
 		{ "?.2.3", "Send a smaller message, or attach less to it." },
@@ -147,7 +153,8 @@ advice_for(const struct dsn_failure *failure)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		const char *pattern = table[i].status;
 		size_t len = strlen(pattern);
-		if (status.len >= len && (pattern[0] == '?' || pattern[0] == status.data[0]) &&
+		bool is_class = pattern[0] == '?' || pattern[0] == status.data[0] || (pattern[0] == '!' && failure->code == 0);
+		if (status.len >= len && is_class &&
 		    memcmp(status.data + 1, pattern + 1, len - 1) == 0)
 			return table[i].advice;
 	}
@@ -161,41 +168,61 @@ put_reply(struct writer *w, const struct dsn_failure *failure, bool ascii_only)
 	snprintf(code, sizeof code, "%03u ", failure->code % 1000);
 	if (failure->code != 0)
 		put(w, code);
-	if (is_status(failure->enhanced)) {
+	if (failure->code != 0 && is_status(failure->enhanced)) {
 		put_bytes(w, failure->enhanced.data, failure->enhanced.len);
 		put(w, " ");
 	}
 	put_foreign(w, failure->text, ascii_only);
 }
 
+/* What happened to one recipient. Words of our own are not quoted like a stranger's. */
+static void
+put_outcome(struct writer *w, const struct dsn_request *request, const struct dsn_failure *failure)
+{
+	bool is_late = request->will_end_s != 0, is_for_good = status_of(failure).data[0] == '5';
+	put(w, "\r\n");
+	put_foreign(w, failure->recipient, false);
+	put(w, "\r\n  ");
+	if (is_late && failure->code != 0)
+		put(w, "The server of the other side asks to try again later, with these words:");
+	else if (!is_late && failure->code >= 500)
+		put(w, "It was refused with these words:");
+	else if (!is_late && !is_for_good)
+		put(w, "It was tried again and again, for as long as it was allowed to. The last try ended so:");
+	if (failure->code != 0)
+		put(w, "\r\n  > ");
+	else if (!is_late && !is_for_good)
+		put(w, "\r\n  ");
+	put_reply(w, failure, false);
+	put(w, "\r\n");
+	if (!is_late)
+		put(w, "  ", advice_for(failure), "\r\n");
+}
+
 static void
 put_explanation(struct writer *w, const struct dsn_request *request)
 {
-	char arrival[DATE_TEXT_SIZE];
+	char arrival[DATE_TEXT_SIZE], end[DATE_TEXT_SIZE];
 	date_format(request->arrival_s, arrival);
-	put(w, "Your message of ", arrival, " could not be delivered to\r\n",
+	date_format(request->will_end_s, end);
+	put(w, "Your message of ", arrival, request->will_end_s != 0 ? " has not arrived yet at\r\n" : " could not be delivered to\r\n",
 	    request->failure_count == 1 ? "this recipient:\r\n" : "these recipients:\r\n");
-	for (size_t i = 0; i < request->failure_count; i++) {
-		const struct dsn_failure *failure = &request->failures[i];
-		put(w, "\r\n");
-		put_foreign(w, failure->recipient, false);
-		if (failure->code >= 500)
-			put(w, "\r\n  It was refused with these words:\r\n");
-		else
-			put(w, "\r\n  It was tried again and again, for as long as it was allowed to. The last try ended so:\r\n");
-		put(w, "  > ");
-		put_reply(w, failure, false);
-		put(w, "\r\n  ", advice_for(failure), "\r\n");
-	}
-	put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
-	       "your mail program keeps what you sent.\r\n");
+	for (size_t i = 0; i < request->failure_count; i++)
+		put_outcome(w, request, &request->failures[i]);
+	if (request->will_end_s != 0)
+		put(w, "\r\nYou need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
+		    "by ", end, ", it will be given up, and you will be told.\r\n");
+	else
+		put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
+		       "your mail program keeps what you sent.\r\n");
 }
 
 static void
 put_status(struct writer *w, const struct dsn_request *request)
 {
-	char arrival[DATE_TEXT_SIZE];
+	char arrival[DATE_TEXT_SIZE], end[DATE_TEXT_SIZE];
 	date_format(request->arrival_s, arrival);
+	date_format(request->will_end_s, end);
 	put(w, "Reporting-MTA: dns; ", request->onion, "\r\nArrival-Date: ", arrival, "\r\n");
 	for (size_t i = 0; i < request->failure_count; i++) {
 		const struct dsn_failure *failure = &request->failures[i];
@@ -207,8 +234,10 @@ put_status(struct writer *w, const struct dsn_request *request)
 			put(w, "\r\nFinal-Recipient: utf-8; ");
 			put_utf8_address(w, failure->recipient);
 		}
-		put(w, "\r\nAction: failed\r\nStatus: ");
+		put(w, request->will_end_s != 0 ? "\r\nAction: delayed\r\nStatus: " : "\r\nAction: failed\r\nStatus: ");
 		put_bytes(w, status.data, status.len);
+		if (request->will_end_s != 0)
+			put(w, "\r\nWill-Retry-Until: ", end);
 		if (failure->code != 0) { /* a reply of an SMTP server, not words of our own */
 			put(w, "\r\nDiagnostic-Code: smtp; ");
 			put_reply(w, failure, true);
@@ -263,7 +292,8 @@ put_top(struct writer *w, const struct dsn_request *request, const char *boundar
 	char now[DATE_TEXT_SIZE];
 	date_format(request->now_s, now);
 	put(w, "Date: ", now, "\r\nFrom: Mail Delivery System <postmaster@", request->onion, ">\r\nTo: <", request->recipient,
-	    ">\r\nSubject: Your message could not be delivered\r\nMessage-ID: <", request->id_letters, "@", request->onion,
+	    ">\r\nSubject: ", request->will_end_s != 0 ? "Your message has not arrived yet" : "Your message could not be delivered",
+	    "\r\nMessage-ID: <", request->id_letters, "@", request->onion,
 	    ">\r\n");
 	put_references(w, header);
 	put(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; "

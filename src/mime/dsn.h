@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * A delivery status notification (RFC 3464) in a multipart/report (RFC 6522): tells a sender of this node, in plain words
- * and for programs, which recipients a message did not reach. It names the identity's onion and no host, path or program.
+ * and for programs, which recipients a message did not reach, or has not reached yet. It names the identity's onion and no host, path or program.
  */
 #pragma once
 
@@ -19,7 +19,7 @@
 
 struct dsn_failure {
 	struct slice recipient; /* mailbox */
-	unsigned code;          /* the last SMTP reply; 0: there was none */
+	unsigned code;          /* the last SMTP reply; 0: there was none, and the text is ours */
 	struct slice enhanced;  /* "5.1.1", or empty */
 	struct slice text;      /* the words of the reply, or ours: any bytes */
 };
@@ -28,6 +28,7 @@ struct dsn_request {
 	const char *onion;     /* of the identity, with ".onion" */
 	const char *recipient; /* the sender of the original, who is told */
 	int64_t now_s, arrival_s;
+	int64_t will_end_s;    /* when it will be given up; 0: it was */
 	const struct dsn_failure *failures;
 	size_t failure_count;
 	struct slice original; /* the message, as it was to leave */

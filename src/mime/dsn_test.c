@@ -101,6 +101,91 @@ a_refusal_reads_like_this(void **state)
 }
 
 static void
+a_delay_reads_like_this(void **state)
+{
+	(void)state;
+	const struct dsn_failure waiting[] = {
+		{ slice_of_string("bob@other.onion"), 0, slice_of_string("4.4.7"), slice_of_string("the node is off") },
+		{ slice_of_string("carol@other.onion"), 450, slice_of_string("4.2.0"), slice_of_string("mailbox busy") },
+	};
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.failures = waiting;
+	request.failure_count = 2;
+	request.will_end_s = request.arrival_s + 7 * 86400;
+	request.original = slice_of_string(ORIGINAL "\r\nthe text\r\n");
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_non_null(strstr(text, "Subject: Your message has not arrived yet\r\n"));
+	assert_non_null(strstr(text, "\r\nIn-Reply-To: <1@own.onion>\r\n"));
+	assert_non_null(strstr(text,
+	    "\r\n\r\nYour message of Sat, 21 Nov 2026 22:26:40 +0000 has not arrived yet at\r\n"
+	    "these recipients:\r\n"
+	    "\r\n"
+	    "bob@other.onion\r\n"
+	    "  the node is off\r\n"
+	    "\r\n"
+	    "carol@other.onion\r\n"
+	    "  The server of the other side asks to try again later, with these words:\r\n"
+	    "  > 450 4.2.0 mailbox busy\r\n"
+	    "\r\n"
+	    "You need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
+	    "by Sat, 28 Nov 2026 22:26:40 +0000, it will be given up, and you will be told.\r\n"));
+	assert_non_null(strstr(text,
+	    "Final-Recipient: rfc822; bob@other.onion\r\n"
+	    "Action: delayed\r\n"
+	    "Status: 4.4.7\r\n"
+	    "Will-Retry-Until: Sat, 28 Nov 2026 22:26:40 +0000\r\n"
+	    "\r\n"
+	    "Final-Recipient: rfc822; carol@other.onion\r\n"
+	    "Action: delayed\r\n"
+	    "Status: 4.2.0\r\n"
+	    "Will-Retry-Until: Sat, 28 Nov 2026 22:26:40 +0000\r\n"
+	    "Diagnostic-Code: smtp; 450 4.2.0 mailbox busy\r\n"));
+	assert_null(strstr(text, "given up on")); /* nothing failed */
+	assert_null(strstr(text, "could not be delivered"));
+	free(text);
+}
+
+/* What the queue says when it gives up, and what a person reads then. */
+static void
+each_cause_has_its_words(void **state)
+{
+	(void)state;
+	static const char tried[] = "  It was tried again and again, for as long as it was allowed to. The last try ended so:\r\n";
+	static const struct {
+		unsigned code;
+		const char *enhanced, *text, *before, *advice;
+	} table[] = {
+		{ 0, "4.4.1", "it went offline", tried, "switched off all the time. Send your message again" }, /* offline */
+		{ 0, "4.4.4", "it is not published", tried, "address is right. If it is, the other side" }, /* never existed */
+		{ 0, "5.1.2", "no valid onion address", "\r\n", "address is right: ask the person" },
+		{ 0, "4.7.0", "open to authorised clients only", tried, "lets in only those who have a key" },
+		{ 0, "4.4.2", "the connection broke", tried, "switched off all the time" },
+		{ 0, "4.5.0", "TLS: wrong version", tried, "fault that its owner must see to" },
+		{ 554, "5.3.2", "go away", "  It was refused with these words:\r\n", "another way, or send your message again later" },
+		{ 550, "5.7.1", "not from you", "  It was refused with these words:\r\n", "not accept this message from you" },
+		{ 450, "4.7.0", "greylisted", tried, "switched off" },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		const struct dsn_failure failure = { slice_of_string("bob@other.onion"), table[i].code,
+			slice_of_string(table[i].enhanced), slice_of_string(table[i].text) };
+		struct dsn_request request = plain;
+		bool needs_smtputf8, has_8bit;
+		char expected[400], quote[64] = "";
+		if (table[i].code != 0)
+			snprintf(quote, sizeof quote, "> %u %s ", table[i].code, table[i].enhanced);
+		snprintf(expected, sizeof expected, "%s  %s%s\r\n  ", table[i].before, quote, table[i].text);
+		request.failures = &failure;
+		request.failure_count = 1;
+		char *text = compose(&request, &needs_smtputf8, &has_8bit);
+		assert_non_null(strstr(text, expected));
+		assert_non_null(strstr(text, table[i].advice));
+		assert_int_equal(strstr(text, "Diagnostic-Code") != NULL, table[i].code != 0); /* what no server said is no reply */
+		free(text);
+	}
+}
+
+static void
 a_mail_library_reads_its_parts(void **state)
 {
 	(void)state;
@@ -224,6 +309,8 @@ main(void)
 	library_init();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refusal_reads_like_this),
+		cmocka_unit_test(a_delay_reads_like_this),
+		cmocka_unit_test(each_cause_has_its_words),
 		cmocka_unit_test(a_mail_library_reads_its_parts),
 		cmocka_unit_test(a_strangers_words_stay_in_their_line),
 		cmocka_unit_test(advice_follows_the_status),

@@ -89,6 +89,16 @@ process_bounce(struct opened *o, struct error *err)
 	return reported == 0 ? 0 : stage(o, o->entry->sequence, err);
 }
 
+/* Tells of a message that is late, unless it was told, or has gone meanwhile. */
+static int
+process_delay(struct opened *o, struct error *err)
+{
+	bool is_news;
+	if (queue_tell(o->mailstore->queue, o->record.item, &is_news, err) != 0)
+		return -1;
+	return is_news ? stage(o, o->entry->sequence, err) : 0;
+}
+
 static int
 copy_body(struct opened *o, struct error *err)
 {
@@ -146,6 +156,9 @@ process_record(struct mailstore *s, const struct journal_entry *e, struct error 
 	case RECORD_BOUNCE:
 		result = process_bounce(&o, err);
 		break;
+	case RECORD_DELAY:
+		result = process_delay(&o, err);
+		break;
 	}
 	free(o.head);
 	return result;
@@ -170,7 +183,7 @@ process_records(struct mailstore *s, struct group *g, struct error *err)
 			return -1;
 		g->records++;
 		g->bytes += e->length;
-		g->bounces += e->type == RECORD_BOUNCE;
+		g->bounces += e->type == RECORD_BOUNCE || e->type == RECORD_DELAY;
 		g->next_sequence = e->sequence + e->identifiers;
 	}
 	mailstore_step(MAILSTORE_WRITTEN);

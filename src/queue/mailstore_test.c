@@ -287,6 +287,61 @@ a_bounce_is_published_once(void **state)
 	mailstore_free(s);
 }
 
+static int
+tell(struct mailstore *s, uint64_t body, struct error *err)
+{
+	struct record r = { .type = RECORD_DELAY, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""), .item = body };
+	return mailstore_bounce(s, &r, slice_of_string("Subject: late\r\n\r\n"), err);
+}
+
+struct rows {
+	uint64_t bodies[4];
+	size_t count;
+};
+
+static bool
+take_body(void *context, const struct queue_row *row)
+{
+	struct rows *rows = context;
+	rows->bodies[rows->count++] = row->body;
+	return rows->count < 4;
+}
+
+static void
+a_delay_is_told_once(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct mailstore *s = open_store();
+	struct rows rows = { 0 };
+	uint64_t told;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(submit(s, "Subject: out\r\n\r\n", &err), 0);
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	process_all(s);
+	assert_int_equal(queue_look(mailstore_queue(s), 0, false, take_body, &rows, &err), 0);
+	assert_true(rows.count >= 2 && rows.bodies[0] < rows.bodies[rows.count - 1]);
+	assert_int_equal(tell(s, rows.bodies[0], &err), 0);
+	assert_true(mailstore_has_bounce(s));
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	mailstore_free(s);
+	s = open_store();
+	assert_true(mailstore_has_bounce(s)); /* known again before the first composition */
+	assert_int_equal(tell(s, rows.bodies[0], &err), 0); /* repeated all the same */
+	assert_int_equal(tell(s, 999999, &err), 0); /* it has gone meanwhile: nobody wants to hear of it */
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	process_all(s);
+	assert_false(mailstore_has_bounce(s));
+	assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <>\nSubject: late"), 1);
+	assert_int_equal(queue_told(mailstore_queue(s), &told, &err), 0);
+	assert_true(told > rows.bodies[0] && told <= rows.bodies[rows.count - 1]);
+	assert_int_equal(tell(s, rows.bodies[rows.count - 1], &err), 0); /* the other message is another matter */
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	process_all(s);
+	assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <>\nSubject: late"), 2);
+	mailstore_free(s);
+}
+
 /* ---- with crashes */
 
 static unsigned steps_left;
@@ -442,6 +497,7 @@ main(void)
 		IN_FOLDER(a_message_is_queued_for_each_destination),
 		IN_FOLDER(no_space_refuses_and_changes_nothing),
 		IN_FOLDER(a_bounce_is_published_once),
+		IN_FOLDER(a_delay_is_told_once),
 		IN_FOLDER(nothing_is_lost_or_doubled_by_a_kill_anywhere),
 		IN_FOLDER(nor_by_kills_while_it_recovers),
 	};

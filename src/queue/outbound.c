@@ -209,14 +209,15 @@ outbound_go_on(struct outbound *s)
 
 /* ---- what went wrong */
 
-/* The peer as a whole: due again by the schedule. */
+/* The peer as a whole: due again by the schedule, or given up for a status of class 5. code: of the peer's own reply, 0 when
+ * the words are ours. */
 static void
 peer_failed(struct outbound *s, enum ipc_wait_reason reason, unsigned code, const char *enhanced, const char *text)
 {
 	struct error err = { 0 };
 	struct pack_result why = { code, slice_of_string(enhanced), slice_of_string(text) };
 	struct dispatch *d = s->dispatch;
-	int result = code >= 500
+	int result = enhanced[0] == '5'
 	    ? queue_fail_all(queue_of(s), s->onion, &why, &err)
 	    : queue_peer_failed(queue_of(s), s->onion, reason, &why, now_of(s), random_u64(), &err);
 	outbound_release(s);
@@ -259,12 +260,12 @@ outbound_on_timer(void *context)
 	case OUTBOUND_DIALLING:
 		outbound_cancel_dial(s);
 		outbound_order_quit(s);
-		peer_failed(s, WAIT_REASON_TIMEOUT, 451, "4.4.1", "no connection within five minutes");
+		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.1", "no connection within five minutes");
 		break;
 	case OUTBOUND_DELIVERING:
 		outbound_order_quit(s);
 		outbound_defer(s);
-		peer_failed(s, WAIT_REASON_TIMEOUT, 451, "4.4.2", "no answer within an hour");
+		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.2", "no answer within an hour");
 		break;
 	case OUTBOUND_LOST:
 		if (!s->dispatch->has_tor) {
@@ -272,7 +273,7 @@ outbound_on_timer(void *context)
 			break;
 		}
 		outbound_defer(s);
-		peer_failed(s, WAIT_REASON_LOST, 451, "4.4.2", "the connection to the recipient's server broke");
+		peer_failed(s, WAIT_REASON_LOST, 0, "4.4.2", "the connection to the recipient's server broke");
 		break;
 	case OUTBOUND_QUITTING:
 	case OUTBOUND_FREE:
@@ -326,13 +327,13 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 		}
 		if (dispatch_broke(d, peers_forget_port(queue_peers(queue_of(s)), s->onion, &err), &err))
 			return;
-		peer_failed(s, reason, 451, "4.4.1", "the recipient's onion service takes no mail");
+		peer_failed(s, reason, 0, "4.4.1", "the recipient's onion service takes no mail");
 		return;
 	case DIAL_REASON_BAD_ADDRESS:
-		peer_failed(s, reason, 550, "5.1.2", text_or(f->text, "there can be no such onion service"));
+		peer_failed(s, reason, 0, "5.1.2", text_or(f->text, "there can be no such onion service"));
 		return;
 	case DIAL_REASON_AUTHORIZATION:
-		peer_failed(s, reason, 451, "4.7.0",
+		peer_failed(s, reason, 0, "4.7.0",
 		    text_or(f->text, "the recipient's onion service wants a key that we do not have"));
 		return;
 	case DIAL_REASON_OTHER:
@@ -342,7 +343,8 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 	case DIAL_REASON_TIMEOUT:
 		break;
 	}
-	peer_failed(s, reason, 451, "4.4.1", text_or(f->text, "the recipient's onion service cannot be reached now"));
+	peer_failed(s, reason, 0, reason == WAIT_REASON_NO_DESCRIPTOR ? "4.4.4" : "4.4.1",
+	    text_or(f->text, "the recipient's onion service cannot be reached now"));
 }
 
 void
@@ -396,11 +398,11 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	outbound_defer(s);
 	switch ((enum ipc_end_reason)e->reason) {
 	case SESSION_END_REFUSED:
-		peer_failed(s, WAIT_REASON_REFUSED, e->code >= 500 && is_early ? e->code : 451, e->code >= 500 && is_early ? "5.3.2" : "4.3.2",
+		peer_failed(s, WAIT_REASON_REFUSED, e->code, e->code >= 500 && is_early ? "5.3.2" : "4.3.2",
 		    text_or(e->text, "the recipient's server refused the session"));
 		return;
 	case SESSION_END_PROTOCOL:
-		peer_failed(s, WAIT_REASON_PROTOCOL, 451, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));
+		peer_failed(s, WAIT_REASON_PROTOCOL, 0, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));
 		return;
 	case SESSION_END_QUIT:
 	case SESSION_END_LOST: /* was seen to above */
@@ -408,6 +410,6 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	case SESSION_END_TIMEOUT:
 		break;
 	}
-	peer_failed(s, e->reason == SESSION_END_TIMEOUT ? WAIT_REASON_TIMEOUT : WAIT_REASON_LOST, 451, "4.4.2",
+	peer_failed(s, e->reason == SESSION_END_TIMEOUT ? WAIT_REASON_TIMEOUT : WAIT_REASON_LOST, 0, "4.4.2",
 	    text_or(e->text, "the connection to the recipient's server broke"));
 }

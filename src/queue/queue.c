@@ -40,7 +40,8 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	[QUEUE_DELETE_FAILED] = "DELETE FROM recipients WHERE item = ?1 AND position = ?2 AND state = 1",
 	[QUEUE_COUNT] = "SELECT count(*) FROM items",
 	[QUEUE_LOOK] = "SELECT id, items.onion, bytes, reverse_path, arrival_s, items.due_ms,"
-	               " items.tries - peer_failures + ifnull(failures, 0), peers.due_ms, peers.tries, reason, reply"
+	               " items.tries - peer_failures + ifnull(failures, 0), peers.due_ms, peers.tries, reason, reply,"
+	               " body, arrival_ms"
 	               " FROM items LEFT JOIN peers ON peers.onion = items.onion WHERE id > ?1 ORDER BY id",
 	[QUEUE_LOOK_RECIPIENTS] = "SELECT mailbox, code, enhanced, reply, state FROM recipients WHERE item = ?1"
 	                          " ORDER BY position",
@@ -48,6 +49,9 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	[QUEUE_HURRY_ALL] = "UPDATE items SET due_ms = min(due_ms, ?1) WHERE due_ms IS NOT NULL",
 	[QUEUE_DELETE_ALL] = "DELETE FROM recipients WHERE item = ?1",
 	[QUEUE_SET_NOT_DUE] = "UPDATE items SET due_ms = NULL WHERE id = ?1",
+	[QUEUE_TOLD] = "SELECT told FROM state",
+	[QUEUE_TELL] = "UPDATE state SET told = ?1",
+	[QUEUE_BODY_ITEMS] = "SELECT max(id), sum(due_ms IS NOT NULL) FROM items WHERE body = ?1",
 };
 
 int

@@ -47,6 +47,7 @@ struct queue_bounce {
 	uint64_t item, body, body_bytes;
 	char reverse_path[IPC_MAILBOX_MAX + 1];
 	int64_t arrival_s;
+	int64_t arrival_ms;      /* by the queue clock; only when it is late */
 	struct buffer failures;  /* pack_failure() each */
 	struct buffer positions; /* record_add_position() each */
 };
@@ -87,6 +88,12 @@ void queue_bounce_finish(struct queue_bounce *bounce);
 /* Takes the reported recipients away; *reported becomes how many were still there. In a transaction. */
 int queue_reported(struct queue *queue, uint64_t item, struct slice positions, uint64_t *reported, struct error *err);
 
+/* Senders are told once that a message is late: those of items below this id were, or need not be. */
+int queue_told(struct queue *queue, uint64_t *below, struct error *err);
+/* Notes that the sender of this body's items is told. *is_news: some of them still wait, and nobody was told. In a
+ * transaction. */
+int queue_tell(struct queue *queue, uint64_t body, bool *is_news, struct error *err);
+
 /* Unlinks the bodies that no item needs. */
 int queue_empty_trash(struct queue *queue, struct error *err);
 
@@ -95,9 +102,9 @@ int queue_count(struct queue *queue, uint64_t *items, struct error *err);
 /* ---- queue_owner.c: what the owner sees and orders */
 
 struct queue_row {
-	uint64_t id, body_bytes;
+	uint64_t id, body, body_bytes;
 	struct slice onion, reverse_path; /* borrowed */
-	int64_t arrival_s;
+	int64_t arrival_s, arrival_ms;
 	int64_t due_ms;                   /* the next try; QUEUE_NO_TRY when it failed for good */
 	uint64_t tries;
 	enum ipc_wait_reason reason;      /* as the database knows it: NEW, REPLY, FAILED or the peer's */

@@ -97,6 +97,38 @@ queue_reported(struct queue *q, uint64_t item, struct slice positions, uint64_t 
 	return queue_delete_item(q, item, f.body, err);
 }
 
+/* ---- delays */
+
+int
+queue_told(struct queue *q, uint64_t *below, struct error *err)
+{
+	struct statement *s = q->statements[QUEUE_TOLD];
+	int row = statement_step(s, err);
+	if (row != 1)
+		return row == 0 ? error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state") : -1;
+	*below = (uint64_t)statement_int(s, 0);
+	statement_reset(s);
+	return 0;
+}
+
+int
+queue_tell(struct queue *q, uint64_t body, bool *is_news, struct error *err)
+{
+	uint64_t below, last;
+	struct statement *s = queue_with_id(q, QUEUE_BODY_ITEMS, body);
+	if (statement_step(s, err) != 1)
+		return -1; /* an aggregate always has a row */
+	last = (uint64_t)statement_int(s, 0);
+	*is_news = statement_int(s, 1) > 0; /* NULL: there is no item */
+	statement_reset(s);
+	if (!*is_news)
+		return 0;
+	if (queue_told(q, &below, err) != 0)
+		return -1;
+	*is_news = last >= below;
+	return *is_news ? statement_run(queue_with_id(q, QUEUE_TELL, last + 1), err) : 0;
+}
+
 /* ---- what is left over */
 
 int

@@ -14,14 +14,16 @@ clear(struct buffer *b)
 	buffer_consume(b, buffer_len(b));
 }
 
-/* "450 4.2.0 text". A buffer that is full keeps what fits. */
+/* "450 4.2.0 text", or only the text when it is ours. A buffer that is full keeps what fits. */
 static void
 say_reply(struct buffer *out, const struct pack_result *r)
 {
 	char code[16];
 	snprintf(code, sizeof code, "%u", r->code);
 	clear(out);
-	if (buffer_append_string(out, code, NULL) != 0 || r->enhanced.len + r->text.len + 2 > IPC_TEXT_MAX - sizeof code)
+	if (r->code == 0 && r->text.len <= IPC_TEXT_MAX)
+		buffer_append(out, r->text.data, r->text.len, NULL);
+	if (r->code == 0 || buffer_append_string(out, code, NULL) != 0 || r->enhanced.len + r->text.len + 2 > IPC_TEXT_MAX - sizeof code)
 		return;
 	if (r->enhanced.len > 0 && buffer_append_string(out, " ", NULL) == 0)
 		buffer_append(out, r->enhanced.data, r->enhanced.len, NULL);
@@ -40,9 +42,10 @@ look_at_recipients(struct queue *q, struct queue_row *row, bool has_replies, str
 	while ((found = statement_step(s, err)) == 1) {
 		struct pack_result r = { (unsigned)statement_int(s, 1), statement_bytes(s, 2), statement_bytes(s, 3) };
 		bool failed = statement_int(s, 4) == 1;
-		bool counts = r.code != 0 && failed == (row->due_ms == QUEUE_NO_TRY);
+		bool was_tried = r.code != 0 || r.enhanced.len > 0; /* the words may be our own */
+		bool counts = was_tried && failed == (row->due_ms == QUEUE_NO_TRY);
 		if (counts && row->reason == WAIT_REASON_NEW) {
-			row->reason = failed ? WAIT_REASON_FAILED : WAIT_REASON_REPLY;
+			row->reason = failed ? WAIT_REASON_FAILED : r.code != 0 ? WAIT_REASON_REPLY : WAIT_REASON_LOST;
 			say_reply(&row->text, &r);
 		}
 		if (!has_replies)
@@ -64,6 +67,8 @@ read_row(const struct statement *s, struct queue_row *row)
 	row->body_bytes = (uint64_t)statement_int(s, 2);
 	row->reverse_path = statement_bytes(s, 3);
 	row->arrival_s = statement_int(s, 4);
+	row->body = (uint64_t)statement_int(s, 11);
+	row->arrival_ms = statement_int(s, 12);
 	row->tries = (uint64_t)statement_int(s, 6);
 	row->due_ms = statement_is_null(s, 5) ? QUEUE_NO_TRY : statement_int(s, 5);
 	if (row->due_ms != QUEUE_NO_TRY && row->due_ms < statement_int(s, 7))

@@ -47,6 +47,8 @@ a_look_says_why_each_item_waits(void **state)
 	assert_int_equal(seen.last.body_bytes, 5);
 	assert_int_equal(seen.last.arrival_s, 1700000000);
 	assert_int_equal(seen.packed, 2);
+	assert_int_equal(seen.last.body, 3);
+	assert_int_equal(seen.last.arrival_ms, NOW);
 	deliver(f, "b.onion", NOW, CODES(250, 450));
 	seen = look(f, 0, 8);
 	assert_int_equal(seen.last.reason, WAIT_REASON_REPLY);

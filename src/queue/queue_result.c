@@ -112,7 +112,7 @@ apply_results(struct queue *q, const struct queue_item *item, struct slice resul
 	for (size_t i = 0; i < item->recipient_count && result == 0; i++) {
 		struct pack_result r;
 		if (!pack_next_result(&results, &r) || r.code < 200 || r.code > 599) {
-			r = (struct pack_result){ 451, slice_of_string("4.4.2"), slice_of_string("the connection broke") };
+			r = (struct pack_result){ 0, slice_of_string("4.4.2"), slice_of_string("the connection broke") };
 			results = slice_of("", 0);
 		}
 		cut(&r);

@@ -22,6 +22,7 @@ encode_rest(const struct record *r, struct buffer *head, struct error *err)
 	case RECORD_SUBMITTED:
 		return buffer_append(head, r->destinations.data, r->destinations.len, err);
 	case RECORD_BOUNCE:
+	case RECORD_DELAY: /* without positions */
 		encode_number(item, r->item, sizeof item);
 		if (pack_string(head, slice_of(item, sizeof item), err) != 0)
 			return -1;
@@ -72,6 +73,7 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 		r->destinations = head;
 		return 0;
 	case RECORD_BOUNCE:
+	case RECORD_DELAY: /* without positions */
 		if (!pack_next(&head, &string) || string.len != 8)
 			goto malformed;
 		r->item = encode_from_number(string.data, 8);

@@ -7,6 +7,7 @@
  *   RECEIVED   hash (32 bytes), recipients
  *   SUBMITTED  for each destination: onion ("": the own mailbox), number of recipients (2 bytes), recipients
  *   BOUNCE     item (8 bytes), positions of the recipients it reports (4 bytes each)
+ *   DELAY      body of the message that is late (8 bytes)
  */
 #pragma once
 
@@ -23,6 +24,7 @@ enum record_type {
 	RECORD_RECEIVED = 1,
 	RECORD_SUBMITTED = 2,
 	RECORD_BOUNCE = 3,
+	RECORD_DELAY = 4,
 };
 
 struct record {
@@ -33,7 +35,7 @@ struct record {
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
 	struct slice recipients;               /* RECEIVED: packed */
 	struct slice destinations;             /* SUBMITTED: see record_next_destination() */
-	uint64_t item;                         /* BOUNCE */
+	uint64_t item;                         /* BOUNCE; DELAY: the body */
 	struct slice positions;                /* BOUNCE: packed */
 };
 

@@ -49,4 +49,7 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* Why the last try failed as a whole (enum ipc_wait_reason), and what was said then. */
 	"ALTER TABLE peers ADD COLUMN reason INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE peers ADD COLUMN reply TEXT NOT NULL DEFAULT '';",
+
+	/* The senders of items with a smaller id were told that these are late, or need not be. */
+	"ALTER TABLE state ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
 };
