@@ -24,6 +24,7 @@ static const struct {
 	[WAIT_REASON_PROTOCOL] = { "protocol", "the recipient's server does not speak SMTP as it must", true },
 	[WAIT_REASON_REPLY] = { "deferred", "the recipient's server asks to try again later", true },
 	[WAIT_REASON_FAILED] = { "failed", "it failed for good, and the report about it is being written", true },
+	[WAIT_REASON_KEY] = { "key", "held: the recipient's node shows another TLS key than before", false },
 	[WAIT_REASON_OTHER] = { "other", "the recipient's node cannot be reached", false },
 };
 

@@ -120,8 +120,11 @@ static void
 on_ready(void *context, bool tls, uint64_t size_max_bytes)
 {
 	const struct client *client = context;
+	unsigned char key[IPC_KEY_HASH_BYTES];
+	bool has_key = smtpc_session_key_hash(client->session, key, NULL) == 0;
 	const struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1, .session_ready = {
-		.session_id = client->session_id, .tls = tls, .size_max_bytes = size_max_bytes } };
+		.session_id = client->session_id, .tls = tls, .size_max_bytes = size_max_bytes,
+		.key = slice_of(key, has_key ? sizeof key : 0) } };
 	tell_mail(&m);
 }
 

@@ -394,7 +394,11 @@ delivers_on_both_ports_whichever_half_comes_first(void **state)
 		if (id > 2)
 			connect_to(smtp, id, door);
 		struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_SESSION_READY);
+		char key[ENCODE_HEX_LEN(IPC_KEY_HASH_BYTES) + 1];
 		assert_true(m.session_ready.session_id == id && m.session_ready.tls == 1);
+		assert_int_equal(m.session_ready.key.len, IPC_KEY_HASH_BYTES);
+		encode_hex(key, m.session_ready.key.data, IPC_KEY_HASH_BYTES);
+		assert_string_equal(key, test_key_hash_hex);
 		pass_a_message(smtp, id, 10);
 		pass_a_message(smtp, id, 11);
 		deliver(smtp, id, 12, "nobody@" ONION, "x\r\n");

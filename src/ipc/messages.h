@@ -38,6 +38,7 @@ enum role {
 #define IPC_TEXT_MAX 480
 #define IPC_HASH_MAX 160
 #define IPC_PATH_MAX 108
+#define IPC_KEY_HASH_BYTES 32
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
 
@@ -82,7 +83,9 @@ enum role {
 /* ---- client sessions: mail orders, smtp carries out */
 #define IPC_SESSION_START(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) STR(onion, IPC_ONION_MAX) U8(mode) /* enum ipc_session_mode */
-#define IPC_SESSION_READY(U8, U16, U32, U64, STR, BYTES) U64(session_id) U8(tls) U64(size_max_bytes)
+/* key: SHA-256 of the SubjectPublicKeyInfo that the peer's certificate showed; empty without TLS. */
+#define IPC_SESSION_READY(U8, U16, U32, U64, STR, BYTES) \
+	U64(session_id) U8(tls) U64(size_max_bytes) BYTES(key, IPC_KEY_HASH_BYTES)
 #define IPC_SESSION_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) U16(code) STR(text, IPC_TEXT_MAX) /* enum ipc_end_reason */
 #define IPC_SESSION_QUIT(U8, U16, U32, U64, STR, BYTES) U64(session_id)
@@ -256,6 +259,7 @@ enum ipc_wait_reason {
 	WAIT_REASON_REPLY,         /* the peer answered 4yz for the recipients */
 	WAIT_REASON_FAILED,        /* for good: the notification to its sender is being written */
 	WAIT_REASON_OTHER,
+	WAIT_REASON_KEY,           /* held: the peer shows another TLS key than before */
 	WAIT_REASON_COUNT,
 };
 

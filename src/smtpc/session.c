@@ -544,6 +544,14 @@ smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_co
 	return s;
 }
 
+int
+smtpc_session_key_hash(const struct smtpc_session *s, unsigned char hash[32], struct error *err)
+{
+	if (s->stream == NULL)
+		return error_set(err, ERROR_CLOSED, "the session is closed");
+	return stream_peer_key_hash(s->stream, hash, err);
+}
+
 void
 smtpc_session_quit(struct smtpc_session *s)
 {

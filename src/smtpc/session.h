@@ -83,6 +83,9 @@ struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, enum smtpc_mo
  * for a mailbox that cannot be in a command, ERROR_CLOSED after the end. */
 int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_message *message, struct error *err);
 
+/* SHA-256 of the SubjectPublicKeyInfo that the peer showed, from on_ready on. ERROR_NOT_FOUND without TLS. */
+int smtpc_session_key_hash(const struct smtpc_session *session, unsigned char hash[32], struct error *err);
+
 /* Says QUIT when the message at hand is done; on_end follows. */
 void smtpc_session_quit(struct smtpc_session *session);
 
