@@ -37,11 +37,16 @@ int
 file_read_all(int fd, struct buffer *out, struct error *err)
 {
 	off_t offset = 0;
+	bool is_pipe = false; /* that is how a key comes that is in no file */
 	for (;;) {
 		unsigned char chunk[READ_STEP_BYTES];
-		ssize_t n = pread(fd, chunk, sizeof chunk, offset);
+		ssize_t n = is_pipe ? read(fd, chunk, sizeof chunk) : pread(fd, chunk, sizeof chunk, offset);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == ESPIPE && !is_pipe) {
+			is_pipe = true;
+			continue;
+		}
 		if (n < 0)
 			return error_set_errno(err, errno, "cannot read");
 		if (n == 0)

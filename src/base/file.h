@@ -12,7 +12,7 @@
 #include "base/error.h"
 
 int file_write_all(int fd, const void *bytes, size_t len, struct error *err);
-int file_read_all(int fd, struct buffer *out, struct error *err); /* from offset 0 by pread */
+int file_read_all(int fd, struct buffer *out, struct error *err); /* from offset 0 by pread; a pipe to its end */
 
 /* Makes name in dir hold exactly these bytes or what it held before: temporary file, fsync, rename,
  * fsync of the folder. mode as for open(2). */

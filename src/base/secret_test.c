@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "base/secret.h"
+
+static void
+secret_memory_is_zeroed_and_can_be_used(void **state)
+{
+	(void)state;
+	unsigned char *secret = secret_new(5000);
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(secret[i], 0);
+	memset(secret, 'x', 5000);
+	secret_free(secret);
+	secret_free(NULL);
+	secret_free_ordinary(NULL);
+	secret_free_ordinary(strdup("x"));
+}
+
+static void
+a_pipe_gives_its_bytes_once_to_who_reads_files(void **state)
+{
+	(void)state;
+	struct buffer out;
+	char bytes[SECRET_PIPE_BYTES];
+	memset(bytes, 'k', sizeof bytes);
+	buffer_init(&out, sizeof bytes);
+	int fd = secret_pipe(bytes, sizeof bytes);
+	assert_true(fd >= 0);
+	assert_int_equal(file_read_all(fd, &out, NULL), 0);
+	assert_int_equal(buffer_len(&out), sizeof bytes);
+	assert_memory_equal(buffer_bytes(&out), bytes, sizeof bytes);
+	buffer_finish(&out);
+	assert_int_equal(file_read_all(fd, &out, NULL), 0);
+	assert_int_equal(buffer_len(&out), 0);
+	close(fd);
+}
+
+static void
+a_shielded_process_cannot_be_dumped(void **state)
+{
+	(void)state;
+	secret_shield_process();
+	assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+	prctl(PR_SET_DUMPABLE, 1); /* so that sanitizers can still look */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secret_memory_is_zeroed_and_can_be_used),
+		cmocka_unit_test(a_pipe_gives_its_bytes_once_to_who_reads_files),
+		cmocka_unit_test(a_shielded_process_cannot_be_dumped),
+	};
+	random_init();
+	return cmocka_run_group_tests_name("base/secret", tests, NULL, NULL);
+}
