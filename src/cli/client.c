@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/secret.h"
 #include "cli/local.h"
 
 static int
@@ -110,7 +110,7 @@ client_call(const struct paths *paths, const char *method, json_t *params, int t
 out:
 	buffer_finish(&line);
 	file_close(&fd);
-	free(text);
+	secret_free_ordinary(text); /* it may hold a key */
 	json_decref(request);
 	return result;
 }

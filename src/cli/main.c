@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "base/secret.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -178,6 +181,7 @@ main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	struct words words = { argc, argv, 1 };
+	json_set_alloc_funcs(malloc, secret_free_ordinary); /* JSON may hold a password or a key */
 	while (words.at < argc && argv[words.at][0] == '-') {
 		const char *word = argv[words.at++];
 		if (strcmp(word, "--version") == 0)
