@@ -131,6 +131,28 @@ cmd_identity_show(struct cli *cli)
 	return cli_end_output();
 }
 
+/* For deleting: a damaged identity has no address, and can go all the same. Returns an exit status, after its text. */
+static int
+load_what_is_there(const struct cli *cli, struct identity *out)
+{
+	struct error err;
+	int fd;
+	if (identity_check_name(cli->arguments[0], &err) != 0)
+		return cli_fail_with(CLI_USAGE, "%s", err.text);
+	if (cmd_identity_open_all(cli, &fd, &err) != 0)
+		return cli_fail(&err);
+	int result = identity_load(fd, cli->arguments[0], out, &err);
+	file_close(&fd);
+	if (result != 0 && err.code == ERROR_NOT_FOUND)
+		return cli_fail(&err);
+	if (result != 0) {
+		fprintf(stderr, "smtorp: %s\n", err.text);
+		*out = (struct identity){ 0 };
+		snprintf(out->name, sizeof out->name, "%s", cli->arguments[0]);
+	}
+	return CLI_OK;
+}
+
 /* Asks unless --yes. -1: go on; else the exit status. */
 static int
 confirm_deletion(struct cli *cli, const struct identity *identity)
@@ -141,8 +163,8 @@ confirm_deletion(struct cli *cli, const struct identity *identity)
 	if (isatty(STDIN_FILENO) != 1)
 		return cli_fail_with(CLI_USAGE, "deleting cannot be undone: say --yes when nobody is there to be asked");
 	view_address(identity, address);
-	fprintf(stderr, "This deletes the address\n  %s\nfor good, and all mail of identity %s on this machine.\n", address,
-	    identity->name);
+	fprintf(stderr, "This deletes the address\n  %s\nfor good, and all mail of identity %s on this machine.\n",
+	    identity->onion[0] != '\0' ? address : "(which cannot be read any more)", identity->name);
 	if (ask_line("Type the identity's name to go on: ", false, answer) != 0 || strcmp(answer, identity->name) != 0)
 		return cli_fail_with(CLI_FAILED, "nothing was deleted");
 	return -1;
@@ -166,7 +188,7 @@ cmd_identity_delete(struct cli *cli)
 	struct identity identity;
 	struct error err;
 	bool was_loaded;
-	int fd, failed = cmd_identity_load(cli, &identity);
+	int fd, failed = load_what_is_there(cli, &identity);
 	if (failed == CLI_OK)
 		failed = confirm_deletion(cli, &identity);
 	if (failed >= 0)
