@@ -17,10 +17,12 @@ int cmd_identity_delete(struct cli *cli);
 int cmd_identity_password(struct cli *cli);
 int cmd_identity_export(struct cli *cli);
 int cmd_identity_import(struct cli *cli);
+int cmd_identity_sheet(struct cli *cli);
+int cmd_identity_import_sheet(struct cli *cli);
 
 extern const struct cli_option cmd_identity_new_options[], cmd_identity_json_options[], cmd_identity_delete_options[],
     cmd_identity_password_options[], cmd_identity_import_key_options[], cmd_identity_export_options[],
-    cmd_identity_import_options[];
+    cmd_identity_import_options[], cmd_identity_sheet_options[], cmd_identity_import_sheet_options[];
 
 /* What they share. */
 
@@ -33,3 +35,10 @@ int cmd_identity_load(const struct cli *cli, struct identity *out);
 /* Makes the node let an identity go; one that has never taken it in has nothing to let go. ERROR_UNREACHABLE when no node
  * runs. */
 int cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err);
+
+/* Makes the identity that the first argument names, as the options --local-part, --wait, --timeout and --json say, of a
+ * key that there is already, or a fresh one for NULL. Returns the exit status, after its text. */
+int cmd_identity_make(struct cli *cli, const struct onionkey *key);
+
+/* What can be known to be wrong before that. */
+int cmd_identity_check_new(const struct cli *cli);

@@ -160,8 +160,16 @@ print_json(const struct cli *cli, const struct identity *identity, const char *p
 	return view_print_json(description);
 }
 
-static int
-make(struct cli *cli, const struct onionkey *key)
+int
+cmd_identity_check_new(const struct cli *cli)
+{
+	int timeout_s;
+	const char *local_part = cli_option_value(cli, "local-part");
+	return check(cli, local_part != NULL ? local_part : cli->arguments[0], &timeout_s);
+}
+
+int
+cmd_identity_make(struct cli *cli, const struct onionkey *key)
 {
 	struct identity identity;
 	struct error err;
@@ -197,7 +205,7 @@ make(struct cli *cli, const struct onionkey *key)
 int
 cmd_identity_new(struct cli *cli)
 {
-	return make(cli, NULL);
+	return cmd_identity_make(cli, NULL);
 }
 
 static int
@@ -228,7 +236,7 @@ cmd_identity_import_key(struct cli *cli)
 		return cli_fail_with(CLI_USAGE, "which key? Say --tor-key FILE, tor's hs_ed25519_secret_key");
 	if (load_key(path, &key, &err) != 0)
 		return cli_fail(&err);
-	int status = make(cli, &key);
+	int status = cmd_identity_make(cli, &key);
 	onionkey_wipe(&key);
 	return status;
 }

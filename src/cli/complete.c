@@ -77,7 +77,7 @@ find(const char *first, const char *second)
 static bool
 takes_known_name(const struct cli_command *command)
 {
-	return strcmp(command->name, "identity new") != 0 && strcmp(command->name, "identity import-key") != 0;
+	return strcmp(command->name, "identity new") != 0 && strncmp(command->name, "identity import-", 16) != 0;
 }
 
 static void
@@ -103,8 +103,8 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		}
 		offer(words, "--home", "the node's folder");
 		offer(words, "--help", "help");
-	} else if (strcmp(command->arguments, "NAME") == 0 ? takes_known_name(command) :
-	               strcmp(command->arguments, "NAME FILE") == 0 && words->count == 3)
+	} else if (takes_known_name(command) && (strcmp(command->arguments, "NAME") == 0 ||
+	               (strncmp(command->arguments, "NAME ", 5) == 0 && words->count == 3)))
 		offer_identities(words);
 }
 
