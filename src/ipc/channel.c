@@ -13,6 +13,8 @@
 
 /* How many messages one channel may take before other events get their turn. */
 #define MESSAGES_PER_TURN 32
+/* When the kernel, not the socket, is full: it does not say when there is room again. */
+#define RETRY_MS 50
 
 struct queued {
 	struct queued *next;
@@ -27,6 +29,7 @@ struct channel {
 	const struct channel_events *events;
 	void *context;
 	struct watch *readable, *writable;
+	struct timer *retry;
 	struct queued *first, **last;
 	size_t queued_bytes;
 	bool ended;
@@ -53,6 +56,7 @@ end(struct channel *c, const struct error *err)
 	c->ended = true;
 	watch_enable(c->readable, false);
 	watch_enable(c->writable, false);
+	timer_stop(c->retry);
 	c->events->on_end(c->context, err);
 }
 
@@ -122,6 +126,7 @@ release(struct channel *c)
 		drop_first(c);
 	watch_free(c->readable);
 	watch_free(c->writable);
+	timer_free(c->retry);
 	file_close(&c->fd);
 	free(c);
 }
@@ -191,17 +196,25 @@ send_now(int socket_fd, const void *bytes, size_t len, int fd)
 	return n < 0 ? -1 : 0;
 }
 
+/* Sends what is queued. A socket that is full becomes writable again; one that refuses for want of the kernel's memory or
+ * of places for descriptors is writable all the time, and watching it would only burn the processor. */
 static void
 on_writable(void *context)
 {
 	struct channel *c = context;
-	while (c->first != NULL) {
-		if (send_now(c->fd, c->first->bytes, c->first->len, c->first->fd) != 0) {
-			if (is_full(errno))
-				return;
+	bool is_waiting = false;
+	while (c->first != NULL && !is_waiting) {
+		if (send_now(c->fd, c->first->bytes, c->first->len, c->first->fd) == 0) {
+			drop_first(c);
+		} else if (errno == EAGAIN) {
+			watch_enable(c->writable, true);
+			return;
+		} else if (is_full(errno)) {
+			timer_start(c->retry, RETRY_MS);
+			is_waiting = true;
+		} else {
 			break; /* the reading side will say that the channel ended */
 		}
-		drop_first(c);
 	}
 	watch_enable(c->writable, false);
 }
@@ -217,6 +230,7 @@ channel_new(struct loop *loop, int fd, enum role own, enum role peer, const stru
 	c->last = &c->first;
 	c->readable = watch_new(loop, fd, WATCH_READ, on_readable, c);
 	c->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, c);
+	c->retry = timer_new(loop, on_writable, c);
 	watch_enable(c->readable, true);
 	return c;
 }
@@ -249,7 +263,8 @@ enqueue(struct channel *c, struct buffer *bytes, int fd, struct error *err)
 	*c->last = q;
 	c->last = &q->next;
 	c->queued_bytes += len;
-	watch_enable(c->writable, true);
+	if (!timer_is_running(c->retry))
+		watch_enable(c->writable, true);
 	return 0;
 }
 

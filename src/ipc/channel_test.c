@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -168,6 +170,47 @@ all_that_was_accepted_arrives_in_order(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* The kernel lets an ordinary user have only so many descriptors on their way. In a process of its own. */
+static int
+overfill(void)
+{
+	enum { MESSAGES = 40 };
+	struct end mail, smtp;
+	struct error err = { 0 };
+	int fds[2], body_fd;
+	const struct rlimit few = { 32, 32 };
+	begin(&mail, fds);
+	smtp = (struct end){ .loop = mail.loop };
+	smtp.channel = channel_new(mail.loop, fds[0], ROLE_SMTP, ROLE_MAIL, &events, &smtp);
+	if (file_sealed_memory("body", 4, &body_fd, &err) != 0 || setrlimit(RLIMIT_NOFILE, &few) != 0 ||
+	    (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)))
+		return 2;
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = body_fd };
+	size_t sent = 0;
+	for (; sent < MESSAGES; sent++) {
+		m.intake.transaction_id = sent + 1;
+		if (channel_send(smtp.channel, &m, &err) != 0)
+			break; /* no place to keep it here either */
+	}
+	mail.stop_after = sent;
+	loop_run(mail.loop);
+	return sent > 32 && mail.in_order && mail.messages == sent && mail.descriptors == sent && smtp.ends == 0 ? 0 : 1;
+}
+
+static void
+descriptors_that_find_no_place_are_sent_later(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(overfill());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 rule_breakers_lose_the_channel(void **state)
 {
@@ -256,6 +299,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_that_was_accepted_arrives_in_order),
+		cmocka_unit_test(descriptors_that_find_no_place_are_sent_later),
 		cmocka_unit_test(rule_breakers_lose_the_channel),
 		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),
 		cmocka_unit_test(a_callback_may_free_its_channel),
