@@ -14,8 +14,10 @@
 #define INPUT_MAX_BYTES 8192
 #define OUTPUT_MAX_BYTES (256 * 1024)
 #define ONION_MAX 62
-/* On port 25 a body up to this size goes in the same flight as the recipients. */
+/* A body up to this size goes in the same flight as the recipients; a larger one waits for them, so that it is not sent
+ * for nobody. smtorp/1 is for few round trips, so its line is drawn where one more hardly counts. */
 #define ONE_FLIGHT_BYTES 49152
+#define ONE_FLIGHT_SMTORP_BYTES (256 * 1024)
 
 /* How many minutes we wait: RFC 5321 section 4.5.3.2, shorter where only tor could take long, since a circuit that has
  * died says nothing. */
@@ -27,6 +29,9 @@
 #define BODY_PIECE_MINUTES 3
 #define BODY_END_MINUTES 10
 #define QUIT_MS 10000
+/* However busy it looks, a transaction has an end: a peer that takes a byte now and then would keep its place for ever. */
+#define TRANSACTION_MINUTES 20
+#define SLOWEST_BYTES_A_MINUTE (512 * 1024)
 
 static int64_t minute_ms = 60000;
 
@@ -44,6 +49,7 @@ enum state {
 struct smtpc_session {
 	struct stream *stream;
 	struct timer *timeout;
+	struct timer *whole; /* of the transaction */
 	struct timer *soon; /* for what may not fire from inside a call */
 	enum smtpc_mode mode;
 	struct tls_context *tls;
@@ -68,6 +74,7 @@ release(struct smtpc_session *s)
 {
 	stream_free(s->stream);
 	timer_free(s->timeout);
+	timer_free(s->whole);
 	timer_free(s->soon);
 	delivery_free(s->delivery);
 	free(s);
@@ -97,6 +104,7 @@ end(struct smtpc_session *s, enum smtpc_end reason, unsigned code, const char *t
 	stream_free(s->stream);
 	s->stream = NULL;
 	timer_stop(s->timeout);
+	timer_stop(s->whole);
 	timer_stop(s->soon);
 	s->events->on_end(s->context, reason, code, text);
 }
@@ -161,6 +169,12 @@ wait_on(struct smtpc_session *s)
 		timer_start(s->timeout, ms);
 }
 
+static int64_t
+transaction_ms(size_t body_bytes)
+{
+	return (TRANSACTION_MINUTES + (int64_t)(body_bytes / SLOWEST_BYTES_A_MINUTE)) * minute_ms;
+}
+
 void
 smtpc_session_set_minute_ms(int64_t ms)
 {
@@ -205,6 +219,7 @@ finish_delivery(struct smtpc_session *s)
 	if (!s->refused_here)
 		s->needs_reset = delivery_needs_reset(delivery);
 	s->delivery = NULL; /* the callback may hand over the next */
+	timer_stop(s->whole);
 	s->events->on_delivered(s->context, results, count);
 	delivery_free(delivery);
 	if (!s->freed && s->state == READY && s->delivery == NULL && s->wants_quit)
@@ -266,7 +281,8 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 		.pipelining = s->extensions.pipelining,
 		.chunking = s->extensions.chunking,
 		.size = s->extensions.size,
-		.waits_for_recipients = s->mode == SMTPC_SMTP && message->body.len > ONE_FLIGHT_BYTES,
+		.waits_for_recipients =
+		    message->body.len > (s->mode == SMTPC_SMTP ? ONE_FLIGHT_BYTES : ONE_FLIGHT_SMTORP_BYTES),
 		.resets_first = s->needs_reset,
 	};
 	if (delivery_new(message, &rules, &s->delivery, err) != 0)
@@ -283,6 +299,7 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 		s->ehlo_sent = s->ehlo_due = true;
 		send_line(s, "EHLO", s->own_onion);
 	}
+	timer_start(s->whole, transaction_ms(message->body.len));
 	pump(s);
 	wait_on(s);
 	return 0;
@@ -468,7 +485,7 @@ on_tls(void *context)
 	} else {
 		/* What smtorp/1 promises from the first byte. */
 		s->extensions = (struct reply_extensions){ .pipelining = true, .chunking = true, .eight_bit_mime = true,
-			.smtputf8 = true };
+			.smtputf8 = true, .size = true };
 		s->greeting_due = true;
 		become_ready(s);
 	}
@@ -499,6 +516,15 @@ on_timeout(void *context)
 	struct smtpc_session *s = context;
 	enter(s);
 	end(s, s->state == QUITTING ? SMTPC_END_QUIT : SMTPC_END_TIMEOUT, 0, "the server does not answer");
+	leave(s);
+}
+
+static void
+on_whole(void *context)
+{
+	struct smtpc_session *s = context;
+	enter(s);
+	end(s, SMTPC_END_TIMEOUT, 0, "the server is too slow");
 	leave(s);
 }
 
@@ -534,6 +560,7 @@ smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_co
 	reply_init(&s->reply);
 	s->stream = stream_new(loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &stream_events, s);
 	s->timeout = timer_new(loop, on_timeout, s);
+	s->whole = timer_new(loop, on_whole, s);
 	s->soon = timer_new(loop, on_soon, s);
 	if (mode == SMTPC_SMTORP) {
 		/* A failure here (no memory) ends as a handshake that does not finish. */

@@ -4,10 +4,14 @@
  * messages one after the other and tells what became of each recipient.
  *
  * SMTPC_SMTORP (port 465): TLS from the first byte; ready as soon as ALPN smtorp/1 was
- * agreed. EHLO, MAIL, RCPT and BDAT LAST then go in one flight, waiting for nothing.
+ * agreed. EHLO, MAIL, RCPT and BDAT LAST then go in one flight, waiting for nothing; a body
+ * of more than 256 KiB waits until a recipient was accepted.
  * SMTPC_SMTP (port 25): greeting, EHLO (HELO for those who do not know it), STARTTLS
  * where offered; PIPELINING (RFC 2920), CHUNKING (RFC 3030), SIZE (RFC 1870), 8BITMIME
  * (RFC 6152) and SMTPUTF8 (RFC 6531) where offered.
+ *
+ * Each step has its time limit, and a transaction has one as a whole (20 minutes, and one more for each
+ * 512 KiB), which a peer that trickles cannot stretch.
  *
  * Nothing leaves but the own onion name, the envelope and the body. What the peer says is
  * bounded, and made printable before it is handed on.

@@ -48,7 +48,7 @@ large_body(size_t len)
 }
 
 static void
-run_large(const struct line *script, size_t len)
+run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 {
 	int fds[2];
 	char *body = large_body(len);
@@ -59,8 +59,11 @@ run_large(const struct line *script, size_t len)
 	client.message_count = 1;
 	server.next = script;
 	server.stream = stream_new(loop, fds[1], 100000, 100000, &large_events, NULL);
-	server_speak_first();
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	if (mode == SMTPC_SMTORP)
+		assert_int_equal(stream_start_tls_server(server.stream, server_context, TLS_ALPN_SMTORP, NULL), 0);
+	else
+		server_speak_first();
+	client.session = smtpc_session_new(loop, fds[0], mode, client_context, OWN, PEER, &client_events, NULL);
 	loop_run(loop);
 	free(body);
 }
@@ -75,7 +78,7 @@ a_large_body_waits_for_its_recipients(void **state)
 	body_taken = 0;
 	body_wanted = LEN;
 	client.quits = true;
-	run_large(script, LEN);
+	run_large(SMTPC_SMTP, script, LEN);
 	assert_string_equal(client.results, "250  whole\n");
 	assert_int_equal(body_taken, LEN + 6); /* QUIT */
 }
@@ -88,9 +91,41 @@ a_large_body_is_not_sent_for_nobody(void **state)
 		{ "QUIT\r\n", "", THEN_CLOSE }, LAST };
 	body_taken = 0;
 	client.quits = true;
-	run_large(script, 64 * 4000);
+	run_large(SMTPC_SMTP, script, 64 * 4000);
 	assert_string_equal(client.results, "550  b\n");
 	assert_int_equal(body_taken, 0);
+}
+
+/* 65 MiB would take minutes through tor. */
+static void
+smtorp_sends_no_large_body_for_nobody(void **state)
+{
+	(void)state;
+	static const struct line refused[] = { { EHLO MAIL " SIZE=65000000\r\n" BOB,
+		"220 peer\r\n250-peer\r\n250 SIZE 90000000\r\n250 a\r\n550 5.1.1 b\r\n", PLAINLY },
+		{ "QUIT\r\n", "", THEN_CLOSE }, LAST };
+	static const struct line too_large[] = { { EHLO MAIL " SIZE=65000000\r\n" BOB,
+		"220 peer\r\n250-peer\r\n250 SIZE 1000\r\n552 5.3.4 a\r\n503 5.5.1 b\r\n", PLAINLY },
+		{ "QUIT\r\n", "", THEN_CLOSE }, LAST };
+	static const struct line taken[] = { { EHLO MAIL " SIZE=6400000\r\n" BOB,
+		"220 peer\r\n250-peer\r\n250 SIZE 90000000\r\n250 a\r\n250 b\r\n", PLAINLY },
+		{ "BDAT 6400000 LAST\r\n", "", PLAINLY }, LAST };
+	body_taken = 0;
+	client.quits = true;
+	run_large(SMTPC_SMTORP, refused, 65000000);
+	assert_string_equal(client.results, "550 5.1.1 b\n");
+	assert_int_equal(body_taken, 0);
+	memset(&client, 0, sizeof client);
+	client.quits = true;
+	run_large(SMTPC_SMTORP, too_large, 65000000);
+	assert_string_equal(client.results, "552 5.3.4 a\n");
+	assert_int_equal(body_taken, 0);
+	memset(&client, 0, sizeof client);
+	client.quits = true;
+	body_wanted = 6400000;
+	run_large(SMTPC_SMTORP, taken, 6400000);
+	assert_string_equal(client.results, "250  whole\n");
+	assert_int_equal(body_taken, 6400000 + 6); /* QUIT */
 }
 
 static void
@@ -102,7 +137,7 @@ a_server_may_interrupt_a_large_body(void **state)
 	body_taken = 0;
 	early_reply = "552 5.2.2 full\r\n";
 	client.quits = true;
-	run_large(script, 6400000);
+	run_large(SMTPC_SMTP, script, 6400000);
 	assert_string_equal(client.results, "552 5.2.2 full\n");
 	assert_int_equal(client.reason, SMTPC_END_REFUSED);
 }
@@ -182,6 +217,54 @@ a_server_that_stops_reading_is_given_up(void **state)
 	free(body);
 }
 
+/* It takes something each time before the clock of a single step runs out. */
+static struct timer *sip;
+
+static void
+on_sip(void *context)
+{
+	(void)context;
+	struct buffer *in = stream_input(server.stream);
+	size_t most = buffer_len(in) < 3000 ? buffer_len(in) : 3000;
+	buffer_consume(in, most);
+	if (most > 0)
+		stream_resume_input(server.stream);
+	timer_start(sip, 1);
+}
+
+static void
+a_server_that_only_sips_is_given_up(void **state)
+{
+	(void)state;
+	static const struct line script[] = { OPEN("250 x\r\n"), { MAIL "\r\n", "250 a\r\n", PLAINLY }, { BOB, "250 b\r\n", PLAINLY },
+		{ "DATA\r\n", "354 c\r\n", PLAINLY }, LAST };
+	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end };
+	enum { LEN = 64 * 100000 };
+	int fds[2];
+	char *body = large_body(LEN);
+	struct smtpc_message message = { .reverse_path = slice_of_string("alice@" OWN), .recipients = bob_and_carol,
+		.recipient_count = 1, .body = slice_of(body, LEN) };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	/* A large kernel buffer would become writable only in large steps. */
+	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){ 8192 }, sizeof(int)), 0);
+	client.messages = &message;
+	client.message_count = 1;
+	server.next = script;
+	server.stream = stream_new(loop, fds[1], 4000, 1000, &events, NULL);
+	server_speak_first();
+	smtpc_session_set_minute_ms(50);
+	sip = timer_new(loop, on_sip, NULL);
+	timer_start(sip, 1);
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	loop_run(loop);
+	smtpc_session_set_minute_ms(60000);
+	timer_free(sip);
+	assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
+	assert_string_equal(client.end_text, "the server is too slow");
+	assert_int_equal(client.delivered, 0);
+	free(body);
+}
+
 /* An idle session is the owner's to end, so no clock runs. */
 static void
 on_enough(void *context)
@@ -217,10 +300,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_large_body_waits_for_its_recipients),
 		TEST(a_large_body_is_not_sent_for_nobody),
+		TEST(smtorp_sends_no_large_body_for_nobody),
 		TEST(a_server_may_interrupt_a_large_body),
 		TEST(silence_ends_a_session_in_every_phase),
 		TEST(a_tls_handshake_does_not_take_for_ever),
 		TEST(a_server_that_stops_reading_is_given_up),
+		TEST(a_server_that_only_sips_is_given_up),
 		TEST(an_idle_session_is_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

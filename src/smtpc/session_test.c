@@ -54,7 +54,7 @@ smtorp_goes_in_one_flight(void **state)
 {
 	(void)state;
 	static const struct line script[] = {
-		{ EHLO MAIL "\r\n" BOB "BDAT 3 LAST\r\na\r\n",
+		{ EHLO MAIL " SIZE=3\r\n" BOB "BDAT 3 LAST\r\na\r\n",
 		  "220 peer ESMTP\r\n250-peer\r\n250 SIZE 1000\r\n250 ok\r\n250 ok\r\n250 2.0.0 done\r\n", PLAINLY },
 		{ MAIL " SIZE=3\r\n" BOB "BDAT 3 LAST\r\nb\r\n", "250 ok\r\n550 5.1.1 gone\r\n503 5.5.1 nobody\r\n", PLAINLY },
 		{ "RSET\r\n" MAIL " SIZE=3\r\n" BOB "BDAT 3 LAST\r\nc\r\n", "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n", PLAINLY },
@@ -73,7 +73,7 @@ smtorp_takes_the_greeting_when_it_comes(void **state)
 	(void)state;
 	static const struct line script[] = {
 		GREETING,
-		{ EHLO MAIL "\r\n" BOB "BDAT 3 LAST\r\na\r\n", "250 peer\r\n250 ok\r\n250 ok\r\n250 done\r\n", PLAINLY },
+		{ EHLO MAIL " SIZE=3\r\n" BOB "BDAT 3 LAST\r\na\r\n", "250 peer\r\n250 ok\r\n250 ok\r\n250 done\r\n", PLAINLY },
 		{ "QUIT\r\n", "", THEN_CLOSE },
 		LAST,
 	};
