@@ -222,6 +222,55 @@ a_missing_tor_is_waited_for(void **state)
 	await_files("queue", NULL, 0);
 }
 
+static void
+ask(struct mail_process *p, enum ipc_queue_verb verb, uint64_t item)
+{
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77,
+		.verb = (uint8_t)verb, .item = item } };
+	test_role_send(p->control, &m);
+}
+
+static uint64_t
+expect_end(struct mail_process *p, enum error_code error)
+{
+	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_END);
+	assert_int_equal(m.queue_end.request_id, 77);
+	assert_int_equal(m.queue_end.error, error);
+	assert_int_equal(m.queue_end.text[0] == '\0', error == ERROR_NONE);
+	assert_int_equal(m.queue_end.next, 0);
+	return m.queue_end.count;
+}
+
+/* 554 instead of a greeting: all that waits for the onion goes on waiting, and nobody gets a bounce. */
+static void
+a_refused_session_fails_no_message(void **state)
+{
+	struct mail_process *p = *state;
+	submit(p, 1, "bob@" BOB, slice_of_string(message));
+	submit(p, 2, "bob@" BOB, slice_of_string(message));
+	struct ipc_message m = { .type = IPC_TYPE_SESSION_END, .fd = -1, .session_end = { .reason = SESSION_END_REFUSED,
+		.code = 554, .text = "5.3.2 go away" } };
+	for (int i = 0; i < 2; i++) {
+		m.session_end.session_id = expect_dial(p, 465);
+		test_role_send(p->smtp, &m);
+		test_role_next(&p->role, p->tor, IPC_TYPE_DIAL_CANCEL);
+	}
+	uint64_t session = expect_dial(p, 465);
+	ask(p, QUEUE_VERB_LIST, 0);
+	for (int i = 0; i < 2; i++) {
+		struct ipc_queue_row row = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROW).queue_row;
+		assert_true(row.tries > 0);
+	}
+	assert_int_equal(expect_end(p, ERROR_NONE), 2);
+	be_ready(p, session);
+	for (int i = 0; i < 2; i++) { /* and content was asked for no report meanwhile */
+		m = expect_deliver(p, session);
+		answer_delivery(p, session, m.deliver.delivery_id, 250);
+	}
+	await_files("queue", NULL, 0);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 0);
+}
+
 /* Answers COMPOSE_DSN. */
 static void
 compose(struct mail_process *p, unsigned code)
@@ -338,25 +387,6 @@ stopping_refuses_what_is_not_accepted(void **state)
 
 /* ---- the owner */
 
-static void
-ask(struct mail_process *p, enum ipc_queue_verb verb, uint64_t item)
-{
-	struct ipc_message m = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77,
-		.verb = (uint8_t)verb, .item = item } };
-	test_role_send(p->control, &m);
-}
-
-static uint64_t
-expect_end(struct mail_process *p, enum error_code error)
-{
-	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_END);
-	assert_int_equal(m.queue_end.request_id, 77);
-	assert_int_equal(m.queue_end.error, error);
-	assert_int_equal(m.queue_end.text[0] == '\0', error == ERROR_NONE);
-	assert_int_equal(m.queue_end.next, 0);
-	return m.queue_end.count;
-}
-
 /* Lists the one message that waits. */
 static struct ipc_queue_row
 expect_waiting(struct mail_process *p, enum ipc_wait_reason reason)
@@ -459,6 +489,7 @@ main(int argc, char **argv)
 		WITH_MAIL(the_port_that_works_is_remembered),
 		WITH_MAIL(a_server_without_our_protocol_gets_plain_smtp),
 		WITH_MAIL(a_missing_tor_is_waited_for),
+		WITH_MAIL(a_refused_session_fails_no_message),
 		WITH_MAIL(a_permanent_failure_is_reported_once),
 		WITH_MAIL(an_address_that_cannot_be_is_reported),
 		WITH_MAIL(nobody_is_told_about_a_message_from_nobody),

@@ -67,12 +67,34 @@ may_dial(const struct dispatch *d)
 
 /* ---- looking for work */
 
-static bool
-is_busy(void *context, const char *onion)
+/* What is_out() goes by. */
+struct places {
+	const struct dispatch *dispatch;
+	unsigned dials, doubtful;
+};
+
+static struct places
+count_places(const struct dispatch *d)
 {
-	struct dispatch *d = context;
+	struct places places = { .dispatch = d };
 	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
-		if (d->sessions[i].state != OUTBOUND_FREE && strcmp(d->sessions[i].onion, onion) == 0)
+		if (d->sessions[i].state == OUTBOUND_DIALLING) {
+			places.dials++;
+			places.doubtful += d->sessions[i].is_doubtful;
+		}
+	return places;
+}
+
+/* A peer that is not to be dialled now: it has a session, or there are enough of its kind. */
+static bool
+is_out(void *context, const struct peer *peer)
+{
+	const struct places *places = context;
+	const struct dispatch *d = places->dispatch;
+	if (peer->is_doubtful && places->doubtful >= DISPATCH_DIALS_DOUBTFUL_MAX)
+		return true;
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++)
+		if (d->sessions[i].state != OUTBOUND_FREE && strcmp(d->sessions[i].onion, peer->onion) == 0)
 			return true;
 	return false;
 }
@@ -98,8 +120,11 @@ dial_what_is_due(struct dispatch *d)
 	struct error err = { 0 };
 	struct peer peer;
 	while (may_dial(d)) {
+		struct places places = count_places(d);
 		int64_t now_ms = mailstore_now_ms(d->mailstore);
-		int found = peers_next(queue_peers(mailstore_queue(d->mailstore)), now_ms, is_busy, d, &peer, &err);
+		if (places.dials >= DISPATCH_DIALS_MAX)
+			return; /* the end of any brings us back here */
+		int found = peers_next(queue_peers(mailstore_queue(d->mailstore)), now_ms, is_out, &places, &peer, &err);
 		if (dispatch_broke(d, found, &err) || found == 0)
 			return;
 		int64_t due_ms = peer.due_ms > d->paused_until_ms ? peer.due_ms : d->paused_until_ms;
@@ -115,6 +140,7 @@ dial_what_is_due(struct dispatch *d)
 			return;
 		}
 		memcpy(s->onion, peer.onion, sizeof s->onion);
+		s->is_doubtful = peer.is_doubtful;
 		outbound_dial(s, peer.port);
 	}
 }

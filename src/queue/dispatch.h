@@ -15,7 +15,11 @@
 #include "loop/loop.h"
 #include "queue/mailstore.h"
 
-#define DISPATCH_SESSIONS_MAX 16
+/* Sessions at one time; of these, such as are not ready yet; of these, with peers that did not take mail when last
+ * tried. A slow or dead peer has one place of each at most, and many of them leave places for those that work. */
+#define DISPATCH_SESSIONS_MAX 64
+#define DISPATCH_DIALS_MAX 24
+#define DISPATCH_DIALS_DOUBTFUL_MAX 12
 #define DISPATCH_BYTES_MAX ((uint64_t)128 * 1024 * 1024) /* of bodies handed over at one time */
 
 struct dispatch;

@@ -23,6 +23,7 @@ struct outbound {
 	uint64_t id;
 	char onion[IPC_ONION_MAX + 1];
 	uint16_t port;
+	bool is_doubtful;       /* the last try failed */
 	uint64_t size_max_bytes;
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
 	struct queue_item item; /* what is at hand; id 0: nothing */
@@ -47,7 +48,7 @@ struct dispatch {
 /* A result below 0: says so to the owner, or tries again later if it was for lack of room. true if it failed. */
 bool dispatch_broke(struct dispatch *dispatch, int result, const struct error *err);
 
-/* Dials peer s->onion on a port; s was free. */
+/* Dials peer s->onion on a port; s was free or dialled another port. */
 void outbound_dial(struct outbound *s, uint16_t port);
 /* Ready, warm, or with its message done: the next message, or warmth. */
 void outbound_go_on(struct outbound *s);

@@ -10,7 +10,8 @@
 
 #define WARM_MS (60 * 1000)
 #define DIAL_MS (5 * 60 * 1000)     /* tor's and SMTP's own timeouts are shorter; this is for roles that hang */
-#define DELIVER_MS (60 * 60 * 1000)
+#define DELIVER_MS (30 * 60 * 1000) /* likewise; and so much more for each MiB */
+#define DELIVER_MS_FOR_MIB (2 * 60 * 1000)
 #define QUIT_MS (60 * 1000)
 #define LOST_MS 1000 /* in which news of tor's death would come */
 
@@ -152,7 +153,7 @@ hand_over(struct outbound *s, struct queue_item *item)
 			s->item = *item;
 			*item = (struct queue_item){ 0 };
 			s->state = OUTBOUND_DELIVERING;
-			timer_start(s->timer, DELIVER_MS);
+			timer_start(s->timer, DELIVER_MS + (int64_t)(s->item.body_bytes >> 20) * DELIVER_MS_FOR_MIB);
 		}
 	}
 	body_finish(&body);
@@ -265,7 +266,7 @@ outbound_on_timer(void *context)
 	case OUTBOUND_DELIVERING:
 		outbound_order_quit(s);
 		outbound_defer(s);
-		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.2", "no answer within an hour");
+		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.2", "the recipient's server is too slow");
 		break;
 	case OUTBOUND_LOST:
 		if (!s->dispatch->has_tor) {
@@ -355,6 +356,7 @@ outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 		return;
 	s->size_max_bytes = r->size_max_bytes;
 	s->dispatch->is_tor_down = false;
+	dispatch_wake(s->dispatch); /* one dial less */
 	if (!dispatch_broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
 		outbound_go_on(s);
 }
@@ -398,8 +400,9 @@ outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 	outbound_defer(s);
 	switch ((enum ipc_end_reason)e->reason) {
 	case SESSION_END_REFUSED:
-		peer_failed(s, WAIT_REASON_REFUSED, e->code, e->code >= 500 && is_early ? "5.3.2" : "4.3.2",
-		    text_or(e->text, "the recipient's server refused the session"));
+		/* Temporary also when it was 554: what is said before there was a message is about none of those that wait. They are
+		 * given up by age, and the bounce quotes it. */
+		peer_failed(s, WAIT_REASON_REFUSED, e->code, "4.3.2", text_or(e->text, "the recipient's server refused the session"));
 		return;
 	case SESSION_END_PROTOCOL:
 		peer_failed(s, WAIT_REASON_PROTOCOL, 0, "4.5.0", text_or(e->text, "the recipient's server does not speak SMTP as it must"));

@@ -11,7 +11,7 @@ enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, STAT
 static const char *const sql[STATEMENTS] = {
 	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '') ON CONFLICT (onion) DO UPDATE SET"
 	         " due_ms = min(ifnull(due_ms, 9223372036854775807), max(?2, min(not_before_ms, tried_ms + ?3)))",
-	[NEXT] = "SELECT onion, due_ms, port, port_ms FROM peers WHERE due_ms IS NOT NULL ORDER BY due_ms",
+	[NEXT] = "SELECT onion, due_ms, port, port_ms, tries FROM peers WHERE due_ms IS NOT NULL ORDER BY due_ms",
 	[LOOK] = "SELECT tries, failures, port, not_before_ms, port_ms FROM peers WHERE onion = ?1",
 	[FAILED] = "UPDATE peers SET tries = tries + 1, failures = failures + 1, tried_ms = ?2, not_before_ms = ?3,"
 	           " reason = ?4, reply = ?5 WHERE onion = ?1",
@@ -64,25 +64,30 @@ peers_wake(struct peers *p, struct slice onion, int64_t now_ms, struct error *er
 	return statement_run(s, err);
 }
 
+/* false: what stands there is no peer. */
+static bool
+take_peer(const struct statement *s, int64_t now_ms, struct peer *out)
+{
+	struct slice onion = statement_bytes(s, 0);
+	if (onion.len > IPC_ONION_MAX)
+		return false;
+	memcpy(out->onion, onion.data, onion.len);
+	out->onion[onion.len] = '\0';
+	out->due_ms = statement_int(s, 1);
+	bool is_smtp = statement_int(s, 2) == PEERS_PORT_SMTP && now_ms - statement_int(s, 3) < PORT_KNOWN_MS;
+	out->port = is_smtp ? PEERS_PORT_SMTP : PEERS_PORT_SMTORP;
+	out->is_doubtful = statement_int(s, 4) > 0;
+	return true;
+}
+
 int
-peers_next(struct peers *p, int64_t now_ms, peers_is_busy *is_busy, void *context, struct peer *out, struct error *err)
+peers_next(struct peers *p, int64_t now_ms, peers_is_out *is_out, void *context, struct peer *out, struct error *err)
 {
 	struct statement *s = p->statements[NEXT];
 	int row;
-	while ((row = statement_step(s, err)) == 1) {
-		struct slice onion = statement_bytes(s, 0);
-		if (onion.len > IPC_ONION_MAX)
-			continue;
-		memcpy(out->onion, onion.data, onion.len);
-		out->onion[onion.len] = '\0';
-		if (!is_busy(context, out->onion))
-			break;
-	}
-	if (row == 1) {
-		out->due_ms = statement_int(s, 1);
-		bool is_smtp = statement_int(s, 2) == PEERS_PORT_SMTP && now_ms - statement_int(s, 3) < PORT_KNOWN_MS;
-		out->port = is_smtp ? PEERS_PORT_SMTP : PEERS_PORT_SMTORP;
-	}
+	do
+		row = statement_step(s, err);
+	while (row == 1 && (!take_peer(s, now_ms, out) || is_out(context, out)));
 	if (row >= 0)
 		statement_reset(s);
 	return row;

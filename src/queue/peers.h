@@ -23,6 +23,7 @@ struct peer {
 	char onion[IPC_ONION_MAX + 1];
 	int64_t due_ms;
 	uint16_t port; /* where to try first */
+	bool is_doubtful; /* it took no mail when it was last tried */
 };
 
 /* schedule is borrowed for the life of the object. */
@@ -32,10 +33,10 @@ void peers_free(struct peers *peers); /* takes NULL */
 /* A new message is there for it: due now, or a minute after the last failed try. */
 int peers_wake(struct peers *peers, struct slice onion, int64_t now_ms, struct error *err);
 
-/* The peer that is due first, leaving out those for which is_busy says so. 1: found (due_ms may be in the future);
+/* The peer that is due first, leaving out those for which is_out says so. 1: found (due_ms may be in the future);
  * 0: nothing waits. A port 465 that was not there is looked for again after a day. */
-typedef bool peers_is_busy(void *context, const char *onion);
-int peers_next(struct peers *peers, int64_t now_ms, peers_is_busy *is_busy, void *context, struct peer *out,
+typedef bool peers_is_out(void *context, const struct peer *peer);
+int peers_next(struct peers *peers, int64_t now_ms, peers_is_out *is_out, void *context, struct peer *out,
     struct error *err);
 
 /* It could not be reached at all, or the session broke: due again after a delay by the schedule. reason and reply

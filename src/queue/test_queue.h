@@ -135,9 +135,9 @@ items(struct fixture *f)
 }
 
 static inline bool
-nobody(void *context, const char *onion)
+nobody(void *context, const struct peer *peer)
 {
-	return context != NULL && strcmp(context, onion) == 0;
+	return context != NULL && strcmp(context, peer->onion) == 0;
 }
 
 /* When the first peer is due, INT64_MAX: none waits. busy may be NULL. */
