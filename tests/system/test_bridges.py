@@ -43,8 +43,11 @@ class Obfs4Bridge:
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=account.environment(), **account.popen_arguments())
         until(lambda: 'Bootstrapped 100%' in self.log.read_text(), 60, 'the bridge to bootstrap', log=self.log.read_text)
-        certificate = re.search(r'^Bridge obfs4 .*(cert=\S+ iat-mode=\d)',
-                                (folder / 'data' / 'pt_state' / 'obfs4_bridgeline.txt').read_text(), re.M)[1]
+        line = folder / 'data' / 'pt_state' / 'obfs4_bridgeline.txt'  # by obfs4proxy, which tor does not wait for
+
+        def certificate_written():
+            return line.exists() and re.search(r'^Bridge obfs4 .*(cert=\S+ iat-mode=\d)', line.read_text(), re.M)
+        certificate = until(certificate_written, 60, "obfs4proxy's bridge line", log=self.log.read_text)[1]
         fingerprint = (folder / 'data' / 'fingerprint').read_text().split()[1]
         self.line = f'Bridge obfs4 127.0.0.1:{self.port} {fingerprint} {certificate}'
 
