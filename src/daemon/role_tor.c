@@ -98,8 +98,10 @@ on_event(void *context, const struct control_reply *event)
 		return;
 	if (slice_is(kind, "STATUS_CLIENT") || slice_is(kind, "STATUS_GENERAL"))
 		take_status(rest);
-	else if (slice_is(kind, "HS_DESC"))
+	else if (slice_is(kind, "HS_DESC")) {
 		services_take_event(self.services, words, clock_monotonic_ms());
+		dialer_take_event(self.dialer, words);
+	}
 }
 
 static void
@@ -229,6 +231,16 @@ on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dia
 	channel_send(mail->channel, &m, NULL); /* when it is gone, on_peer_end() will say so */
 }
 
+/* See dialer.h. When tor is too busy for it, the dial still has its deadline. */
+static void
+on_slow(void *context, struct slice onion)
+{
+	(void)context;
+	char command[sizeof "HSFETCH " + ONIONKEY_NAME_LEN];
+	snprintf(command, sizeof command, "HSFETCH %.*s", (int)onion.len, (const char *)onion.data);
+	control_send(self.control, slice_of_string(command), NULL, NULL, NULL);
+}
+
 static void
 on_connected(void *context, const char *identity, uint64_t session_id, int fd)
 {
@@ -320,7 +332,7 @@ main(int argc, char **argv)
 {
 	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
 	static const struct control_events control_events = { on_event, on_control_end };
-	static const struct dialer_events dialer_events = { on_connected, on_failed };
+	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow };
 	if (argc != 2 || strlen(argv[1]) >= sizeof ((struct sockaddr_un *)NULL)->sun_path) {
 		fprintf(stderr, "smtorp-tor is started by smtorpd\n");
 		return 2;

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "onionkey/onionkey.h"
+#include "tor/control_reply.h"
 #include "tor/dial.h"
 
 #define SECRET_BYTES 32
@@ -25,8 +26,9 @@ struct dialing {
 	enum state state;
 	char host[IPC_ONION_MAX + 1];
 	uint16_t port;
-	int64_t queued_ms, deadline_ms;
-	bool tried_again;
+	int64_t queued_ms, started_ms, deadline_ms;
+	bool tried_again, is_slow;
+	unsigned renewed;               /* how often it was made anew on circuits of its own */
 	struct dial *dial;              /* STATE_UNDER_WAY */
 	enum ipc_dial_reason reason;    /* STATE_REFUSED: by us, before tor was asked */
 	char *text;
@@ -233,7 +235,8 @@ on_broken(void *context, const struct error *err)
 	fail(context, reason, err->text);
 }
 
-/* The same for the same identity and destination, and telling nothing about either. */
+/* The same for the same identity and destination, and telling nothing about either. A dial that is renewed is isolated
+ * from its first try too, or tor would let it wait at the same circuit. */
 static void
 make_isolation(const struct dialing *x, char out[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1])
 {
@@ -242,7 +245,8 @@ make_isolation(const struct dialing *x, char out[ENCODE_HEX_LEN(ISOLATION_BYTES)
 	struct hash hash;
 	hash_init(&hash, sizeof digest, c->dialer->secret, sizeof c->dialer->secret);
 	hash_update(&hash, c->identity, strlen(c->identity) + 1);
-	hash_update(&hash, x->host, strlen(x->host));
+	hash_update(&hash, x->host, strlen(x->host) + 1);
+	hash_update(&hash, &x->renewed, sizeof x->renewed);
 	hash_final(&hash, digest, sizeof digest);
 	encode_hex(out, digest, sizeof digest);
 }
@@ -283,7 +287,8 @@ start_one(struct dialer *d)
 			continue;
 		unlink_caller(d, c);
 		append_caller(d, c);
-		x->deadline_ms = clock_monotonic_ms() + d->limits.deadline_ms;
+		x->started_ms = clock_monotonic_ms();
+		x->deadline_ms = x->started_ms + d->limits.deadline_ms;
 		start(x);
 		return true;
 	}
@@ -328,16 +333,72 @@ fail_one_waiting(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 	return false;
 }
 
+/* Tells about one that has become slow; with *next_ms, when the next one will be. */
+static bool
+tell_one_slow(struct dialer *d, int64_t now_ms, int64_t *next_ms)
+{
+	for (struct caller *c = d->first; c != NULL; c = c->next)
+		for (struct dialing *x = c->first; x != NULL; x = x->next) {
+			if (x->state != STATE_UNDER_WAY || x->is_slow)
+				continue;
+			int64_t left_ms = x->started_ms + d->limits.slow_ms - now_ms;
+			if (left_ms <= 0) {
+				char host[IPC_ONION_MAX + 1];
+				memcpy(host, x->host, sizeof host);
+				x->is_slow = true;
+				timer_start(d->work_timer, 0);
+				d->events->on_slow(d->context, slice_of(host, ONIONKEY_NAME_LEN));
+				return true;
+			}
+			if (left_ms < *next_ms)
+				*next_ms = left_ms;
+		}
+	return false;
+}
+
+static void
+renew_slow(struct dialer *d, struct slice onion)
+{
+	for (struct caller *c = d->first; c != NULL; c = c->next)
+		for (struct dialing *x = c->first; x != NULL; x = x->next) {
+			if (x->state != STATE_UNDER_WAY || !x->is_slow || x->renewed > 0 ||
+			    strncasecmp(x->host, (const char *)onion.data, onion.len) != 0)
+				continue;
+			leave_under_way(x);
+			x->renewed++;
+			x->deadline_ms = clock_monotonic_ms() + d->limits.deadline_ms;
+			start(x);
+		}
+}
+
+void
+dialer_take_event(struct dialer *d, struct slice words)
+{
+	static const char none[] = "REASON=QUERY_NO_HSDIR"; /* every directory was asked */
+	struct slice word, action, onion;
+	if (!control_reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") ||
+	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &onion) ||
+	    onion.len != ONIONKEY_NAME_LEN)
+		return;
+	bool is_over = slice_is(action, "RECEIVED") ||
+	    (slice_is(action, "FAILED") && memmem(words.data, words.len, none, sizeof none - 1) != NULL);
+	if (is_over)
+		renew_slow(d, onion);
+}
+
 /* One callback of ours at a time, since each may change everything; the timer brings us back. */
 static void
 on_work(void *context)
 {
 	struct dialer *d = context;
 	int64_t next_ms = INT64_MAX;
-	if (fail_one_refused(d) || fail_one_waiting(d, clock_monotonic_ms(), &next_ms))
+	int64_t now_ms = clock_monotonic_ms();
+	if (fail_one_refused(d) || fail_one_waiting(d, now_ms, &next_ms))
 		return;
 	while (start_one(d))
 		;
+	if (tell_one_slow(d, now_ms, &next_ms))
+		return;
 	if (next_ms != INT64_MAX)
 		timer_start(d->work_timer, next_ms);
 }

@@ -13,6 +13,11 @@
  * A dial under way has a deadline. When tor finds no descriptor it is made once more at once, because tor 0.4.9 may
  * report that for a fetch that succeeded after all.
  *
+ * A dial that takes long may be waiting for nobody: tor goes on with a cached descriptor of up to three hours, and an
+ * introduction point of the service's last run may acknowledge each introduction long after that run was cut off (a
+ * laptop that slept, a network that changed; seen for minutes). on_slow asks the owner to have the descriptor fetched
+ * anew; when tor tells that it came, the dial is made once more, on fresh circuits.
+ *
  * Onion names and credentials are never logged and stand in no error text.
  */
 #pragma once
@@ -20,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
 #include "ipc/messages.h"
 #include "loop/loop.h"
 
@@ -31,19 +37,22 @@ struct dialer_limits {
 	 * went away keeps waiting when the peer is back (tried: 187 s), a new one fetches the new descriptor. Circuits that
 	 * are being built stay in tor for the next dial, so giving up costs nothing. */
 	int64_t deadline_ms;
+	int64_t slow_ms;               /* from the start of a dial to on_slow */
 	int64_t tor_wait_ms;           /* from its asking, or from the moment when tor ceased to be ready */
 };
-#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 60000, 60000 })
+#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 60000, 25000, 60000 })
 
 struct dialer;
 
-/* One of the two fires once for each dial, from the loop, unless it is cancelled. They may dial and cancel. */
+/* One of the first two fires once for each dial, from the loop, unless it is cancelled. They may dial and cancel. */
 struct dialer_events {
 	/* fd is the callee's: nonblocking, close-on-exec, and not one byte of what the peer sent was read from it. */
 	void (*on_connected)(void *context, const char *identity, uint64_t session_id, int fd);
 	/* text: what happened and what can be done, one line. */
 	void (*on_failed)(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason,
 	    const char *text);
+	/* At most once for each dial, before one of those. onion: 56 letters, borrowed. */
+	void (*on_slow)(void *context, struct slice onion);
 };
 
 /* socks_path is copied (at most 107 bytes). events is borrowed. */
@@ -58,6 +67,10 @@ void dialer_set_ready(struct dialer *dialer, bool ready);
  * twice that: who goes on asking without looking at the answers gets none. */
 int dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id, const char *onion, uint16_t port,
     struct error *err);
+
+/* To be called with the words of each HS_DESC event (control-spec 4.1.25): slow dials to an onion whose descriptor was
+ * fetched, or cannot be, are made once more. */
+void dialer_take_event(struct dialer *dialer, struct slice words);
 
 /* Ends a dial; no event fires for it any more. Unknown ones are no error: they may just have been connected. */
 void dialer_cancel(struct dialer *dialer, const char *identity, uint64_t session_id);

@@ -25,6 +25,7 @@
 #define ONION_A "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid.onion"
 #define ONION_A_UPPER "25NJQAMCWEFLPVKL73J4SZAHHIHOC4XT3KTCGJNPAINGR5YHKENL5SID.ONION"
 #define ONION_B "duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion"
+#define SLOW "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
 #define CONNECTIONS_MAX 64
 #define HOLD 0x100     /* no answer to CONNECT */
 #define SILENT 0x101   /* no answer at all */
@@ -51,8 +52,9 @@ static struct timer *deadline;
 static struct listener *listener;
 static struct dialer *dialer;
 
-static unsigned connected, failed, wanted_events;
+static unsigned connected, failed, slow, wanted_events;
 static char last_identity[IPC_NAME_MAX + 1], last_text[IPC_TEXT_MAX + 1];
+static char last_slow[IPC_ONION_MAX + 1];
 static uint64_t last_id;
 static int last_fd;
 static enum ipc_dial_reason last_reason;
@@ -171,6 +173,15 @@ on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dia
 }
 
 static void
+on_slow(void *context, struct slice onion)
+{
+	(void)context;
+	slow++;
+	snprintf(last_slow, sizeof last_slow, "%.*s", (int)onion.len, (const char *)onion.data);
+	loop_stop(loop);
+}
+
+static void
 on_deadline(void *context)
 {
 	(void)context;
@@ -180,7 +191,7 @@ on_deadline(void *context)
 static void
 make_dialer(struct dialer_limits limits)
 {
-	static const struct dialer_events events = { on_connected, on_failed };
+	static const struct dialer_events events = { on_connected, on_failed, on_slow };
 	dialer_free(dialer);
 	dialer = dialer_new(loop, socks_path, limits, &events, NULL);
 	dialer_set_ready(dialer, true);
@@ -204,7 +215,7 @@ set_up(void **state)
 	deadline = timer_new(loop, on_deadline, NULL);
 	listener = listener_new(loop, fd, on_accept, NULL);
 	make_dialer(DIALER_LIMITS);
-	connection_count = connected = failed = wanted_events = 0;
+	connection_count = connected = failed = slow = wanted_events = 0;
 	memset(codes, 0, sizeof codes);
 	last_fd = -1;
 	return 0;
@@ -366,6 +377,59 @@ a_silent_socks_port_is_given_up(void **state)
 	}
 }
 
+/* tor holds a stream at an introduction point that nobody listens at any more, until it is told to fetch. */
+static void
+a_slow_dial_is_made_anew_with_a_new_descriptor(void **state)
+{
+	(void)state;
+	struct dialer_limits limits = DIALER_LIMITS;
+	limits.slow_ms = 10;
+	make_dialer(limits);
+	codes[0] = HOLD;
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
+	wanted_events = 1;
+	loop_run(loop);
+	assert_int_equal(slow, 1);
+	assert_int_equal(strlen(last_slow), 56);
+	assert_memory_equal(last_slow, ONION_A, 56);
+	static const char *const others[] = {
+		"HS_DESC REQUESTED " SLOW " NO_AUTH $0000000000000000000000000000000000000000~relay id",
+		"HS_DESC FAILED " SLOW " NO_AUTH $0000000000000000000000000000000000000000~relay id REASON=NOT_FOUND",
+		"HS_DESC RECEIVED duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad NO_AUTH $00~relay id",
+		"HS_DESC RECEIVED", "HS_DESC",
+	};
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		dialer_take_event(dialer, slice_of_string(others[i]));
+	settle();
+	assert_int_equal(connection_count, 1);
+	dialer_take_event(dialer, slice_of_string("HS_DESC RECEIVED " SLOW " NO_AUTH $00~relay id"));
+	run_until_events(1);
+	assert_int_equal(connected, 1);
+	assert_int_equal(connection_count, 2);
+	assert_string_not_equal(connections[0].password, connections[1].password);
+	assert_string_equal(connections[0].host, connections[1].host);
+}
+
+static void
+a_slow_dial_is_made_anew_once(void **state)
+{
+	(void)state;
+	struct dialer_limits limits = DIALER_LIMITS;
+	limits.slow_ms = 5;
+	limits.deadline_ms = 60;
+	make_dialer(limits);
+	codes[0] = codes[1] = HOLD;
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
+	wanted_events = 1;
+	loop_run(loop);
+	for (int i = 0; i < 3; i++)
+		dialer_take_event(dialer, slice_of_string("HS_DESC FAILED " SLOW " NO_AUTH UNKNOWN id REASON=QUERY_NO_HSDIR"));
+	run_until_events(1);
+	assert_int_equal(last_reason, DIAL_REASON_TIMEOUT);
+	assert_int_equal(connection_count, 2);
+	assert_int_equal(slow, 1);
+}
+
 static void
 without_tor_dials_fail(void **state)
 {
@@ -473,6 +537,8 @@ main(void)
 		TEST(a_missing_descriptor_is_looked_for_once_more),
 		TEST(every_failure_has_its_reason),
 		TEST(a_silent_socks_port_is_given_up),
+		TEST(a_slow_dial_is_made_anew_with_a_new_descriptor),
+		TEST(a_slow_dial_is_made_anew_once),
 		TEST(without_tor_dials_fail),
 		TEST(dials_wait_for_tor_but_not_for_ever),
 		TEST(identities_share_what_tor_can_do),
