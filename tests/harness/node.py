@@ -128,6 +128,11 @@ class Node:
     def log_tail(self, lines=60):
         return '\n'.join(self.log.read_text(errors='replace').splitlines()[-lines:])
 
+    def waiting(self):
+        """What waits in the queues, in plain words, for those who wonder why a test failed."""
+        result = self.cli('queue', 'list', check=False)
+        return result.stdout + result.stderr
+
     def stop(self):
         if self.is_running():
             self.process.send_signal(signal.SIGTERM)

@@ -14,10 +14,22 @@ from harness.installation import Installation  # noqa: E402
 from harness.node import Node  # noqa: E402
 from harness.tornet import TorNetwork  # noqa: E402
 
+NODES = pytest.StashKey()
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
     config.addinivalue_line('markers', 'sanitized: also run against the build with ASan and UBSan')
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that fails across tor tells little by itself: what the nodes say of their queues, and their last lines."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for node in item.config.stash.get(NODES, []):
+        if node.is_running():
+            report.sections.append((f'node {node.folder.name}', f'{node.waiting()}\n{node.log_tail(25)}'))
 
 
 @pytest.fixture(scope='session')
@@ -41,9 +53,9 @@ def network(work):
 
 
 @pytest.fixture(scope='session')
-def make_node(installation, network, work):
+def make_node(installation, network, work, pytestconfig):
     """make_node(name, config={}, tor=True): a node that is not started yet; stopped at the end of the run."""
-    made = []
+    made = pytestconfig.stash[NODES] = []
 
     def make(name, config=None, tor=True):
         node = Node(installation, network if tor else None, work / name, config)
