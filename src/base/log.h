@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * One line to standard error for each event that an administrator may want to see.
- * Never message content, never addresses; identities by their local name only.
+ * Never message content. What tells who writes to whom is taken out on the way to the log (smtorp-log, base/redact.h).
  */
 #pragma once
 

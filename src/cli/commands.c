@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cmd_identity.h"
+#include "cli/cmd_logs.h"
 #include "cli/cmd_mua.h"
 #include "cli/cmd_queue.h"
 #include "cli/cmd_status.h"
@@ -23,6 +24,7 @@ const struct cli_command commands_all[] = {
 	{ "up", "", 0, 0, "start the node and show how it goes, until Ctrl-C", cmd_up_options, cmd_up_main, 0 },
 	{ "down", "", 0, 0, "stop the node", NULL, cmd_up_down, 0 },
 	{ "status", "", 0, 0, "show tor, identities, endpoints and processes", cmd_identity_json_options, cmd_status_main, 0 },
+	{ "logs", "", 0, 0, "show what the node has to say", cmd_logs_options, cmd_logs_main, 0 },
 	{ "identity new", "NAME", 1, 1, "make an address of its own: a key, a mailbox, a password", cmd_identity_new_options,
 	    cmd_identity_new, 0 },
 	{ "identity list", "", 0, 0, "list the identities", cmd_identity_json_options, cmd_identity_list, 0 },

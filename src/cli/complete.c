@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/cmd_logs.h"
 #include "cli/cmd_mua.h"
 #include "cli/commands.h"
 #include "identity/identity.h"
@@ -86,6 +87,11 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 	const char *before = words->all[words->count - 2];
 	if (strcmp(before, "--identity") == 0) {
 		offer_identities(words);
+		return;
+	}
+	if (strcmp(before, "--role") == 0) {
+		for (size_t i = 0; cmd_logs_roles[i] != NULL; i++)
+			offer(words, cmd_logs_roles[i], "");
 		return;
 	}
 	if (strcmp(before, "--client") == 0) {

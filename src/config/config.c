@@ -26,6 +26,7 @@ static const struct key {
 	{ "imap.listen", parse_endpoint, offsetof(struct config, imap), false },
 	{ "imap.program", parse_text, offsetof(struct config, dovecot_program), false },
 	{ "imaps.listen", parse_endpoint, offsetof(struct config, imaps), false },
+	{ "log.addresses", parse_yes_no, offsetof(struct config, log_addresses), false },
 	{ "message.max-size", parse_message_size, offsetof(struct config, message_max_bytes), false },
 	{ "queue.delay-notice", parse_duration_or_never, offsetof(struct config, delay_notice_s), false },
 	{ "queue.expire", parse_duration, offsetof(struct config, expire_s), false },

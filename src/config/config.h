@@ -32,6 +32,7 @@ struct config {
 	struct config_lines tor_transport;                            /* tor.transport = NAME PROGRAM ARGUMENTS */
 	struct config_lines tor_extra;                                /* tor.extra = LINE */
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
+	bool log_addresses;                                           /* log.addresses = no */
 	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
 	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */

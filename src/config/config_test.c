@@ -33,6 +33,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.delay_notice_s, 86400);
 		assert_string_equal(config.tor_program, "tor");
 		assert_true(config.require_starttls);
+		assert_false(config.log_addresses);
 		assert_int_equal(config.tor_extra.count, 0);
 	}
 }
@@ -53,6 +54,7 @@ every_key_is_taken(void **state)
 	    "tor.bridge = 192.0.2.8:1\n"
 	    "tor.extra = TestingTorNetwork 1\n"
 	    "tor.extra = DirAuthority a = b # c\n"
+	    "log.addresses = yes\n"
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
 	    "queue.delay-notice = 4h\n"
@@ -75,6 +77,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.tor_extra.count, 2);
 	assert_string_equal(config.tor_extra.text[0], "TestingTorNetwork 1");
 	assert_string_equal(config.tor_extra.text[1], "DirAuthority a = b # c");
+	assert_true(config.log_addresses);
 	assert_int_equal(config.message_max_bytes, 128 << 10);
 	assert_false(config.require_starttls);
 	assert_int_equal(config.retry_first_s, 60);

@@ -16,7 +16,7 @@
 #include "config/exits.h"
 
 static struct parent parent = { .lock_fd = -1, .data_fd = -1, .identities_fd = -1, .node_fd = -1, .runtime_fd = -1,
-	.notify.manager.fd = -1,
+	.notify.manager.fd = -1, .log = { .read_fd = -1, .folder_fd = -1, .stderr_fd = -1 },
 	.listeners = { .submission = -1, .submissions = -1, .sendmail = -1, .control = -1 } };
 
 /* ---- the end */
@@ -119,9 +119,10 @@ static int
 set_up(struct error *err)
 {
 	parent_setup_limits();
-	if (parent_tor_write_torrc(&parent, err) != 0 || parent_listen_open(&parent, err) != 0)
-		return -1;
 	parent.loop = loop_new();
+	if (parent_tor_write_torrc(&parent, err) != 0 || parent_listen_open(&parent, err) != 0 ||
+	    parent_log_start(&parent, err) != 0)
+		return -1;
 	parent.sweep = timer_new(parent.loop, on_sweep, NULL);
 	parent.deadline = timer_new(parent.loop, on_deadline, NULL);
 	loop_on_signal(parent.loop, SIGCHLD, on_child, NULL);
@@ -159,6 +160,7 @@ finish(void)
 	parent_tor_finish(&parent);
 	parent_role_finish(&parent.control);
 	parent_role_finish(&parent.submission);
+	parent_log_finish(&parent);
 	parent_listen_close(&parent);
 	parent_control_finish(&parent);
 	timer_free(parent.sweep);

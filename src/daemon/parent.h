@@ -29,8 +29,8 @@ struct process;
 /* What the parent waits for a process to end by itself before it is killed. */
 #define PARENT_GRACE_MS 5000
 
-/* The order of the end: those who take mail first, those who keep it then, tor and control last. */
-enum stop_phase { STOP_INTAKE, STOP_MAIL, STOP_REST, STOP_PHASES };
+/* The order of the end: those who take mail first, those who keep it then, tor and control, the log last. */
+enum stop_phase { STOP_INTAKE, STOP_MAIL, STOP_REST, STOP_LOG, STOP_PHASES };
 
 /* ---- parent_process.c: one child process, a role or a program, started again when it dies */
 
@@ -42,7 +42,7 @@ struct process_kind {
 	/* Asks it to end, more than once; it is killed when it has not after PARENT_GRACE_MS. */
 	void (*ask_to_end)(struct process *process);
 	enum stop_phase stop_phase;
-	int orphan_signal; /* the kernel sends it when the parent dies */
+	int orphan_signal; /* the kernel sends it when the parent dies; 0: none */
 	bool may_end;      /* ends by itself when it has nothing to do, with exit status 0 */
 };
 
@@ -70,6 +70,7 @@ struct process_spawn {
 	const char *const *arguments; /* NULL-terminated, with argv[0] */
 	int fd3, fd4;                 /* handed on as descriptors 3 and 4, borrowed; -1: none */
 	int directory_fd;             /* working directory, borrowed; -1: the root */
+	int stderr_fd;                /* standard error, borrowed; 0: the parent's */
 	bool has_children;            /* under a keeper (parent_keeper.c), so that they end with it */
 };
 
@@ -181,6 +182,22 @@ int parent_check_programs(struct parent *parent, struct error *err);
  * when the program of a transport is missing. */
 int parent_bridge_write(struct parent *parent, struct buffer *out, struct error *err);
 
+/* ---- parent_log.c: what everybody writes to standard error */
+
+struct parent_log {
+	struct process program;             /* smtorp-log */
+	int read_fd, folder_fd, stderr_fd;  /* its end of the pipe, the folder of its file, what smtorpd was started with */
+	bool is_open;                       /* our standard error is the pipe */
+};
+
+/* From now on all of this process and of those that it starts goes to the log. */
+int parent_log_start(struct parent *parent, struct error *err);
+/* Standard error is again what it was; waits until the last line is written, 2 s at most. */
+void parent_log_finish(struct parent *parent);
+/* Names in the log are hidden (log.addresses): to be called before anything is said about them. */
+void parent_log_hide(struct parent *parent, const char *word);
+void parent_log_hide_identity(struct parent *parent, const struct identity *identity);
+
 /* ---- parent_dovecot.c: IMAP */
 
 struct parent_dovecot {
@@ -255,6 +272,7 @@ struct parent {
 	struct process *processes;
 	struct role_process control, submission;
 	struct parent_control control_answers;
+	struct parent_log log;
 	struct parent_tor tor;
 	struct parent_dovecot dovecot;
 	struct parent_listeners listeners;

@@ -141,6 +141,7 @@ tell_status(struct parent *parent, uint64_t request_id)
 			tell_identity(parent, request_id, identity);
 	}
 	tell_program(parent, request_id, "tor", &parent->tor.program);
+	tell_program(parent, request_id, "log", &parent->log.program);
 	if (parent->dovecot.enabled)
 		tell_program(parent, request_id, "dovecot", &parent->dovecot.program);
 }

@@ -62,6 +62,7 @@ static const char conf_form[] =
     "state_dir = %1$s/dovecot/base\n"
     "log_path = /dev/stderr\n"
     "info_log_path = /dev/null\n"
+    "log_timestamp = \"dovecot: \"\n" /* base/logline.h */
     "protocols = imap\n"
     "default_internal_user = %2$s\n"
     "default_internal_group = %3$s\n"

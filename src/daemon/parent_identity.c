@@ -85,6 +85,7 @@ add(struct parent *parent, const char *name, struct error *err)
 		free_one(identity);
 		return -1;
 	}
+	parent_log_hide_identity(parent, &identity->is);
 	parent_role_init(&identity->mail, parent, ROLE_MAIL, identity);
 	parent_role_init(&identity->smtp, parent, ROLE_SMTP, identity);
 	parent_role_init(&identity->content, parent, ROLE_CONTENT, identity);
@@ -103,6 +104,7 @@ parent_identity_load_all(struct parent *parent, struct error *err)
 	int result = identity_list(parent->identities_fd, names, IDENTITIES_MAX, &count, err);
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		struct error why = { 0 };
+		parent_log_hide(parent, names[i]);
 		if (add(parent, names[i], &why) != 0)
 			log_error("the identity %s is left out: %s", names[i], why.text);
 	}

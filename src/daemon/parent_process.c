@@ -184,6 +184,8 @@ become(const struct process_spawn *how, const int fds[4], int orphan_signal, pid
 	if (getppid() != parent)
 		_exit(1); /* it died before that */
 	dup2(fds[0], STDIN_FILENO);
+	if (how->stderr_fd > 0)
+		dup2(how->stderr_fd, STDERR_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	place(fds[1], 3);
 	place(fds[2], 4);

@@ -95,6 +95,9 @@ class Node:
     def json(self, *arguments, **options):
         return json.loads(self.cli(*arguments, '--json', **options).stdout)
 
+    def json_lines(self, *arguments, **options):
+        return [json.loads(line) for line in self.cli(*arguments, '--json', **options).stdout.splitlines()]
+
     # -- life
 
     def start(self, wait=True):
