@@ -120,11 +120,11 @@ take_signals(struct up *up, struct error *err)
 	return up->signal_fd >= 0 ? 0 : error_set_errno(err, errno, "cannot take signals");
 }
 
-/* Ours, and tor's words for the same. */
+/* Ours, tor's words for the same, and how Dovecot calls an orderly end. */
 static bool
 is_only_information(const char *line)
 {
-	static const char *const words[] = { " info ", " debug ", " [notice] ", " [info] " };
+	static const char *const words[] = { " info ", " debug ", " [notice] ", " [info] ", " Killed with signal 15 " };
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strstr(line, words[i]) != NULL)
 			return true;
