@@ -11,6 +11,9 @@
 #include "base/file.h"
 #include "base/secret.h"
 #include "cli/local.h"
+#include "cli/rawjson.h"
+
+#define READ_BYTES 65536
 
 static int
 send_all(int fd, const char *bytes, size_t len, struct error *err)
@@ -48,19 +51,21 @@ wait_readable(int fd, int64_t deadline_ms, struct error *err)
 static int
 read_line(int fd, int64_t deadline_ms, struct buffer *line, struct error *err)
 {
-	while (buffer_len(line) == 0 || memchr(buffer_bytes(line), '\n', buffer_len(line)) == NULL) {
+	bool is_whole = false;
+	while (!is_whole) {
 		if (wait_readable(fd, deadline_ms, err) != 0)
 			return -1;
-		unsigned char *room = buffer_reserve(line, 16384, err);
+		unsigned char *room = buffer_reserve(line, READ_BYTES, err);
 		if (room == NULL)
 			return -1;
-		ssize_t n = recv(fd, room, 16384, 0);
+		ssize_t n = recv(fd, room, READ_BYTES, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return error_set_errno(err, errno, "cannot read the node's answer");
 		if (n == 0)
 			return error_set(err, ERROR_CLOSED, "the node hung up without an answer: look at its log");
+		is_whole = memchr(room, '\n', (size_t)n) != NULL;
 		buffer_commit(line, (size_t)n);
 	}
 	return 0;
@@ -89,30 +94,48 @@ take_answer(const struct buffer *line, json_t **out, struct error *err)
 	return status;
 }
 
-int
-client_call(const struct paths *paths, const char *method, json_t *params, int timeout_ms, json_t **out,
+/* The node's answer, as the line that it is. Takes params over. */
+static int
+ask(const struct paths *paths, const char *method, json_t *params, int timeout_ms, struct buffer *line,
     struct error *err)
 {
 	int fd = -1, result = -1;
-	struct buffer line;
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method", method, "params", params);
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
-	buffer_init(&line, CLIENT_ANSWER_MAX);
-	if (text == NULL) {
+	if (text == NULL)
 		error_set(err, ERROR_NO_MEMORY, "not enough memory to ask the node");
-		goto out;
-	}
-	if (local_connect(paths, "control.sock", &fd, err) != 0 || send_all(fd, text, strlen(text), err) != 0 ||
-	    send_all(fd, "\n", 1, err) != 0 || read_line(fd, deadline_ms, &line, err) != 0)
-		goto out;
-	result = take_answer(&line, out, err);
-out:
-	buffer_finish(&line);
+	else if (local_connect(paths, "control.sock", &fd, err) == 0 && send_all(fd, text, strlen(text), err) == 0 &&
+	    send_all(fd, "\n", 1, err) == 0)
+		result = read_line(fd, deadline_ms, line, err);
 	file_close(&fd);
 	secret_free_ordinary(text); /* it may hold a key */
 	json_decref(request);
 	return result;
+}
+
+int
+client_call(const struct paths *paths, const char *method, json_t *params, int timeout_ms, json_t **out,
+    struct error *err)
+{
+	struct buffer line;
+	buffer_init(&line, CLIENT_ANSWER_MAX);
+	int result = ask(paths, method, params, timeout_ms, &line, err);
+	if (result == 0)
+		result = take_answer(&line, out, err);
+	buffer_finish(&line);
+	return result;
+}
+
+int
+client_call_raw(const struct paths *paths, const char *method, json_t *params, int timeout_ms, struct buffer *line,
+    struct slice *result, struct error *err)
+{
+	buffer_init(line, CLIENT_ANSWER_MAX);
+	if (ask(paths, method, params, timeout_ms, line, err) != 0)
+		return -1;
+	*result = rawjson_member(slice_of(buffer_bytes(line), buffer_len(line)), "result");
+	return result->len > 0 ? 0 : take_answer(line, NULL, err);
 }
 
 int

@@ -6,7 +6,9 @@
 
 #include <jansson.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
+#include "base/slice.h"
 #include "config/paths.h"
 
 #define CLIENT_NOT_FOUND (-32001) /* the node's JSON-RPC error code for what is not there */
@@ -19,5 +21,10 @@
 int client_call(const struct paths *paths, const char *method, json_t *params, int timeout_ms, json_t **out,
     struct error *err);
 
-/* The same with {"name": name}. */
+/* The same, but *result is the text of the result and borrows from *line, which is the caller's to finish in any case. For
+ * long lists: see rawjson.h. */
+int client_call_raw(const struct paths *paths, const char *method, json_t *params, int timeout_ms, struct buffer *line,
+    struct slice *result, struct error *err);
+
+/* client_call() with {"name": name}. */
 int client_call_name(const struct paths *paths, const char *method, const char *name, struct error *err);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cli/client.h"
+#include "cli/rawjson.h"
 #include "cli/view.h"
 
 const struct cli_option cmd_queue_list_options[] = {
@@ -102,24 +103,54 @@ say_size(long long bytes, char out[32])
 		snprintf(out, 32, "%.1f MiB", (double)bytes / (1024 * 1024));
 }
 
+/* What a line of the list shows of a row. */
+struct shown {
+	char id[64], address[ADDRESS_MAX + 1], text[640];
+	long long recipient_count, size, arrived, tries, next_try;
+};
+
 static void
-print_row(json_t *row)
+read_row(struct slice row, struct shown *out)
+{
+	struct slice name, value, first;
+	*out = (struct shown){ .id = "" };
+	while (rawjson_next_member(&row, &name, &value)) {
+		if (slice_is(name, "id"))
+			rawjson_text(value, out->id, sizeof out->id);
+		else if (slice_is(name, "recipients") && rawjson_next_element(&value, &first))
+			rawjson_text(rawjson_member(first, "address"), out->address, sizeof out->address);
+		else if (slice_is(name, "recipient_count"))
+			out->recipient_count = rawjson_number(value, 0);
+		else if (slice_is(name, "size"))
+			out->size = rawjson_number(value, 0);
+		else if (slice_is(name, "arrived"))
+			out->arrived = rawjson_number(value, 0);
+		else if (slice_is(name, "tries"))
+			out->tries = rawjson_number(value, 0);
+		else if (slice_is(name, "next_try"))
+			out->next_try = rawjson_number(value, 0);
+		else if (slice_is(name, "text"))
+			rawjson_text(value, out->text, sizeof out->text);
+	}
+}
+
+static void
+print_row(struct slice raw, int64_t now_s)
 {
 	char size[32], age[32], next[32];
-	int64_t now_s = clock_wall_s();
-	long long count = view_number(row, "recipient_count");
-	json_t *next_try = json_object_get(row, "next_try");
-	say_size(view_number(row, "size"), size);
-	say_span(now_s - view_number(row, "arrived"), age);
-	say_span(json_integer_value(next_try) - now_s, next);
-	printf("%s  %s", view_text(row, "id"), view_text(json_array_get(json_object_get(row, "recipients"), 0), "address"));
-	if (count > 1)
-		printf(" and %lld more", count - 1);
-	printf("\n  %s, sent %s ago, %lld %s", size, age, view_number(row, "tries"),
-	    view_number(row, "tries") == 1 ? "try" : "tries");
-	if (json_is_integer(next_try) && json_integer_value(next_try) > now_s)
+	struct shown row;
+	read_row(raw, &row);
+	say_size(row.size, size);
+	say_span(now_s - row.arrived, age);
+	printf("%s  %s", row.id, row.address);
+	if (row.recipient_count > 1)
+		printf(" and %lld more", row.recipient_count - 1);
+	printf("\n  %s, sent %s ago, %lld %s", size, age, row.tries, row.tries == 1 ? "try" : "tries");
+	if (row.next_try > now_s) {
+		say_span(row.next_try - now_s, next);
 		printf(", next in %s", next);
-	printf("\n  %s\n", view_text(row, "text"));
+	}
+	printf("\n  %s\n", row.text);
 }
 
 /* ---- list */
@@ -130,18 +161,17 @@ struct listing {
 };
 
 static void
-print_page(struct listing *l, json_t *items)
+print_page(struct listing *l, struct slice items)
 {
-	size_t i;
-	json_t *row;
-	json_array_foreach(items, i, row) {
-		if (!l->is_json)
-			print_row(row);
-		else {
+	struct slice row;
+	int64_t now_s = clock_wall_s();
+	for (; rawjson_next_element(&items, &row); l->count++) {
+		if (l->is_json) {
 			fputs(l->count == 0 ? "\n" : ",\n", stdout);
-			json_dumpf(row, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+			fwrite(row.data, 1, row.len, stdout);
+		} else {
+			print_row(row, now_s);
 		}
-		l->count++;
 	}
 }
 
@@ -150,19 +180,23 @@ static int
 list_identity(struct cli *cli, const char *name, void *context)
 {
 	struct error err;
-	json_int_t after = 0;
-	bool has_more = true;
-	while (has_more) {
-		json_t *page = NULL, *next;
-		if (client_call(&cli->paths, "queue.list", json_pack("{s:s, s:I}", "name", name, "after", after),
-		        CLIENT_TIMEOUT_MS, &page, &err) != 0)
+	long long after = 0, next = 0;
+	do {
+		struct buffer line;
+		struct slice page;
+		after = next;
+		int result = client_call_raw(&cli->paths, "queue.list", json_pack("{s:s, s:I}", "name", name, "after",
+		    (json_int_t)after), CLIENT_TIMEOUT_MS, &line, &page, &err);
+		for (struct slice member, value; result == 0 && rawjson_next_member(&page, &member, &value);) {
+			if (slice_is(member, "items"))
+				print_page(context, value);
+			else if (slice_is(member, "next"))
+				next = rawjson_number(value, 0);
+		}
+		buffer_finish(&line);
+		if (result != 0)
 			return cli_fail(&err);
-		next = json_object_get(page, "next");
-		has_more = json_is_integer(next) && json_integer_value(next) > after;
-		after = json_integer_value(next);
-		print_page(context, json_object_get(page, "items"));
-		json_decref(page);
-	}
+	} while (next > after);
 	return CLI_OK;
 }
 

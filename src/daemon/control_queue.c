@@ -2,14 +2,17 @@
 #include "daemon/control_queue.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "daemon/reason.h"
 #include "ipc/channel.h"
 #include "ipc/pack.h"
+#include "smtp/reply.h"
 
 #define TEXT_MAX REASON_TEXT_MAX
 #define ASKED_MAX 64 /* requests to one mail role that have no answer yet */
@@ -31,74 +34,92 @@ static struct {
 
 /* ---- words */
 
-/* Text of others as JSON: no control characters, which could play with a terminal, and UTF-8. */
-static json_t *
-clean_text(const char *bytes, size_t len)
+static int
+put(struct buffer *out, const char *text, struct error *err)
 {
-	char copy[TEXT_MAX] = "";
-	if (len > sizeof copy)
-		len = sizeof copy;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)bytes[i], next = i + 1 < len ? (unsigned char)bytes[i + 1] : 0;
-		bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
-		copy[i] = c < 0x20 || c == 0x7f || is_c1 ? '?' : bytes[i];
-		if (is_c1)
-			copy[++i] = '?';
-	}
-	json_t *text = json_stringn(copy, len);
-	for (size_t i = 0; text == NULL && i < len; i++)
-		if ((unsigned char)copy[i] >= 0x80)
-			copy[i] = '?';
-	return text != NULL ? text : json_stringn(copy, len);
+	return buffer_append(out, text, strlen(text), err);
 }
 
-static json_t *
-reason_text(const struct ipc_queue_row *row)
+/* Text of others as JSON: no control characters, which could play with a terminal, and UTF-8. */
+static int
+put_text(struct buffer *out, const void *bytes, size_t len, struct error *err)
+{
+	char copy[TEXT_MAX];
+	reply_make_printable(copy, sizeof copy, slice_of(bytes, len));
+	if (put(out, "\"", err) != 0)
+		return -1;
+	for (const char *at = copy; *at != '\0';) {
+		size_t plain = strcspn(at, "\"\\");
+		if (buffer_append(out, at, plain, err) != 0)
+			return -1;
+		at += plain;
+		if (*at != '\0' && (put(out, "\\", err) != 0 || buffer_append(out, at++, 1, err) != 0))
+			return -1;
+	}
+	return put(out, "\"", err);
+}
+
+static int
+put_member(struct buffer *out, const char *name, const char *text, struct error *err)
+{
+	return put(out, name, err) != 0 ? -1 : put_text(out, text, strlen(text), err);
+}
+
+static int
+put_reason(struct buffer *out, const struct ipc_queue_row *row, struct error *err)
 {
 	char text[REASON_TEXT_MAX];
 	reason_say(row->reason, row->text, text);
-	return clean_text(text, strlen(text));
+	if (put_member(out, ",\"reason\":", reason_word(row->reason), err) != 0)
+		return -1;
+	return put_member(out, ",\"text\":", text, err);
 }
 
 /* ---- rows */
 
-static json_t *
-recipient(struct slice mailbox, const struct pack_result *last)
+static int
+put_recipient(struct buffer *out, struct slice mailbox, const struct pack_result *last, struct error *err)
 {
-	json_t *out = json_object();
 	char reply[TEXT_MAX];
-	json_object_set_new_nocheck(out, "address", clean_text((const char *)mailbox.data, mailbox.len));
-	int len = snprintf(reply, sizeof reply, "%u%s%.*s%s%.*s", last->code, last->enhanced.len > 0 ? " " : "",
+	if (put(out, "{\"address\":", err) != 0 || put_text(out, mailbox.data, mailbox.len, err) != 0)
+		return -1;
+	snprintf(reply, sizeof reply, "%u%s%.*s%s%.*s", last->code, last->enhanced.len > 0 ? " " : "",
 	    (int)last->enhanced.len, (const char *)last->enhanced.data, last->text.len > 0 ? " " : "", (int)last->text.len,
 	    (const char *)last->text.data);
-	if (last->code != 0 && last->text.len > 0)
-		json_object_set_new_nocheck(out, "reply", clean_text(reply, (size_t)len < sizeof reply ? (size_t)len : sizeof reply - 1));
-	return out;
+	if (last->code != 0 && last->text.len > 0 && put_member(out, ",\"reply\":", reply, err) != 0)
+		return -1;
+	return put(out, "}", err);
 }
 
-static json_t *
-row_as_json(const struct peer *p, const struct ipc_queue_row *row)
+static int
+put_recipients(struct buffer *out, struct slice list, struct error *err)
 {
-	char id[IPC_NAME_MAX + 24];
-	struct slice list = row->recipients, mailbox;
+	struct slice mailbox;
 	struct pack_result last;
-	json_t *out = json_object(), *recipients = json_array();
-	snprintf(id, sizeof id, "%s/%llu", p->identity, (unsigned long long)row->item);
-	while (pack_next_failure(&list, &mailbox, &last))
-		json_array_append_new(recipients, recipient(mailbox, &last));
-	json_object_set_new_nocheck(out, "id", json_string(id));
-	json_object_set_new_nocheck(out, "identity", json_string(p->identity));
-	json_object_set_new_nocheck(out, "from", clean_text(row->reverse_path, strlen(row->reverse_path)));
-	json_object_set_new_nocheck(out, "onion", clean_text(row->onion, strlen(row->onion)));
-	json_object_set_new_nocheck(out, "recipients", recipients);
-	json_object_set_new_nocheck(out, "recipient_count", json_integer(row->recipient_count));
-	json_object_set_new_nocheck(out, "size", json_integer((json_int_t)row->size_bytes));
-	json_object_set_new_nocheck(out, "arrived", json_integer((json_int_t)row->arrival_s));
-	json_object_set_new_nocheck(out, "tries", json_integer(row->tries));
-	json_object_set_new_nocheck(out, "next_try", row->next_s == 0 ? json_null() : json_integer((json_int_t)row->next_s));
-	json_object_set_new_nocheck(out, "reason", json_string(reason_word(row->reason)));
-	json_object_set_new_nocheck(out, "text", reason_text(row));
-	return out;
+	const char *before = ",\"recipients\":[";
+	bool is_empty = true;
+	for (; pack_next_failure(&list, &mailbox, &last); before = ",", is_empty = false)
+		if (put(out, before, err) != 0 || put_recipient(out, mailbox, &last, err) != 0)
+			return -1;
+	return put(out, is_empty ? ",\"recipients\":[]" : "]", err);
+}
+
+static int
+put_row(struct buffer *out, const struct peer *p, const struct ipc_queue_row *row, struct error *err)
+{
+	char next_try[24] = "null";
+	if (row->next_s != 0)
+		snprintf(next_try, sizeof next_try, "%" PRIu64, row->next_s);
+	if (buffer_printf(out, err, "{\"id\":\"%s/%" PRIu64 "\",\"identity\":\"%s\"", p->identity, row->item, p->identity) != 0)
+		return -1;
+	if (put_member(out, ",\"from\":", row->reverse_path, err) != 0 || put_member(out, ",\"onion\":", row->onion, err) != 0 ||
+	    put_recipients(out, row->recipients, err) != 0)
+		return -1;
+	if (buffer_printf(out, err, ",\"recipient_count\":%" PRIu32 ",\"size\":%" PRIu64 ",\"arrived\":%" PRIu64
+	        ",\"tries\":%" PRIu32 ",\"next_try\":%s", row->recipient_count, row->size_bytes, row->arrival_s, row->tries,
+	        next_try) != 0 || put_reason(out, row, err) != 0)
+		return -1;
+	return put(out, "}", err);
 }
 
 /* ---- channels */
@@ -128,11 +149,39 @@ lose(struct peer *p)
 }
 
 static void
+take_row(struct peer *p, const struct ipc_queue_row *row)
+{
+	struct error err = { 0 };
+	struct buffer text, *out = queues.events->on_row(queues.context, row->request_id);
+	if (out == NULL)
+		return;
+	buffer_init(&text, out->max);
+	if ((buffer_len(out) > 0 && put(&text, ",", &err) != 0) || put_row(&text, p, row, &err) != 0 ||
+	    buffer_append(out, buffer_bytes(&text), buffer_len(&text), &err) != 0)
+		log_warn("a row of a queue is left out: %s", err.text);
+	buffer_finish(&text);
+}
+
+static void
+take_rows(struct peer *p, struct slice rows)
+{
+	struct ipc_message row;
+	while (rows.len > 4) {
+		uint64_t len = encode_from_number(rows.data, 4);
+		rows = slice_of(rows.data + 4, rows.len - 4);
+		if (len > rows.len || ipc_decode(rows.data, len, &row, NULL) != 0 || row.type != IPC_TYPE_QUEUE_ROW)
+			return; /* no row was ever like this */
+		take_row(p, &row.queue_row);
+		rows = slice_of(rows.data + len, rows.len - len);
+	}
+}
+
+static void
 on_message(void *context, struct ipc_message *m)
 {
 	struct peer *p = context;
-	if (m->type == IPC_TYPE_QUEUE_ROW)
-		queues.events->on_row(queues.context, m->queue_row.request_id, row_as_json(p, &m->queue_row));
+	if (m->type == IPC_TYPE_QUEUE_ROWS)
+		take_rows(p, m->queue_rows.rows);
 	else if (m->type == IPC_TYPE_QUEUE_END && take_asked(p, m->queue_end.request_id))
 		queues.events->on_done(queues.context, m->queue_end.request_id, &m->queue_end);
 }

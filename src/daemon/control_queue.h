@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC
  *
- * The control role's side of the queues: a channel to each mail@ID, orders as messages, rows as JSON.
+ * The control role's side of the queues: a channel to each mail@ID, orders as messages, rows as JSON. The text of rows is
+ * written here and not by jansson, since there may be a hundred thousand.
  */
 #pragma once
 
-#include <jansson.h>
-
+#include "base/buffer.h"
 #include "ipc/messages.h"
 #include "loop/loop.h"
 
 struct control_queue_events {
-	/* A row of the request; takes it over. */
-	void (*on_row)(void *context, uint64_t request_id, json_t *row);
+	/* A row of the request has come: to what list of elements it is to be appended. NULL: nobody waits for it. */
+	struct buffer *(*on_row)(void *context, uint64_t request_id);
 	/* The end of the request. code is ERROR_NONE, or text says what went wrong. */
 	void (*on_done)(void *context, uint64_t request_id, const struct ipc_queue_end *end);
 };

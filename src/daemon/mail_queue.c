@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "ipc/codec.h"
 
 /* A page under way. */
 struct page {
@@ -13,6 +15,7 @@ struct page {
 	uint64_t rows, rows_most, bytes;
 	uint64_t last; /* the last row's item */
 	bool has_more, is_broken;
+	struct buffer packed; /* rows on their way into a message */
 };
 
 static void
@@ -39,6 +42,37 @@ say_reason(const struct mail_queue *q, const struct queue_row *row, struct ipc_q
 		copy_slice(out->text, sizeof out->text, slice_of(buffer_bytes(&row->text), buffer_len(&row->text)));
 }
 
+static void
+send_packed(struct page *p)
+{
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_ROWS, .fd = -1,
+		.queue_rows.rows = slice_of(buffer_bytes(&p->packed), buffer_len(&p->packed)) };
+	if (m.queue_rows.rows.len > 0 && !p->is_broken)
+		p->is_broken = !p->queue->send(p->queue->context, &m);
+	buffer_finish(&p->packed);
+}
+
+static void
+pack_row(struct page *p, const struct ipc_message *row)
+{
+	struct buffer encoded;
+	unsigned char len[4];
+	buffer_init(&encoded, IPC_ROWS_MAX - sizeof len);
+	if (ipc_encode(row, &encoded, NULL) != 0) { /* its fields were cut to their sizes above */
+		p->is_broken = true;
+		return;
+	}
+	size_t more = buffer_len(&encoded) + sizeof len;
+	if (buffer_len(&p->packed) + more > IPC_ROWS_MAX)
+		send_packed(p);
+	encode_number(len, buffer_len(&encoded), sizeof len);
+	if (buffer_append(&p->packed, len, sizeof len, NULL) != 0 ||
+	    buffer_append(&p->packed, buffer_bytes(&encoded), buffer_len(&encoded), NULL) != 0)
+		p->is_broken = true;
+	p->bytes += more;
+	buffer_finish(&encoded);
+}
+
 static bool
 take_row(void *context, const struct queue_row *row)
 {
@@ -62,9 +96,8 @@ take_row(void *context, const struct queue_row *row)
 	}
 	say_reason(q, row, &m.queue_row);
 	p->rows++;
-	p->bytes += buffer_len(&row->recipients);
 	p->last = row->id;
-	p->is_broken = !q->send(q->context, &m);
+	pack_row(p, &m);
 	return !p->is_broken && p->request->verb == QUEUE_VERB_LIST;
 }
 
@@ -77,8 +110,11 @@ look(const struct mail_queue *q, const struct ipc_queue_request *request, struct
 		p.rows_most = request->limit;
 	if (!is_list && request->item == 0)
 		return error_set(err, ERROR_INVALID, "there is no message of this number");
-	if (queue_look(mailstore_queue(q->mailstore), is_list ? request->item : request->item - 1, !is_list, take_row, &p,
-	        err) != 0)
+	buffer_init(&p.packed, IPC_ROWS_MAX);
+	int result = queue_look(mailstore_queue(q->mailstore), is_list ? request->item : request->item - 1, !is_list, take_row,
+	    &p, err);
+	send_packed(&p);
+	if (result != 0)
 		return -1;
 	if (!is_list && p.rows == 0)
 		return error_set(err, ERROR_NOT_FOUND, "there is no such message in the queue: it has gone, or never was");

@@ -8,8 +8,8 @@
 #include "queue/dispatch.h"
 #include "queue/mailstore.h"
 
-#define MAIL_QUEUE_PAGE_ROWS 500
-#define MAIL_QUEUE_PAGE_BYTES 65536 /* of recipients; a page that reaches it ends, so that a slow reader costs little */
+#define MAIL_QUEUE_PAGE_ROWS 2000
+#define MAIL_QUEUE_PAGE_BYTES (512 * 1024) /* of rows; a page that reaches it ends, so that a slow reader costs little */
 
 struct mail_queue {
 	struct mailstore *mailstore;
@@ -19,5 +19,5 @@ struct mail_queue {
 	void *context;
 };
 
-/* Carries out a QUEUE_REQUEST: QUEUE_ROWs, if any, and one QUEUE_END. */
+/* Carries out a QUEUE_REQUEST: QUEUE_ROWS, if any, and one QUEUE_END. */
 void mail_queue_answer(const struct mail_queue *queue, const struct ipc_queue_request *request);

@@ -4,6 +4,7 @@
  * requests into typed messages for the parent or for a mail role, and their rows into results.
  */
 #include <assert.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,9 @@ struct request {
 	struct connection *from; /* NULL: it has gone */
 	uint64_t id;             /* ours, towards the parent */
 	json_t *rpc_id;          /* NULL: a notification, which has no answer */
-	json_t *result;
+	json_t *result;          /* NULL: it is {"items": [], ...} */
+	struct buffer items;     /* their text */
+	uint64_t count, next_item;
 };
 
 static struct {
@@ -74,6 +77,28 @@ static void
 answer_result(struct connection *c, json_t *rpc_id, json_t *result)
 {
 	send_json(c, json_pack("{s:s, s:O, s:O}", "jsonrpc", "2.0", "id", rpc_id, "result", result));
+}
+
+/* The same answer as answer_result() would make of a list of items, without building it. */
+static void
+answer_items(struct connection *c, const struct request *request)
+{
+	struct error err = { 0 };
+	struct buffer head, tail;
+	char *id = json_dumps(request->rpc_id, JSON_COMPACT | JSON_ENCODE_ANY);
+	buffer_init(&head, LINE_MAX_BYTES * 2);
+	buffer_init(&tail, 256);
+	if (id == NULL || buffer_printf(&head, &err, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"items\":[", id) != 0 ||
+	    buffer_printf(&tail, &err, "],\"count\":%" PRIu64 ",\"next\":", request->count) != 0 ||
+	    (request->next_item == 0 ? buffer_append_string(&tail, "null}}\n", &err)
+	                             : buffer_printf(&tail, &err, "%" PRIu64 "}}\n", request->next_item)) != 0 ||
+	    stream_write(c->stream, buffer_bytes(&head), buffer_len(&head), &err) != 0 ||
+	    stream_write(c->stream, buffer_bytes(&request->items), buffer_len(&request->items), &err) != 0 ||
+	    stream_write(c->stream, buffer_bytes(&tail), buffer_len(&tail), &err) != 0)
+		stream_finish(c->stream, 0);
+	buffer_finish(&tail);
+	buffer_finish(&head);
+	free(id);
 }
 
 /* ---- requests */
@@ -118,6 +143,7 @@ new_request(struct connection *c, json_t *rpc_id, json_t *result)
 	*request = (struct request){ .next = control.requests, .from = c, .id = control.next_id++, .rpc_id = rpc_id,
 		.result = result };
 	json_incref(rpc_id);
+	buffer_init(&request->items, OUTPUT_MAX_BYTES / 2);
 	control.requests = request;
 	c->pending++;
 	return request;
@@ -157,7 +183,7 @@ ask_mail(struct connection *c, json_t *rpc_id, const struct method *method, cons
 	if (control_queue_ask(name, &order, &err) != 0)
 		answer_error(c, rpc_id, rpc_code(err.code), err.text);
 	else
-		new_request(c, rpc_id, method->has_items ? json_pack("{s:[]}", "items") : json_object());
+		new_request(c, rpc_id, method->has_items ? NULL : json_object());
 }
 
 static void
@@ -359,21 +385,25 @@ end_request(uint64_t id, unsigned error, const char *text)
 	if (request->from != NULL && request->rpc_id != NULL) {
 		if (error != 0)
 			answer_error(request->from, request->rpc_id, rpc_code(error), text);
-		else
+		else if (request->result != NULL)
 			answer_result(request->from, request->rpc_id, request->result);
+		else
+			answer_items(request->from, request);
 	}
 	json_decref(request->rpc_id);
 	json_decref(request->result);
+	buffer_finish(&request->items);
 	free(request);
 }
 
 /* ---- what the mail roles say */
 
-static void
-on_queue_row(void *context, uint64_t request_id, json_t *row)
+static struct buffer *
+on_queue_row(void *context, uint64_t request_id)
 {
 	(void)context;
-	append(request_id, "items", row);
+	struct request *request = find_request(request_id);
+	return request != NULL ? &request->items : NULL;
 }
 
 static void
@@ -382,9 +412,11 @@ on_queue_done(void *context, uint64_t request_id, const struct ipc_queue_end *en
 	(void)context;
 	struct request *request = find_request(request_id);
 	if (request != NULL) {
-		json_object_set_new(request->result, "count", json_integer((json_int_t)end->count));
-		json_object_set_new(request->result, "next", end->next == 0 ? json_null() : json_integer((json_int_t)end->next));
+		request->count = end->count;
+		request->next_item = end->next;
 	}
+	if (request != NULL && request->result != NULL)
+		json_object_set_new(request->result, "count", json_integer((json_int_t)end->count));
 	end_request(request_id, end->error, end->text);
 }
 

@@ -2,7 +2,9 @@
  *
  * Drives the real executable (its path is the argument) as the parent, a mail role and the owner's program would.
  */
+#include "base/encode.h"
 #include "daemon/test_role.h"
+#include "ipc/codec.h"
 
 #include <stdio.h>
 #include <sys/un.h>
@@ -91,6 +93,20 @@ end(struct control_process *p, uint64_t request_id, enum error_code error, uint6
 }
 
 static void
+send_row(struct control_process *p, const struct ipc_message *row)
+{
+	struct buffer rows;
+	buffer_init(&rows, IPC_ROWS_MAX);
+	assert_int_equal(buffer_append(&rows, "1234", 4, NULL), 0);
+	assert_int_equal(ipc_encode(row, &rows, NULL), 0);
+	encode_number(rows.data, buffer_len(&rows) - 4, 4);
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_ROWS, .fd = -1,
+		.queue_rows.rows = slice_of(buffer_bytes(&rows), buffer_len(&rows)) };
+	test_role_send(p->mail, &m);
+	buffer_finish(&rows);
+}
+
+static void
 rows_become_json_whatever_a_peer_has_said(void **state)
 {
 	struct control_process *p = *state;
@@ -105,16 +121,16 @@ rows_become_json_whatever_a_peer_has_said(void **state)
 	buffer_init(&recipients, 1000);
 	assert_int_equal(pack_failure(&recipients, slice_of_string("b\xc3\xb6" "b@x.onion"), &last, NULL), 0);
 	m = (struct ipc_message){ .type = IPC_TYPE_QUEUE_ROW, .fd = -1, .queue_row = { .request_id = id, .item = 13,
-		.onion = "x.onion", .reason = WAIT_REASON_REPLY, .text = "450 \x1b[2J", .recipient_count = 1,
+		.onion = "x.onion", .reason = WAIT_REASON_REPLY, .text = "450 \x1b[2J \"a\\b\"", .recipient_count = 1,
 		.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients)) } };
-	test_role_send(p->mail, &m);
+	send_row(p, &m);
 	m.queue_row.request_id = id + 1; /* nobody asked for this one */
-	test_role_send(p->mail, &m);
+	send_row(p, &m);
 	end(p, id + 1, ERROR_NONE, 0);
 	end(p, id, ERROR_NONE, 13);
 	expect(p, "\"id\":\"alice/13\"");
-	assert_non_null(strstr(p->line, "\"reply\":\"450 4.2.0 ?]0;x? ??31m ?\""));
-	assert_non_null(strstr(p->line, "\"text\":\"the recipient's server asks to try again later: 450 ?[2J\""));
+	assert_non_null(strstr(p->line, "\"reply\":\"450 4.2.0 ?]0;x? ?31m ?\""));
+	assert_non_null(strstr(p->line, "\"text\":\"the recipient's server asks to try again later: 450 ?[2J \\\"a\\\\b\\\"\""));
 	assert_non_null(strstr(p->line, "b\xc3\xb6" "b@x.onion"));
 	assert_non_null(strstr(p->line, "\"next\":13"));
 	buffer_finish(&recipients);

@@ -32,6 +32,7 @@ enum role {
 
 #define IPC_BODY_INLINE_MAX 65536
 #define IPC_RECIPIENTS_MAX 65536 /* packed */
+#define IPC_ROWS_MAX (2 * 65536) /* one row at least */
 #define IPC_NAME_MAX 32          /* an identity's local name */
 #define IPC_ONION_MAX 62         /* 56 letters and ".onion" */
 #define IPC_MAILBOX_MAX 320      /* RFC 5321 4.5.3.1, with a fingerprint label */
@@ -141,6 +142,8 @@ enum role {
 	U64(request_id) U64(item) STR(onion, IPC_ONION_MAX) STR(reverse_path, IPC_MAILBOX_MAX) U64(size_bytes) \
 	U64(arrival_s) U32(tries) U64(next_s) U8(reason) STR(text, IPC_TEXT_MAX) U32(recipient_count) \
 	BYTES(recipients, IPC_RECIPIENTS_MAX) /* enum ipc_wait_reason; next_s: wall clock, 0: no try will come */
+/* Rows as ipc_encode() writes them, each with its length (32 bits) before it: one message for many of a long list. */
+#define IPC_QUEUE_ROWS(U8, U16, U32, U64, STR, BYTES) BYTES(rows, IPC_ROWS_MAX)
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -187,6 +190,7 @@ enum role {
 	M(CONTROL_END, control_end, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_CONTROL_END) \
 	M(QUEUE_REQUEST, queue_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_QUEUE_REQUEST) \
 	M(QUEUE_ROW, queue_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROW) \
+	M(QUEUE_ROWS, queue_rows, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROWS) \
 	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END)
 
 enum ipc_listener {

@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import sqlite3
 import time
 
-from harness import account
+from harness.full_queue import fill
 from harness.programs import run, swaks
 from harness.waiting import until
 
@@ -145,27 +144,12 @@ def test_the_owner_sees_retries_and_cancels_what_waits(running, subject):
 ITEMS = 100_000
 
 
-def fill(database, sender, onion):
-    """Puts items into a queue whose node is not running, as it would have done itself; their time is far away."""
-    with sqlite3.connect(database) as db:
-        now = int(time.time())
-        db.execute("INSERT INTO peers (onion, due_ms, not_before_ms, tried_ms, tries, failures, port, port_ms, reason, reply)"
-                   " VALUES (?, 1 << 50, 1 << 50, 0, 1, 1, 0, 0, 5, 'it went offline')", (onion,))
-        db.executemany("INSERT INTO items VALUES (?, ?, ?, 1000, ?, 0, ?, 0, 1 << 50, 0, 0)",
-                       ((i, onion, i, sender, now) for i in range(1, ITEMS + 1)))
-        db.executemany("INSERT INTO recipients VALUES (?, 0, ?, 0, 0, '', '')",
-                       ((i, f'user{i}@{onion}') for i in range(1, ITEMS + 1)))
-    db.close()
-
-
 def test_a_hundred_thousand_messages_are_listed_in_pages(make_node, network):
     """All of them, once each, while no process grows; and orders about all of them are one transaction."""
     node = make_node('many').start()
     carol = node.identity('carol', wait=False)
     node.stop()
-    fill(carol.mail / 'mail.db', carol.address, 'a' * 56 + '.onion')
-    for path in carol.mail.glob('mail.db*'):
-        account.own(path)
+    fill(carol, ITEMS)
     node.start()
     begun = time.monotonic()
     rows = json.loads(node.cli('queue', 'list', '--json').stdout)
