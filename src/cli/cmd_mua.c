@@ -9,25 +9,18 @@
 
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/mua.h"
 #include "cli/sibling.h"
 #include "cli/view.h"
 #include "config/config.h"
 #include "identity/identity.h"
 
-const char *const cmd_mua_clients[] = { "generic", "thunderbird", "mutt", NULL };
+const char *const cmd_mua_clients[] = { "generic", "thunderbird", "mutt", "aerc", NULL };
 
 const struct cli_option cmd_mua_options[] = {
-	{ "client", "PROGRAM", "generic (otherwise), thunderbird or mutt" },
+	{ "client", "PROGRAM", "generic (otherwise), thunderbird, mutt or aerc" },
+	{ "profile", "DIR", "make a new profile folder for Thunderbird, with all of it set" },
 	{ 0 },
-};
-
-struct settings {
-	struct cli *cli;
-	char address[ADDRESS_MAX + 1];
-	struct identity identity;
-	struct config_endpoint submission, submissions, imap, imaps; /* port 0: not known */
-	char sendmail[2 * PATH_MAX]; /* the program, and --home where the node is not in its usual place */
-	char certificate[PATHS_MAX + 32];
 };
 
 static void
@@ -42,7 +35,7 @@ take_endpoint(json_t *endpoints, const char *name, struct config_endpoint *out)
 
 /* Where the node listens: its own word when it runs, else its configuration. */
 static int
-find_endpoints(struct settings *s, struct error *err)
+find_endpoints(struct mua_settings *s, struct error *err)
 {
 	struct config *config = calloc(1, sizeof *config);
 	int result = -1;
@@ -70,7 +63,7 @@ out:
 }
 
 static int
-find_sendmail(struct settings *s, struct error *err)
+find_sendmail(struct mua_settings *s, struct error *err)
 {
 	const char *home = getenv("SMTORP_HOME");
 	if (sibling_find("smtorp-sendmail", s->sendmail, sizeof s->sendmail, err) != 0)
@@ -81,9 +74,8 @@ find_sendmail(struct settings *s, struct error *err)
 	return 0;
 }
 
-/* The certificate is made out to that name, so it is better than the address. */
-static const char *
-host_name(const struct config_endpoint *endpoint)
+const char *
+mua_host_name(const struct config_endpoint *endpoint)
 {
 	bool is_usual = strcmp(endpoint->host, "127.0.0.1") == 0 || strcmp(endpoint->host, "::1") == 0;
 	return is_usual ? "localhost" : endpoint->host;
@@ -92,13 +84,13 @@ host_name(const struct config_endpoint *endpoint)
 static void
 print_endpoint(const char *what, const struct config_endpoint *tls, const struct config_endpoint *starttls)
 {
-	printf("  %s, %s, port %u with TLS\n", what, host_name(tls), tls->port);
+	printf("  %s, %s, port %u with TLS\n", what, mua_host_name(tls), tls->port);
 	if (starttls->port != 0)
-		printf("                or %s, port %u with STARTTLS\n", host_name(starttls), starttls->port);
+		printf("                or %s, port %u with STARTTLS\n", mua_host_name(starttls), starttls->port);
 }
 
 static void
-print_generic(const struct settings *s)
+print_generic(const struct mua_settings *s)
 {
 	printf("Settings of %s for mail programs\n\n", s->identity.name);
 	printf("  Address       %s\n", s->address);
@@ -111,27 +103,6 @@ print_generic(const struct settings *s)
 	printf("  Certificate   the node's own, made out to \"localhost\"; it lies in\n                %s\n\n", s->certificate);
 	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s -t -f %s\n", s->sendmail,
 	    s->address);
-}
-
-static void
-print_thunderbird(const struct settings *s)
-{
-	printf("Thunderbird: File > New > Existing Mail Account (or Account Settings >\n"
-	       "Account Actions > Add Mail Account), then:\n\n");
-	printf("  Your full name   as you like; it is sent with every message\n");
-	printf("  Email address    %s\n", s->address);
-	printf("  Password         that of `smtorp identity new`\n\n");
-	printf("Choose \"Configure manually\" before it starts to search, and enter:\n\n");
-	printf("  Incoming server  IMAP\n");
-	printf("    Hostname         %s\n    Port             %u\n", host_name(&s->imaps), s->imaps.port);
-	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
-	printf("    Username         the address, all of it\n");
-	printf("  Outgoing server\n");
-	printf("    Hostname         %s\n    Port             %u\n", host_name(&s->submissions), s->submissions.port);
-	printf("    Connection       SSL/TLS\n    Authentication   Normal password\n");
-	printf("    Username         the address, all of it\n\n");
-	printf("Thunderbird asks once for each server about the node's own certificate:\n"
-	       "\"Confirm Security Exception\" is right here, because nothing leaves this machine.\n");
 }
 
 static void
@@ -149,7 +120,7 @@ print_mutt_value(const char *name, const char *value)
 /* For neomutt and mutt. Copies of sent mail are kept once a mailbox was opened: sending from a script then needs no
  * password. The certificate is the node's, so that nobody else on this machine can take its place. */
 static void
-print_mutt(const struct settings *s)
+print_mutt(const struct mua_settings *s)
 {
 	char sendmail[sizeof s->sendmail + sizeof s->address + 8];
 	printf("# For neomutt or mutt, as a muttrc or sourced from one. It asks for the password;\n# `set imap_pass=...` here saves that.\n");
@@ -164,19 +135,38 @@ print_mutt(const struct settings *s)
 	print_mutt_value("hostname", s->identity.onion);
 	printf("set user_agent=no\nset send_charset=\"us-ascii:utf-8\"\n\n");
 	print_mutt_value("imap_user", s->address);
-	printf("set folder=\"imaps://%s:%u/\"\nset spoolfile=\"+INBOX\"\n", host_name(&s->imaps), s->imaps.port);
+	printf("set folder=\"imaps://%s:%u/\"\nset spoolfile=\"+INBOX\"\n", mua_host_name(&s->imaps), s->imaps.port);
 	print_mutt_value("certificate_file", s->certificate);
 	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
 	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
 }
 
+/* aerc trusts certificates of the system, or of this variable: so it asks nothing, and takes no other one. */
+static void
+print_aerc(const struct mua_settings *s)
+{
+	printf("# For aerc, in ~/.config/aerc/accounts.conf (mode 0600). It asks for the password. Start it with\n"
+	       "#   SSL_CERT_FILE=%s aerc\n", s->certificate);
+	printf("[%s]\nfrom = <%s>\n", s->identity.name, s->address);
+	printf("source = imaps://");
+	for (const char *p = s->address; *p != '\0'; p++)
+		if (strchr("@%/:?#[]!$&'()*+,;=", *p) != NULL)
+			printf("%%%02X", (unsigned)(unsigned char)*p);
+		else
+			putchar(*p);
+	printf("@%s:%u\n", mua_host_name(&s->imaps), s->imaps.port);
+	printf("outgoing = %s -f %s\ncopy-to = Sent\npostpone = Drafts\n", s->sendmail, s->address);
+}
+
 static int
-print_client(const struct settings *s, const char *client)
+print_client(const struct mua_settings *s, const char *client)
 {
 	if (strcmp(client, "generic") == 0)
 		print_generic(s);
 	else if (strcmp(client, "thunderbird") == 0)
-		print_thunderbird(s);
+		mua_thunderbird_print(s);
+	else if (strcmp(client, "aerc") == 0)
+		print_aerc(s);
 	else
 		print_mutt(s);
 	return cli_end_output();
@@ -194,14 +184,17 @@ is_client(const char *client)
 int
 cmd_mua_main(struct cli *cli)
 {
-	struct settings s = { .cli = cli };
+	struct mua_settings s = { .cli = cli };
 	struct error err;
 	int fd;
 	const char *client = cli_option_value(cli, "client");
+	const char *profile = cli_option_value(cli, "profile");
 	if (client == NULL)
-		client = "generic";
+		client = profile == NULL ? "generic" : "thunderbird";
+	if (profile != NULL && strcmp(client, "thunderbird") != 0)
+		return cli_fail_with(CLI_USAGE, "--profile is for Thunderbird only");
 	if (!is_client(client))
-		return cli_fail_with(CLI_USAGE, "--client knows generic, thunderbird and mutt (also for neomutt)");
+		return cli_fail_with(CLI_USAGE, "--client knows generic, thunderbird, mutt (also for neomutt) and aerc");
 	if (identity_open_all(cli->paths.data, false, &fd, &err) != 0)
 		return err.code != ERROR_NOT_FOUND ? cli_fail(&err) :
 		    cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
@@ -213,5 +206,5 @@ cmd_mua_main(struct cli *cli)
 		return cli_fail(&err);
 	view_address(&s.identity, s.address);
 	snprintf(s.certificate, sizeof s.certificate, "%s/node/tls.crt", cli->paths.data);
-	return print_client(&s, client);
+	return profile != NULL ? mua_thunderbird_make_profile(&s, profile) : print_client(&s, client);
 }

@@ -168,3 +168,18 @@ certificate_fingerprint(struct slice pem, char out[CERTIFICATE_FINGERPRINT_LEN +
 	BIO_free(bio);
 	return result;
 }
+
+int
+certificate_sha256(struct slice pem, char out[CERTIFICATE_SHA256_LEN + 1], struct error *err)
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+	BIO *bio = pem.len > CERTIFICATE_PEM_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	bool ok = certificate != NULL && X509_digest(certificate, EVP_sha256(), hash, &len) == 1;
+	for (unsigned i = 0; ok && i < len; i++)
+		snprintf(out + (size_t)3 * i, 4, i + 1 < len ? "%02X:" : "%02X", hash[i]);
+	X509_free(certificate);
+	BIO_free(bio);
+	return ok ? 0 : error_set(err, ERROR_INVALID, "the TLS certificate cannot be read");
+}

@@ -23,3 +23,7 @@ int certificate_ensure(int dir_fd, const char *name, struct error *err);
 /* What addresses call a certificate by (doc/spec/address.md, section 4): all 52 letters and a NUL. ERROR_INVALID. */
 #define CERTIFICATE_FINGERPRINT_LEN 52
 int certificate_fingerprint(struct slice pem, char out[CERTIFICATE_FINGERPRINT_LEN + 1], struct error *err);
+
+/* What mail programs call it by: SHA-256 over all of the certificate, as hex pairs with colons. ERROR_INVALID. */
+#define CERTIFICATE_SHA256_LEN 95
+int certificate_sha256(struct slice pem, char out[CERTIFICATE_SHA256_LEN + 1], struct error *err);

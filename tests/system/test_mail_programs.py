@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Reading and writing with the mail programs that people have, set up as `smtorp mua` says."""
 import fcntl
+import hashlib
 import mailbox as maildirs
 import os
 import pathlib
 import pty
 import re
 import select
+import ssl
 import struct
 import subprocess
 import termios
@@ -38,15 +40,20 @@ def on_terminal(node, text, *command):
     """Runs a program on a terminal of 200 columns until it has shown the text; what it has shown."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, 200, 0, 0))
-    process = subprocess.Popen([str(word) for word in command], env={**node.environment(), 'TERM': 'xterm'}, cwd=node.folder,
-                               stdin=slave, stdout=slave, stderr=slave, start_new_session=True, **account.popen_arguments())
+    # setsid makes it the controlling terminal, /dev/tty
+    process = subprocess.Popen(['setsid', '--ctty', *(str(word) for word in command)], cwd=node.folder,
+                               env={**node.environment(), 'TERM': 'xterm'},
+                               stdin=slave, stdout=slave, stderr=slave, **account.popen_arguments())
     os.close(slave)
     shown = b''
 
     def look():
         nonlocal shown
         if select.select([master], [], [], 0.2)[0]:
-            shown += os.read(master, 65536)
+            try:
+                shown += os.read(master, 65536)
+            except OSError:
+                raise AssertionError(f'{command} has ended: {shown}') from None
         return text.encode() in shown
     try:
         until(look, 30, f'{text!r} on the terminal')
@@ -125,3 +132,38 @@ def test_generic_and_thunderbird_settings_name_the_endpoints(running):
         assert running.alice.login in text
         assert str(endpoints['imap']['port']) in text or str(endpoints['imaps']['port']) in text
         assert re.search(rf"\b({endpoints['submission']['port']}|{endpoints['submissions']['port']})\b", text)
+
+
+def test_aerc_with_the_printed_settings(running, subject, desk):
+    """With the password from a command, and the certificate as the first lines say: it asks nothing."""
+    alice, bob = running.alice, running.bob
+    swaks(alice, [bob.address], '--header', f'Subject: {subject}')
+    with bob.mailbox() as mailbox:
+        mailbox.wait_for(subject)
+    text = running.b.cli('mua', 'bob', '--client', 'aerc').stdout
+    certificate = re.search(r'SSL_CERT_FILE=(\S+) aerc', text)[1]
+    (desk / 'aerc').mkdir()
+    account.own(desk / 'aerc')
+    file_for(desk, 'password', bob.password)
+    file_for(desk, 'aerc/accounts.conf', f'{text}source-cred-cmd = cat {desk}/password\n')
+    shown = on_terminal(bob.node, subject, 'env', f'SSL_CERT_FILE={certificate}', f'XDG_CONFIG_HOME={desk}', f'HOME={desk}', 'aerc')
+    assert subject in shown
+
+
+def test_a_profile_for_thunderbird_is_made_once_and_names_everything(running, desk):
+    """tests/manual/thunderbird shows it to eyes."""
+    profile = desk / 'profile'
+    said = running.a.cli('mua', 'alice', '--profile', str(profile)).stdout
+    assert f'thunderbird --profile {profile}' in said
+    assert profile.stat().st_mode & 0o777 == 0o700 and sorted(f.name for f in profile.iterdir()) == ['cert_override.txt', 'user.js']
+    settings = dict(re.findall(r'^user_pref\("([^"]+)", "?(.*?)"?\);$', (profile / 'user.js').read_text(), re.M))
+    hash_of = hashlib.sha256(ssl.PEM_cert_to_DER_cert((running.a.home / 'node' / 'tls.crt').read_text())).hexdigest()
+    for server, name in (('mail.server.server1', 'imaps'), ('mail.smtpserver.smtp1', 'submissions')):
+        port = running.a.endpoint(name)[1]
+        assert (settings[f'{server}.hostname'], settings[f'{server}.port']) == ('localhost', str(port))
+        assert running.alice.login in (settings.get(f'{server}.userName'), settings.get(f'{server}.username'))
+        assert f'localhost:{port}:\t' in (profile / 'cert_override.txt').read_text()
+    assert hash_of in (profile / 'cert_override.txt').read_text().replace(':', '').lower()
+    again = running.a.cli('mua', 'alice', '--profile', str(profile), check=False)
+    assert again.returncode == 5 and 'was not changed' in again.stderr
+    assert running.a.cli('mua', 'alice', '--client', 'mutt', '--profile', str(desk / 'x'), check=False).returncode == 2
