@@ -2,72 +2,16 @@
 #include "mime/dsn.h"
 
 #include <glib.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mime/date.h"
 #include "mime/header.h"
 #include "mime/lines.h"
+#include "mime/writer.h"
 
 #define MESSAGE_ID_MAX 250
 #define ADDRESS_FIELD_MAX 900 /* an address that is not one cannot make the line too long */
-
-/* Writes on until something fails; the caller looks once, at the end. */
-struct writer {
-	struct buffer *out;
-	struct error *err;
-	int result;
-};
-
-static void
-put_bytes(struct writer *w, const void *bytes, size_t len)
-{
-	if (w->result == 0)
-		w->result = buffer_append(w->out, bytes, len, w->err);
-}
-
-__attribute__((sentinel))
-static void
-put_strings(struct writer *w, ...)
-{
-	const char *each;
-	va_list args;
-	va_start(args, w);
-	while ((each = va_arg(args, const char *)) != NULL)
-		put_bytes(w, each, strlen(each));
-	va_end(args);
-}
-#define put(w, ...) put_strings(w, __VA_ARGS__, (char *)NULL)
-
-/* Would a terminal or a mail program take this character for more than a letter? Controls, and the marks that turn the
- * direction of text around. */
-static bool
-is_harmless(gunichar c)
-{
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-		return false;
-	return !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069);
-}
-
-/* A stranger's words in one line: what is not harmless UTF-8 (not ASCII, when ascii_only) becomes '?'. */
-static void
-put_foreign(struct writer *w, struct slice text, bool ascii_only)
-{
-	const char *p = (const char *)text.data;
-	size_t left = text.len > DSN_PEER_TEXT_MAX_BYTES ? DSN_PEER_TEXT_MAX_BYTES : text.len;
-	while (left > 0) {
-		gunichar c = g_utf8_get_char_validated(p, (gssize)left);
-		bool is_char = c != (gunichar)-1 && c != (gunichar)-2;
-		size_t len = is_char ? (size_t)g_utf8_skip[(unsigned char)*p] : 1;
-		if (is_char && is_harmless(c) && (!ascii_only || c < 0x80))
-			put_bytes(w, p, len);
-		else
-			put(w, "?");
-		p += len;
-		left -= len;
-	}
-}
 
 static bool
 is_ascii(struct slice s)
@@ -95,7 +39,7 @@ put_utf8_address(struct writer *w, struct slice address)
 			snprintf(escaped, sizeof escaped, "%c", (int)c);
 		else
 			snprintf(escaped, sizeof escaped, "\\x{%02X}", (unsigned)c);
-		put(w, escaped);
+		writer_put(w, escaped);
 		written += strlen(escaped);
 		p += len;
 		left -= len;
@@ -167,12 +111,12 @@ put_reply(struct writer *w, const struct dsn_failure *failure, bool ascii_only)
 	char code[8];
 	snprintf(code, sizeof code, "%03u ", failure->code % 1000);
 	if (failure->code != 0)
-		put(w, code);
+		writer_put(w, code);
 	if (failure->code != 0 && is_status(failure->enhanced)) {
-		put_bytes(w, failure->enhanced.data, failure->enhanced.len);
-		put(w, " ");
+		writer_put_bytes(w, failure->enhanced.data, failure->enhanced.len);
+		writer_put(w, " ");
 	}
-	put_foreign(w, failure->text, ascii_only);
+	writer_put_foreign(w, failure->text, ascii_only);
 }
 
 /* What happened to one recipient. Words of our own are not quoted like a stranger's. */
@@ -180,23 +124,23 @@ static void
 put_outcome(struct writer *w, const struct dsn_request *request, const struct dsn_failure *failure)
 {
 	bool is_late = request->will_end_s != 0, is_for_good = status_of(failure).data[0] == '5';
-	put(w, "\r\n");
-	put_foreign(w, failure->recipient, false);
-	put(w, "\r\n  ");
+	writer_put(w, "\r\n");
+	writer_put_foreign(w, failure->recipient, false);
+	writer_put(w, "\r\n  ");
 	if (is_late && failure->code != 0)
-		put(w, "The server of the other side asks to try again later, with these words:");
+		writer_put(w, "The server of the other side asks to try again later, with these words:");
 	else if (!is_late && failure->code >= 500)
-		put(w, "It was refused with these words:");
+		writer_put(w, "It was refused with these words:");
 	else if (!is_late && !is_for_good)
-		put(w, "It was tried again and again, for as long as it was allowed to. The last try ended so:");
+		writer_put(w, "It was tried again and again, for as long as it was allowed to. The last try ended so:");
 	if (failure->code != 0)
-		put(w, "\r\n  > ");
+		writer_put(w, "\r\n  > ");
 	else if (!is_late && !is_for_good)
-		put(w, "\r\n  ");
+		writer_put(w, "\r\n  ");
 	put_reply(w, failure, false);
-	put(w, "\r\n");
+	writer_put(w, "\r\n");
 	if (!is_late)
-		put(w, "  ", advice_for(failure), "\r\n");
+		writer_put(w, "  ", advice_for(failure), "\r\n");
 }
 
 static void
@@ -205,15 +149,15 @@ put_explanation(struct writer *w, const struct dsn_request *request)
 	char arrival[DATE_TEXT_SIZE], end[DATE_TEXT_SIZE];
 	date_format(request->arrival_s, arrival);
 	date_format(request->will_end_s, end);
-	put(w, "Your message of ", arrival, request->will_end_s != 0 ? " has not arrived yet at\r\n" : " could not be delivered to\r\n",
+	writer_put(w, "Your message of ", arrival, request->will_end_s != 0 ? " has not arrived yet at\r\n" : " could not be delivered to\r\n",
 	    request->failure_count == 1 ? "this recipient:\r\n" : "these recipients:\r\n");
 	for (size_t i = 0; i < request->failure_count; i++)
 		put_outcome(w, request, &request->failures[i]);
 	if (request->will_end_s != 0)
-		put(w, "\r\nYou need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
+		writer_put(w, "\r\nYou need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
 		    "by ", end, ", it will be given up, and you will be told.\r\n");
 	else
-		put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
+		writer_put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
 		       "your mail program keeps what you sent.\r\n");
 }
 
@@ -223,26 +167,26 @@ put_status(struct writer *w, const struct dsn_request *request)
 	char arrival[DATE_TEXT_SIZE], end[DATE_TEXT_SIZE];
 	date_format(request->arrival_s, arrival);
 	date_format(request->will_end_s, end);
-	put(w, "Reporting-MTA: dns; ", request->onion, "\r\nArrival-Date: ", arrival, "\r\n");
+	writer_put(w, "Reporting-MTA: dns; ", request->onion, "\r\nArrival-Date: ", arrival, "\r\n");
 	for (size_t i = 0; i < request->failure_count; i++) {
 		const struct dsn_failure *failure = &request->failures[i];
 		struct slice status = status_of(failure);
 		if (is_ascii(failure->recipient)) {
-			put(w, "\r\nFinal-Recipient: rfc822; ");
-			put_foreign(w, failure->recipient, true);
+			writer_put(w, "\r\nFinal-Recipient: rfc822; ");
+			writer_put_foreign(w, failure->recipient, true);
 		} else {
-			put(w, "\r\nFinal-Recipient: utf-8; ");
+			writer_put(w, "\r\nFinal-Recipient: utf-8; ");
 			put_utf8_address(w, failure->recipient);
 		}
-		put(w, request->will_end_s != 0 ? "\r\nAction: delayed\r\nStatus: " : "\r\nAction: failed\r\nStatus: ");
-		put_bytes(w, status.data, status.len);
+		writer_put(w, request->will_end_s != 0 ? "\r\nAction: delayed\r\nStatus: " : "\r\nAction: failed\r\nStatus: ");
+		writer_put_bytes(w, status.data, status.len);
 		if (request->will_end_s != 0)
-			put(w, "\r\nWill-Retry-Until: ", end);
+			writer_put(w, "\r\nWill-Retry-Until: ", end);
 		if (failure->code != 0) { /* a reply of an SMTP server, not words of our own */
-			put(w, "\r\nDiagnostic-Code: smtp; ");
+			writer_put(w, "\r\nDiagnostic-Code: smtp; ");
 			put_reply(w, failure, true);
 		}
-		put(w, "\r\n");
+		writer_put(w, "\r\n");
 	}
 }
 
@@ -277,9 +221,9 @@ put_references(struct writer *w, struct slice header)
 		for (size_t i = 0; i < len; i++)
 			is_plain = is_plain && id[i] > ' ' && id[i] < 0x7f;
 		for (int i = 0; is_plain && i < 2; i++) {
-			put(w, i == 0 ? "In-Reply-To: " : "References: ");
-			put_bytes(w, id, len);
-			put(w, "\r\n");
+			writer_put(w, i == 0 ? "In-Reply-To: " : "References: ");
+			writer_put_bytes(w, id, len);
+			writer_put(w, "\r\n");
 		}
 		break;
 	}
@@ -291,12 +235,12 @@ put_top(struct writer *w, const struct dsn_request *request, const char *boundar
 {
 	char now[DATE_TEXT_SIZE];
 	date_format(request->now_s, now);
-	put(w, "Date: ", now, "\r\nFrom: Mail Delivery System <postmaster@", request->onion, ">\r\nTo: <", request->recipient,
+	writer_put(w, "Date: ", now, "\r\nFrom: Mail Delivery System <postmaster@", request->onion, ">\r\nTo: <", request->recipient,
 	    ">\r\nSubject: ", request->will_end_s != 0 ? "Your message has not arrived yet" : "Your message could not be delivered",
 	    "\r\nMessage-ID: <", request->id_letters, "@", request->onion,
 	    ">\r\n");
 	put_references(w, header);
-	put(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; "
+	writer_put(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; "
 	    "report-type=delivery-status;\r\n boundary=\"", boundary, "\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 }
 
@@ -326,14 +270,14 @@ dsn_compose(const struct dsn_request *request, struct buffer *out, bool *needs_s
 		return -1;
 	snprintf(boundary, sizeof boundary, "=_%s", request->boundary_letters); /* "=_" is never in quoted-printable */
 	put_top(w, request, boundary, header);
-	put(w, "--", boundary, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+	writer_put(w, "--", boundary, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
 	put_explanation(w, request);
-	put(w, "\r\n--", boundary, "\r\nContent-Type: message/delivery-status\r\n\r\n");
+	writer_put(w, "\r\n--", boundary, "\r\nContent-Type: message/delivery-status\r\n\r\n");
 	put_status(w, request);
-	put(w, "\r\n--", boundary, "\r\nContent-Type: ", header_is_ascii ? "text/rfc822-headers\r\n\r\n" :
+	writer_put(w, "\r\n--", boundary, "\r\nContent-Type: ", header_is_ascii ? "text/rfc822-headers\r\n\r\n" :
 	    "message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-	put_bytes(w, header.data, header.len);
-	put(w, "\r\n--", boundary, "--\r\n");
+	writer_put_bytes(w, header.data, header.len);
+	writer_put(w, "\r\n--", boundary, "--\r\n");
 	if (w->result != 0)
 		return -1;
 	*needs_smtputf8 = !is_ascii(slice_of_string(request->recipient)) || !header_is_ascii;

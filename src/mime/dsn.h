@@ -15,7 +15,6 @@
 #define DSN_LETTERS 26
 #define DSN_MAX_BYTES (16 * 1024 * 1024)
 #define DSN_ORIGINAL_HEADER_MAX_BYTES 32768 /* of the original's header, whole fields */
-#define DSN_PEER_TEXT_MAX_BYTES 480         /* of what the other side said */
 
 struct dsn_failure {
 	struct slice recipient; /* mailbox */
