@@ -29,7 +29,7 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	[QUEUE_DELETE_ITEM] = "DELETE FROM items WHERE id = ?1",
 	[QUEUE_BODY_IS_USED] = "SELECT 1 FROM items WHERE body = ?1 LIMIT 1",
 	[QUEUE_ADD_TRASH] = "INSERT OR IGNORE INTO trash VALUES (?1)",
-	[QUEUE_TRASH] = "SELECT body FROM trash LIMIT ?1",
+	[QUEUE_TRASH] = "SELECT body FROM trash WHERE body NOT IN (SELECT body FROM outcomes) LIMIT ?1",
 	[QUEUE_DELETE_TRASH] = "DELETE FROM trash WHERE body = ?1",
 	[QUEUE_EXPIRED] = "SELECT id FROM items WHERE onion = ?1 AND arrival_ms <= ?2 AND tries + ?3 - peer_failures >= ?4"
 	            " AND due_ms IS NOT NULL ORDER BY arrival_ms LIMIT ?5",
@@ -51,6 +51,18 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	[QUEUE_SET_NOT_DUE] = "UPDATE items SET due_ms = NULL WHERE id = ?1",
 	[QUEUE_TOLD] = "SELECT told FROM state",
 	[QUEUE_TELL] = "UPDATE state SET told = ?1",
+	[QUEUE_IS_SHARED] = "SELECT EXISTS (SELECT 1 FROM outcomes WHERE body = ?1)"
+	                    " OR (SELECT count(*) FROM (SELECT 1 FROM items WHERE body = ?1 LIMIT 2)) > 1",
+	[QUEUE_NOTE] = "INSERT OR REPLACE INTO outcomes SELECT ?1, item, position, mailbox, ?4, ?5, ?6 FROM recipients"
+	               " WHERE item = ?2 AND state = 0 AND (?3 < 0 OR position = ?3)",
+	/* What was never shown as waiting, or reached nobody, is not shown as delivered. */
+	[QUEUE_DROP_NOTES] = "DELETE FROM outcomes WHERE body = ?1 AND NOT"
+	                     " (EXISTS (SELECT 1 FROM outcomes WHERE body = ?1 AND waited)"
+	                     " AND EXISTS (SELECT 1 FROM outcomes WHERE body = ?1 AND outcome = 1))",
+	[QUEUE_NEXT_ENDED] = "SELECT body FROM outcomes WHERE body > ?1 AND NOT EXISTS"
+	                     " (SELECT 1 FROM items WHERE items.body = outcomes.body) ORDER BY body LIMIT 1",
+	[QUEUE_OUTCOMES] = "SELECT mailbox, outcome, wall_s FROM outcomes WHERE body = ?1 ORDER BY item, position",
+	[QUEUE_FORGET] = "DELETE FROM outcomes WHERE body = ?1",
 	[QUEUE_BODY_ITEMS] = "SELECT max(id), sum(due_ms IS NOT NULL) FROM items WHERE body = ?1",
 };
 

@@ -127,3 +127,22 @@ int queue_retry(struct queue *queue, uint64_t item, int64_t now_ms, uint64_t *co
 /* Forgets the recipients that wait; nobody is told. Those that failed are reported all the same; if there are none but
  * such, they are forgotten. Not for an item that is being delivered. ERROR_NOT_FOUND. */
 int queue_cancel(struct queue *queue, uint64_t item, struct error *err);
+
+/* ---- queue_outcome.c: what became of the recipients of messages that had to wait, for their sender to see */
+
+enum queue_outcome { QUEUE_DELIVERED = 1, QUEUE_FAILED, QUEUE_CANCELLED }; /* kept in databases */
+
+/* A message that has not gone after so long has waited, like one for which a try failed. */
+#define QUEUE_WAITED_MS (60 * 1000)
+
+/* The first body above `after` of a message that had to wait, of which something was delivered and nothing is left in the
+ * queue. Its file stays until the outcomes are forgotten. 1: *body is set; 0: there is none. */
+int queue_next_ended(struct queue *queue, uint64_t after, uint64_t *body, struct error *err);
+
+/* The outcomes that are known of a body's recipients, in order; false from take ends it. */
+typedef bool queue_take_outcome(void *context, struct slice mailbox, enum queue_outcome outcome, int64_t wall_s);
+int queue_outcomes(struct queue *queue, uint64_t body, queue_take_outcome *take, void *context, struct error *err);
+int queue_forget_outcomes(struct queue *queue, uint64_t body, struct error *err);
+
+/* The size of a body's file. ERROR_NOT_FOUND. */
+int queue_body_bytes(struct queue *queue, uint64_t body, uint64_t *bytes, struct error *err);

@@ -13,6 +13,7 @@ enum {
 	QUEUE_EXPIRED, QUEUE_ALL_OF_PEER, QUEUE_NEXT_BOUNCE, QUEUE_FAILURES, QUEUE_DELETE_FAILED, QUEUE_COUNT,
 	QUEUE_LOOK, QUEUE_LOOK_RECIPIENTS, QUEUE_HURRY, QUEUE_HURRY_ALL, QUEUE_DELETE_ALL, QUEUE_SET_NOT_DUE,
 	QUEUE_TOLD, QUEUE_TELL, QUEUE_BODY_ITEMS,
+	QUEUE_IS_SHARED, QUEUE_NOTE, QUEUE_DROP_NOTES, QUEUE_NEXT_ENDED, QUEUE_OUTCOMES, QUEUE_FORGET,
 	QUEUE_STATEMENTS
 };
 
@@ -46,7 +47,16 @@ struct queue_facts {
 	int64_t arrival_ms;
 	uint64_t tries;
 	bool is_null_sender;
+	bool has_waited; /* set by those who know the time */
 };
 int queue_look_up(struct queue *q, uint64_t id, struct queue_facts *out, struct error *err); /* ERROR_NOT_FOUND */
 int queue_count_left(struct queue *q, uint64_t item, uint64_t *waiting, uint64_t *all, struct error *err);
 int queue_delete_item(struct queue *q, uint64_t item, uint64_t body, struct error *err);
+
+/* Has the message other recipients, at other nodes, or had it? */
+int queue_is_shared(struct queue *q, uint64_t body, bool *is_shared, struct error *err);
+
+/* Notes what became of the item's recipient at this position, or (-1) of all that wait. Before they are changed. */
+#define QUEUE_ALL_WAITING (-1)
+int queue_note(struct queue *q, uint64_t item, uint64_t body, int64_t position, enum queue_outcome outcome, bool has_waited,
+    struct error *err);

@@ -164,7 +164,8 @@ cancel(struct queue *q, uint64_t item, struct error *err)
 {
 	struct named n;
 	uint64_t waiting, all;
-	if (find(q, item, &n, err) != 0 || queue_count_left(q, item, &waiting, &all, err) != 0)
+	if (find(q, item, &n, err) != 0 || queue_count_left(q, item, &waiting, &all, err) != 0 ||
+	    queue_note(q, item, n.body, QUEUE_ALL_WAITING, QUEUE_CANCELLED, false, err) != 0)
 		return -1;
 	if (statement_run(queue_with_id(q, waiting > 0 ? QUEUE_DELETE_WAITING : QUEUE_DELETE_ALL, item), err) != 0)
 		return -1;

@@ -32,7 +32,11 @@ queue_delete_item(struct queue *q, uint64_t item, uint64_t body, struct error *e
 	if (row < 0)
 		return -1;
 	statement_reset(s);
-	return row == 1 ? 0 : statement_run(queue_with_id(q, QUEUE_ADD_TRASH, body), err);
+	if (row == 1)
+		return 0;
+	if (statement_run(queue_with_id(q, QUEUE_DROP_NOTES, body), err) != 0)
+		return -1;
+	return statement_run(queue_with_id(q, QUEUE_ADD_TRASH, body), err);
 }
 
 /* After its recipients changed: the item waits, owes a bounce, or is gone. */
@@ -103,12 +107,15 @@ cut(struct pack_result *r)
 
 /* Sets every waiting recipient of the item by its result. expired: a temporary answer is the last one. */
 static int
-apply_results(struct queue *q, const struct queue_item *item, struct slice results, bool expired, struct error *err)
+apply_results(struct queue *q, const struct queue_item *item, const struct queue_facts *f, struct slice results, bool expired,
+    struct error *err)
 {
 	int64_t *positions = NULL;
 	int result = 0;
-	if (positions_of(q, item, &positions, err) != 0)
+	bool is_shared = false;
+	if (queue_is_shared(q, f->body, &is_shared, err) != 0 || positions_of(q, item, &positions, err) != 0)
 		return -1;
+	bool is_noted = is_shared || f->has_waited || item->recipient_count > 1;
 	for (size_t i = 0; i < item->recipient_count && result == 0; i++) {
 		struct pack_result r;
 		if (!pack_next_result(&results, &r) || r.code < 200 || r.code > 599) {
@@ -116,8 +123,12 @@ apply_results(struct queue *q, const struct queue_item *item, struct slice resul
 			results = slice_of("", 0);
 		}
 		cut(&r);
-		bool failed = r.code >= 500 || ((r.code < 200 || r.code >= 300) && expired);
-		result = set_recipient(q, item->id, positions[i], failed, item->reverse_path[0] == '\0', &r, err);
+		bool done = r.code >= 200 && r.code < 300;
+		bool failed = r.code >= 500 || (!done && expired);
+		if (is_noted && (done || failed))
+			result = queue_note(q, item->id, f->body, positions[i], done ? QUEUE_DELIVERED : QUEUE_FAILED, f->has_waited, err);
+		if (result == 0)
+			result = set_recipient(q, item->id, positions[i], failed, item->reverse_path[0] == '\0', &r, err);
 	}
 	free(positions);
 	return result;
@@ -153,8 +164,9 @@ write_result(struct queue *q, const char *onion, const struct queue_item *item, 
 	struct queue_facts f;
 	if (queue_look_up(q, item->id, &f, err) != 0)
 		return -1;
+	f.has_waited = f.tries > 0 || now_ms - f.arrival_ms >= QUEUE_WAITED_MS;
 	bool expired = schedule_is_expired(q->schedule, now_ms - f.arrival_ms, f.tries + 1);
-	if (apply_results(q, item, results, expired, err) != 0)
+	if (apply_results(q, item, &f, results, expired, err) != 0)
 		return -1;
 	if (settle_item(q, item->id, f.body, now_ms + schedule_delay_ms(q->schedule, f.tries + 1, random), err) != 0)
 		return -1;
@@ -179,7 +191,8 @@ static int
 fail_item(struct queue *q, uint64_t id, const struct pack_result *why, struct error *err)
 {
 	struct queue_facts f;
-	if (queue_look_up(q, id, &f, err) != 0)
+	if (queue_look_up(q, id, &f, err) != 0 ||
+	    queue_note(q, id, f.body, QUEUE_ALL_WAITING, QUEUE_FAILED, f.tries > 0, err) != 0)
 		return -1;
 	struct statement *s = queue_with_id(q, f.is_null_sender ? QUEUE_DELETE_WAITING : QUEUE_FAIL_WAITING, id);
 	if (!f.is_null_sender) {

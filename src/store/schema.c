@@ -52,4 +52,11 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 
 	/* The senders of items with a smaller id were told that these are late, or need not be. */
 	"ALTER TABLE state ADD COLUMN told INTEGER NOT NULL DEFAULT 0;",
+
+	/* What became of recipients (enum queue_outcome) of messages that had to wait or have several, until their sender
+	 * was shown it. waited: the recipient's mail could not go at once. */
+	"CREATE TABLE outcomes ("
+	"  body INTEGER NOT NULL, item INTEGER NOT NULL, position INTEGER NOT NULL, mailbox TEXT NOT NULL,"
+	"  outcome INTEGER NOT NULL, waited INTEGER NOT NULL, wall_s INTEGER NOT NULL,"
+	"  PRIMARY KEY (body, item, position)) STRICT, WITHOUT ROWID;",
 };
