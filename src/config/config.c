@@ -30,6 +30,7 @@ static const struct key {
 	{ "message.max-size", parse_message_size, offsetof(struct config, message_max_bytes), false },
 	{ "queue.delay-notice", parse_duration_or_never, offsetof(struct config, delay_notice_s), false },
 	{ "queue.expire", parse_duration, offsetof(struct config, expire_s), false },
+	{ "queue.keep-delivered", parse_duration_or_never, offsetof(struct config, keep_delivered_s), false },
 	{ "queue.retry-first", parse_duration, offsetof(struct config, retry_first_s), false },
 	{ "queue.retry-most", parse_duration, offsetof(struct config, retry_most_s), false },
 	{ "smtp.require-starttls", parse_yes_no, offsetof(struct config, require_starttls), false },
@@ -121,6 +122,7 @@ config_defaults(struct config *config)
 		.retry_most_s = 4 * 60 * 60,
 		.expire_s = 7 * 24 * 60 * 60,
 		.delay_notice_s = 24 * 60 * 60,
+		.keep_delivered_s = 30 * 24 * 60 * 60,
 	};
 }
 

@@ -38,6 +38,7 @@ struct config {
 	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */
 	uint32_t expire_s;                                            /* queue.expire = 7d */
 	uint32_t delay_notice_s;                                      /* queue.delay-notice = 1d; 0: never */
+	uint32_t keep_delivered_s;                                    /* queue.keep-delivered = 30d; 0: never */
 };
 
 void config_defaults(struct config *config);

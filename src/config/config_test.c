@@ -31,6 +31,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.retry_first_s, 30);
 		assert_int_equal(config.expire_s, 7 * 86400);
 		assert_int_equal(config.delay_notice_s, 86400);
+		assert_int_equal(config.keep_delivered_s, 30 * 86400);
 		assert_string_equal(config.tor_program, "tor");
 		assert_true(config.require_starttls);
 		assert_false(config.log_addresses);
@@ -58,6 +59,7 @@ every_key_is_taken(void **state)
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
 	    "queue.delay-notice = 4h\n"
+	    "queue.keep-delivered = 2d\n"
 	    "queue.retry-first = 1m\n"
 	    "queue.retry-most = 2h\n"
 	    "queue.expire = 3d", NULL), 0);
@@ -83,6 +85,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.retry_first_s, 60);
 	assert_int_equal(config.retry_most_s, 7200);
 	assert_int_equal(config.delay_notice_s, 4 * 3600);
+	assert_int_equal(config.keep_delivered_s, 2 * 86400);
 	assert_int_equal(config.expire_s, 3 * 86400);
 }
 

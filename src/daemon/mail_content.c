@@ -22,8 +22,9 @@ struct request {
 	union {
 		struct ipc_prepare prepare;
 		struct ipc_compose_dsn compose;
+		struct ipc_compose_note note;
 	};
-	unsigned char *failures; /* owned copy */
+	unsigned char *list; /* owned: the failures or the text */
 	struct body body;
 	unsigned tries; /* times it was sent */
 	bool is_sent;
@@ -53,7 +54,7 @@ static void
 free_request(struct request *r)
 {
 	body_finish(&r->body);
-	free(r->failures);
+	free(r->list);
 	free(r);
 }
 
@@ -84,6 +85,9 @@ send_request(struct mail_content *c, struct request *r)
 		m.prepare = r->prepare;
 		m.prepare.now_s = (uint64_t)clock_wall_s();
 		inline_bytes = &m.prepare.body;
+	} else if (r->type == IPC_TYPE_COMPOSE_NOTE) {
+		m.compose_note = r->note;
+		inline_bytes = &m.compose_note.body;
 	} else {
 		m.compose_dsn = r->compose;
 		m.compose_dsn.now_s = (uint64_t)clock_wall_s();
@@ -157,21 +161,43 @@ mail_content_prepare(struct mail_content *c, const char *local_part, const char 
 	r->prepare.request_id = r->id;
 }
 
+static unsigned char *
+copy_of(struct slice s)
+{
+	unsigned char *copy = malloc(s.len + 1);
+	assert(copy != NULL);
+	memcpy(copy, s.data, s.len);
+	return copy;
+}
+
+void
+mail_content_compose_note(struct mail_content *c, const char *mark, struct slice text, bool is_cut, struct body *body,
+    mail_content_done *done, void *context)
+{
+	struct request *r = calloc(1, sizeof *r);
+	assert(r != NULL);
+	r->list = copy_of(text);
+	r->type = IPC_TYPE_COMPOSE_NOTE;
+	strncpy(r->note.mark, mark, sizeof r->note.mark - 1);
+	r->note.is_cut = is_cut;
+	r->note.text = slice_of(r->list, text.len);
+	add(c, r, body, done, context);
+	r->note.request_id = r->id;
+}
+
 void
 mail_content_compose_dsn(struct mail_content *c, const struct mail_content_dsn *dsn, struct body *body,
     mail_content_done *done, void *context)
 {
 	struct request *r = calloc(1, sizeof *r);
 	assert(r != NULL);
-	r->failures = malloc(dsn->failures.len + 1);
-	assert(r->failures != NULL);
-	memcpy(r->failures, dsn->failures.data, dsn->failures.len);
+	r->list = copy_of(dsn->failures);
 	r->type = IPC_TYPE_COMPOSE_DSN;
 	strncpy(r->compose.onion, dsn->onion, sizeof r->compose.onion - 1);
 	strncpy(r->compose.recipient, dsn->recipient, sizeof r->compose.recipient - 1);
 	r->compose.arrival_s = (uint64_t)dsn->arrival_s;
 	r->compose.will_end_s = (uint64_t)dsn->will_end_s;
-	r->compose.failures = slice_of(r->failures, dsn->failures.len);
+	r->compose.failures = slice_of(r->list, dsn->failures.len);
 	add(c, r, body, done, context);
 	r->compose.request_id = r->id;
 }

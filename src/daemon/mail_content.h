@@ -36,5 +36,9 @@ struct mail_content_dsn {
 	int64_t will_end_s;    /* see COMPOSE_DSN */
 	struct slice failures; /* packed; copied */
 };
+/* mark and text are copied; is_cut: of the message only its beginning is in body. */
+void mail_content_compose_note(struct mail_content *content, const char *mark, struct slice text, bool is_cut,
+    struct body *body, mail_content_done *done, void *context);
+
 void mail_content_compose_dsn(struct mail_content *content, const struct mail_content_dsn *dsn, struct body *body,
     mail_content_done *done, void *context);

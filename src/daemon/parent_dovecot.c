@@ -114,6 +114,12 @@ static const char conf_form[] =
     "    special_use = \\Junk\n"
     "    auto = subscribe\n"
     "  }\n"
+    "  mailbox Waiting {\n" /* the node writes these two */
+    "    auto = subscribe\n"
+    "  }\n"
+    "  mailbox Delivered {\n"
+    "    auto = subscribe\n"
+    "  }\n"
     "}\n"
     "service imap-login {\n"
     "  chroot =\n"

@@ -181,7 +181,7 @@ tell_mail(struct role_process *role)
 	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config = {
 		.message_max_bytes = config->message_max_bytes, .retry_first_s = config->retry_first_s,
 		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s,
-		.delay_notice_s = config->delay_notice_s } };
+		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s } };
 	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
 	parent_role_send(role, &m);

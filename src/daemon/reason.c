@@ -5,27 +5,31 @@
 #include <stdio.h>
 
 static const struct {
-	const char *word, *text;
+	const char *word, *brief, *text;
 	bool is_quote; /* what the row's text holds are the peer's words, and the text here goes before them */
 } reasons[WAIT_REASON_COUNT] = {
-	[WAIT_REASON_NEW] = { "new", "it has not been tried yet", false },
-	[WAIT_REASON_DIALLING] = { "dialling", "the recipient's node is being called now", false },
-	[WAIT_REASON_DELIVERING] = { "delivering", "it is being handed over now", false },
-	[WAIT_REASON_TOR_DOWN] = { "tor", "Tor is not connected; this is no fault of the recipient's", false },
-	[WAIT_REASON_NO_DESCRIPTOR] = { "unknown", "the onion service has been offline for hours, or does not exist", false },
-	[WAIT_REASON_OFFLINE] = { "offline", "the onion service went offline a short time ago", false },
-	[WAIT_REASON_RENDEZVOUS] = { "circuit", "tor could not meet the onion service", false },
-	[WAIT_REASON_AUTHORIZATION] = { "authorization", "the onion service wants a key that this node does not have", false },
-	[WAIT_REASON_BAD_ADDRESS] = { "address", "there can be no such onion service", false },
-	[WAIT_REASON_PORT_REFUSED] = { "port", "the onion service is online but takes no mail", false },
-	[WAIT_REASON_TIMEOUT] = { "timeout", "there was no answer in time", false },
-	[WAIT_REASON_LOST] = { "lost", "the connection broke", false },
-	[WAIT_REASON_REFUSED] = { "refused", "the recipient's server refused the connection", true },
-	[WAIT_REASON_PROTOCOL] = { "protocol", "the recipient's server does not speak SMTP as it must", true },
-	[WAIT_REASON_REPLY] = { "deferred", "the recipient's server asks to try again later", true },
-	[WAIT_REASON_FAILED] = { "failed", "it failed for good, and the report about it is being written", true },
-	[WAIT_REASON_KEY] = { "key", "held: the recipient's node shows another TLS key than before", false },
-	[WAIT_REASON_OTHER] = { "other", "the recipient's node cannot be reached", false },
+	[WAIT_REASON_NEW] = { "new", "not tried yet", "it has not been tried yet", false },
+	[WAIT_REASON_DIALLING] = { "dialling", "on its way", "the recipient's node is being called now", false },
+	[WAIT_REASON_DELIVERING] = { "delivering", "on its way", "it is being handed over now", false },
+	[WAIT_REASON_TOR_DOWN] = { "tor", "Tor is not connected",
+		"Tor is not connected; this is no fault of the recipient's", false },
+	[WAIT_REASON_NO_DESCRIPTOR] = { "unknown", "offline, or no such address",
+		"the onion service has been offline for hours, or does not exist", false },
+	[WAIT_REASON_OFFLINE] = { "offline", "offline", "the onion service went offline a short time ago", false },
+	[WAIT_REASON_RENDEZVOUS] = { "circuit", "not reached", "tor could not meet the onion service", false },
+	[WAIT_REASON_AUTHORIZATION] = { "authorization", "needs a key",
+		"the onion service wants a key that this node does not have", false },
+	[WAIT_REASON_BAD_ADDRESS] = { "address", "no such address", "there can be no such onion service", false },
+	[WAIT_REASON_PORT_REFUSED] = { "port", "takes no mail", "the onion service is online but takes no mail", false },
+	[WAIT_REASON_TIMEOUT] = { "timeout", "no answer", "there was no answer in time", false },
+	[WAIT_REASON_LOST] = { "lost", "connection broke", "the connection broke", false },
+	[WAIT_REASON_REFUSED] = { "refused", "refused for now", "the recipient's server refused the connection", true },
+	[WAIT_REASON_PROTOCOL] = { "protocol", "its server has a fault",
+		"the recipient's server does not speak SMTP as it must", true },
+	[WAIT_REASON_REPLY] = { "deferred", "asked to come later", "the recipient's server asks to try again later", true },
+	[WAIT_REASON_FAILED] = { "failed", "failed", "it failed for good, and the report about it is being written", true },
+	[WAIT_REASON_KEY] = { "key", "held: another key", "held: the recipient's node shows another TLS key than before", false },
+	[WAIT_REASON_OTHER] = { "other", "not reached", "the recipient's node cannot be reached", false },
 };
 
 static unsigned
@@ -38,6 +42,12 @@ const char *
 reason_word(unsigned reason)
 {
 	return reasons[known(reason)].word;
+}
+
+const char *
+reason_brief(unsigned reason)
+{
+	return reasons[known(reason)].brief;
 }
 
 void

@@ -10,6 +10,7 @@
 
 /* Borrowed for ever. A reason that is none is WAIT_REASON_OTHER. */
 const char *reason_word(unsigned reason);
+const char *reason_brief(unsigned reason); /* a few words, ASCII, for a list */
 
 /* text: what was said, by tor or the peer; may be "". It is cut if need be. The peer's words are as they came. */
 void reason_say(unsigned reason, const char *text, char out[REASON_TEXT_MAX]);

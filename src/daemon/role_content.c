@@ -14,6 +14,7 @@
 #include "ipc/pack.h"
 #include "mime/dsn.h"
 #include "mime/library.h"
+#include "mime/note.h"
 #include "mime/prepare.h"
 
 #define IDLE_MS 60000
@@ -149,6 +150,24 @@ on_compose_dsn(struct ipc_message *m)
 }
 
 static void
+on_compose_note(struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct body message = BODY_EMPTY;
+	struct buffer out;
+	struct note_request request = { .is_cut = m->compose_note.is_cut != 0,
+		.mark = slice_of_string(m->compose_note.mark), .text = m->compose_note.text };
+	random_name(request.boundary_letters, sizeof request.boundary_letters);
+	buffer_init(&out, MESSAGE_MAX_BYTES + NOTE_ADDED_MAX_BYTES);
+	if (body_take(m, m->compose_note.body, MESSAGE_MAX_BYTES, &message, &err) == 0) {
+		request.message = message.bytes;
+		note_compose(&request, &out, &err);
+	}
+	answer(m->compose_note.request_id, &err, &out, BODY_8BIT);
+	body_finish(&message);
+}
+
+static void
 on_mail(void *context, struct ipc_message *m)
 {
 	(void)context;
@@ -157,6 +176,8 @@ on_mail(void *context, struct ipc_message *m)
 		on_prepare(m);
 	else if (m->type == IPC_TYPE_COMPOSE_DSN)
 		on_compose_dsn(m);
+	else if (m->type == IPC_TYPE_COMPOSE_NOTE)
+		on_compose_note(m);
 }
 
 static void

@@ -129,6 +129,24 @@ composes_a_notification(void **state)
 }
 
 static void
+composes_a_copy_with_a_note(void **state)
+{
+	struct content *c = *state;
+	struct ipc_message m = { .type = IPC_TYPE_COMPOSE_NOTE, .fd = -1 };
+	m.compose_note.request_id = 44;
+	strcpy(m.compose_note.mark, "offline");
+	m.compose_note.text = slice_of_string("It waits.\n");
+	m.compose_note.body = slice_of_string(FROM "Subject: hello\r\n\r\nthe words\r\n");
+	test_role_send(c->mail, &m);
+	struct ipc_message got = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
+	assert_true(got.content_result.request_id == 44);
+	assert_int_equal(got.content_result.code, 250);
+	static const char *const words[] = { "Subject: [offline]\r\n hello\r\n", "It waits.\r\n", "the words\r\n" };
+	for (size_t i = 0; i < 3; i++)
+		assert_non_null(memmem(got.content_result.body.data, got.content_result.body.len, words[i], strlen(words[i])));
+}
+
+static void
 ends_with_its_mail_role(void **state)
 {
 	struct content *c = *state;
@@ -165,6 +183,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_notification, start, finish),
+		cmocka_unit_test_setup_teardown(composes_a_copy_with_a_note, start, finish),
 		cmocka_unit_test_setup_teardown(ends_with_its_mail_role, start, finish),
 		cmocka_unit_test_setup_teardown(ends_when_told_to, start, finish),
 		cmocka_unit_test_setup_teardown(ends_when_mail_breaks_the_rules, start, finish),

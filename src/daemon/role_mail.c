@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_queue.h"
+#include "daemon/mail_waiting.h"
 #include "daemon/role.h"
 #include "queue/dispatch.h"
 #include "queue/mailstore.h"
@@ -35,6 +37,7 @@ static struct mail {
 	struct mail_intake *intake;
 	struct mail_bounce *bounce;
 	struct dispatch *dispatch;
+	struct mail_waiting *waiting;
 	struct timer *commit, *process, *settle;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
 	.control = { ROLE_CONTROL } };
@@ -80,6 +83,7 @@ on_process(void *context)
 	}
 	dispatch_wake(mail.dispatch);
 	mail_bounce_look(mail.bounce);
+	mail_waiting_expect(mail.waiting);
 	if (more > 0)
 		timer_start(mail.process, 0);
 	else
@@ -119,7 +123,15 @@ on_result(void *context)
 {
 	(void)context;
 	mail_bounce_look(mail.bounce);
+	mail_waiting_look(mail.waiting);
 	settle_soon(); /* bodies that were sent */
+}
+
+static void
+on_settled(void *context)
+{
+	(void)context;
+	settle_soon();
 }
 
 static void
@@ -201,9 +213,10 @@ answer_owner(const struct ipc_queue_request *request)
 	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = request->request_id,
 		.error = ERROR_BUSY, .text = "this identity is starting; ask again in a moment" } };
-	if (mail.mailstore != NULL)
+	if (mail.mailstore != NULL) {
 		mail_queue_answer(&queue, request);
-	else
+		mail_waiting_look(mail.waiting);
+	} else
 		send_to(&mail.control, &m);
 }
 
@@ -284,6 +297,15 @@ on_peer_gone(void *context, enum role peer, const char *identity)
 /* ---- beginning and end */
 
 static void
+begin_waiting(const struct ipc_mail_config *c)
+{
+	static const struct mail_waiting_events events = { on_settled, on_broken };
+	const struct mail_waiting_config config = { .expire_ms = (int64_t)c->expire_s * 1000,
+		.keep_delivered_s = c->keep_delivered_s };
+	mail.waiting = mail_waiting_new(role_loop(), &config, mail.mailstore, mail.dispatch, mail.content, &events, NULL);
+}
+
+static void
 begin(const struct ipc_mail_config *c)
 {
 	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken };
@@ -313,6 +335,7 @@ begin(const struct ipc_mail_config *c)
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, &dispatch_events, NULL);
+	begin_waiting(c);
 	tell_dispatch(&mail.tor);
 	tell_dispatch(&mail.smtp);
 	timer_start(mail.process, 0); /* what the journal still holds */
@@ -352,6 +375,7 @@ finish(void)
 	dispatch_free(mail.dispatch);
 	mail_content_free(mail.content);
 	mail_bounce_free(mail.bounce);
+	mail_waiting_free(mail.waiting);
 	mail_intake_free(mail.intake);
 	mailstore_free(mail.mailstore);
 }
@@ -360,6 +384,7 @@ int
 main(void)
 {
 	static const struct role_events events = { on_parent, on_peer, on_peer_gone, on_stop };
+	tzset(); /* the folders show local times; nothing is opened for them later */
 	role_init(ROLE_MAIL, &events, NULL);
 	int status = role_run();
 	finish();

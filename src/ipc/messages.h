@@ -54,7 +54,7 @@ enum role {
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U32(retry_first_s) U32(retry_most_s) \
-	U32(expire_s) U32(delay_notice_s)
+	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s)
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
 #define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)
@@ -113,6 +113,9 @@ enum role {
 #define IPC_COMPOSE_DSN(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(onion, IPC_ONION_MAX) STR(recipient, IPC_MAILBOX_MAX) U64(now_s) U64(arrival_s) \
 	U64(will_end_s) BYTES(failures, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* failures: pack_failure each */
+/* Composes a copy of the message in body, or of its beginning, for the owner's eyes (mime/note.h). */
+#define IPC_COMPOSE_NOTE(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(is_cut) STR(mark, 128) BYTES(text, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX)
 
@@ -180,6 +183,7 @@ enum role {
 	M(NEED_CONTENT, need_content, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_NEED_CONTENT) \
 	M(PREPARE, prepare, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_PREPARE) \
 	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
+	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \
 	M(CONTENT_RESULT, content_result, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_CONTENT_RESULT) \
 	M(CONTROL_REQUEST, control_request, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_CONTROL_REQUEST) \
 	M(STATUS_ROLE, status_role, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ROLE) \
