@@ -115,7 +115,7 @@ a_submitted_message_is_delivered(void **state)
 	assert_true(slice_is(recipient, "bob@" BOB));
 	assert_int_equal(list.len, 0);
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	/* the session is warm: the next message needs no dialling */
 	submit(p, 2, "bob@" BOB, slice_of_string(message));
 	m = expect_deliver(p, session);
@@ -164,7 +164,7 @@ what_fails_for_now_is_tried_again(void **state)
 	m = expect_deliver(p, session);
 	assert_true(slice_is(m.deliver.body, "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 0);
 }
 
@@ -178,7 +178,7 @@ the_port_that_works_is_remembered(void **state)
 	be_ready(p, session);
 	struct ipc_message m = expect_deliver(p, session);
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	end_session(p, session, SESSION_END_LOST);
 	submit(p, 2, "bob@" BOB, slice_of_string(message));
 	expect_dial(p, 25);
@@ -221,7 +221,7 @@ a_missing_tor_is_waited_for(void **state)
 	be_ready(p, session);
 	m = expect_deliver(p, session);
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 }
 
 static void
@@ -289,7 +289,7 @@ a_refused_session_fails_no_message(void **state)
 		m = expect_deliver(p, session);
 		answer_delivery(p, session, m.deliver.delivery_id, 250);
 	}
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 0);
 }
 
@@ -297,7 +297,7 @@ a_refused_session_fails_no_message(void **state)
 static void
 compose(struct mail_process *p, unsigned code)
 {
-	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_COMPOSE_DSN);
+	struct ipc_message m = next_to_content(p, IPC_TYPE_COMPOSE_DSN);
 	struct slice list = m.compose_dsn.failures, recipient;
 	struct pack_result why;
 	assert_string_equal(m.compose_dsn.onion, OWN);
@@ -325,7 +325,7 @@ a_permanent_failure_is_reported_once(void **state)
 	answer_delivery(p, session, m.deliver.delivery_id, 550);
 	compose(p, 550);
 	await_files("Maildir/new", "Return-Path: <>\nSubject: it failed\n", 1);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	stop(p);
 	launch(p);
 	receive_text(p, 9, "Subject: later\r\n\r\n");
@@ -354,7 +354,7 @@ nobody_is_told_about_a_message_from_nobody(void **state)
 	prepare(p);
 	expect_done(p, p->submission, 1, 250);
 	fail_dial(p, expect_dial(p, 465), DIAL_REASON_BAD_ADDRESS);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	submit(p, 2, "alice+note@" OWN, slice_of_string(message)); /* the next thing content hears is this, no COMPOSE_DSN */
 	await_files("Maildir/new", "Prepared: yes\nSubject: out", 1);
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 1);
@@ -488,7 +488,7 @@ what_the_owner_cancels_is_gone(void **state)
 	assert_string_equal(row.text, "450 said the server");
 	ask(p, QUEUE_VERB_CANCEL, row.item);
 	assert_int_equal(expect_end(p, ERROR_NONE), 1);
-	await_files("queue", NULL, 0);
+	await_files_of(p, "queue", NULL, 0);
 	ask(p, QUEUE_VERB_CANCEL, row.item);
 	expect_end(p, ERROR_NOT_FOUND);
 	submit(p, 2, "alice+note@" OWN, slice_of_string(message)); /* the next thing content hears is this, no COMPOSE_DSN */

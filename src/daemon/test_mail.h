@@ -125,13 +125,33 @@ receive_text(struct mail_process *p, uint64_t id, const char *text)
 	intake(p->smtp, id, "bob@" BOB, "alice@" OWN, slice_of_string(text));
 }
 
+/* The next message to content that is of this type; copies for the folder Waiting, which mail has composed when it likes,
+ * are composed in between. */
+static struct ipc_message
+next_to_content(struct mail_process *p, enum ipc_type type)
+{
+	for (;;) {
+		struct ipc_message m = test_role_any(&p->role, p->content), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+		if (m.type == type && type != IPC_TYPE_COMPOSE_NOTE)
+			return m;
+		assert_int_equal(m.type, IPC_TYPE_COMPOSE_NOTE);
+		file_close(&m.fd);
+		result.content_result.request_id = m.compose_note.request_id;
+		result.content_result.code = 250;
+		result.content_result.body = slice_of_string("Subject: copy\r\n\r\n");
+		test_role_send(p->content, &result);
+		if (type == IPC_TYPE_COMPOSE_NOTE)
+			return m;
+	}
+}
+
 /* content: answers PREPARE with the same bytes and a mark in front. */
 static void
 prepare(struct mail_process *p)
 {
 	struct body body;
 	struct buffer marked;
-	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_PREPARE);
+	struct ipc_message m = next_to_content(p, IPC_TYPE_PREPARE);
 	assert_string_equal(m.prepare.onion, OWN);
 	assert_string_equal(m.prepare.local_part, "alice");
 	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
@@ -233,9 +253,9 @@ answer_delivery(struct mail_process *p, uint64_t session_id, uint64_t delivery_i
 
 /* ---- the folder */
 
-/* Waits until a folder holds so many files. */
+/* Waits until a folder holds so many files; p, if not NULL, has its copies composed meanwhile. */
 static void
-await_files(const char *name, const char *text, size_t count)
+await_files_of(struct mail_process *p, const char *name, const char *text, size_t count)
 {
 	const int64_t deadline_ms = clock_monotonic_ms() + TEST_ROLE_DEADLINE_S * 1000;
 	char events[4096];
@@ -245,12 +265,25 @@ await_files(const char *name, const char *text, size_t count)
 		int64_t left_ms = deadline_ms - clock_monotonic_ms();
 		if (left_ms <= 0)
 			fail_msg("%zu files in %s instead of %zu", test_folder_count(name, text), name, count);
-		struct pollfd poll_fd = { watch, POLLIN, 0 };
-		poll(&poll_fd, 1, (int)left_ms);
+		struct pollfd poll_fds[] = { { watch, POLLIN, 0 },
+			{ p == NULL ? -1 : p->content >= 0 ? p->content : p->role.parent, POLLIN, 0 } };
+		poll(poll_fds, 2, (int)left_ms);
+		if (poll_fds[1].revents != 0 && p->content >= 0) {
+			next_to_content(p, IPC_TYPE_COMPOSE_NOTE);
+		} else if (poll_fds[1].revents != 0) {
+			test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+			p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+		}
 		while (read(watch, events, sizeof events) > 0)
 			;
 	}
 	close(watch);
+}
+
+static void
+await_files(const char *name, const char *text, size_t count)
+{
+	await_files_of(NULL, name, text, count);
 }
 
 static void

@@ -69,9 +69,9 @@ test_role_send(int socket_fd, const struct ipc_message *m)
 	buffer_finish(&bytes);
 }
 
-/* Waits for the next message, which must be of this type. Byte fields are good until the next one. */
+/* Waits for the next message. Byte fields are good until the next one. */
 static struct ipc_message
-test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
+test_role_any(struct test_role *role, int socket_fd)
 {
 	union {
 		struct cmsghdr align;
@@ -83,10 +83,18 @@ test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
 	struct ipc_message m;
 	ssize_t n = recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC);
 	if (n <= 0)
-		fail_msg("no %s came", ipc_type_name(type));
+		fail_msg("no message came");
 	assert_int_equal(ipc_decode(role->received, (size_t)n, &m, NULL), 0);
 	if (CMSG_FIRSTHDR(&msg) != NULL)
 		memcpy(&m.fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof m.fd);
+	return m;
+}
+
+/* The same, and the message must be of this type. */
+static struct ipc_message
+test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
+{
+	struct ipc_message m = test_role_any(role, socket_fd);
 	if (m.type != type)
 		fail_msg("%s came instead of %s", ipc_type_name(m.type), ipc_type_name(type));
 	return m;

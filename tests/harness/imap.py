@@ -64,6 +64,18 @@ class Mailbox:
         assert len(found) == 1, f'{len(found)} copies of {subject!r}'
         return found[0]
 
+    def idle_meanwhile(self, act):
+        """Enters IDLE, calls act(), and returns the untagged lines that the server has said meanwhile."""
+        self.imap.send(b'IDLE2 IDLE\r\n')
+        assert self.imap.readline().startswith(b'+')
+        act()
+        self.imap.send(b'DONE\r\n')
+        lines = []
+        while not (line := self.imap.readline()).startswith(b'IDLE2'):
+            assert line, 'the IMAP server ended IDLE'
+            lines.append(line)
+        return lines
+
     def idle(self, act, deadline_s=60):
         """Enters IDLE, calls act(), and returns the server's first untagged EXISTS line."""
         self.imap.send(b'IDLE1 IDLE\r\n')
