@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 static_assert(sizeof(crypto_generichash_state) <= sizeof(struct hash), "libsodium's state has grown");
 
@@ -26,4 +27,15 @@ hash_final(struct hash *hash, unsigned char *out, size_t out_len)
 	int failed = crypto_generichash_final((crypto_generichash_state *)(void *)hash->state, out, out_len);
 	assert(failed == 0);
 	(void)failed;
+}
+
+void
+hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+    unsigned char out[HASH_HMAC_SHA256_BYTES])
+{
+	crypto_auth_hmacsha256_state state;
+	crypto_auth_hmacsha256_init(&state, key, key_len);
+	crypto_auth_hmacsha256_update(&state, bytes, len);
+	crypto_auth_hmacsha256_final(&state, out);
+	explicit_bzero(&state, sizeof state);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Incremental BLAKE2b (RFC 7693).
+ * Incremental BLAKE2b (RFC 7693), and HMAC-SHA256 (RFC 2104) for those who ask for it.
  */
 #pragma once
 
@@ -18,3 +18,7 @@ struct hash {
 void hash_init(struct hash *hash, size_t out_len, const void *key, size_t key_len);
 void hash_update(struct hash *hash, const void *bytes, size_t len);
 void hash_final(struct hash *hash, unsigned char *out, size_t out_len);
+
+#define HASH_HMAC_SHA256_BYTES 32
+void hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+    unsigned char out[HASH_HMAC_SHA256_BYTES]);

@@ -17,6 +17,8 @@ print_tor(json_t *status)
 	    percent == 100 ? "" : ", connecting");
 	if (percent < 100)
 		printf("              %lld %% %s\n", percent, view_text(tor, "phase"));
+	if (view_text(tor, "control")[0] != '\0')
+		printf("              not the node's own: %s\n", view_text(tor, "control"));
 	if (view_number(tor, "bridges") > 0)
 		printf("              by way of bridges: %lld\n", view_number(tor, "bridges"));
 }

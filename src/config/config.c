@@ -13,7 +13,7 @@
 
 struct key;
 typedef int key_parser(const struct key *key, struct slice value, struct config *config, struct error *err);
-static key_parser parse_endpoint, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration,
+static key_parser parse_endpoint, parse_place, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration,
     parse_duration_or_never;
 
 /* All keys: adding one is adding a line here, to struct config, to config_defaults() and to the manual. */
@@ -37,8 +37,11 @@ static const struct key {
 	{ "submission.listen", parse_endpoint, offsetof(struct config, submission), false },
 	{ "submissions.listen", parse_endpoint, offsetof(struct config, submissions), false },
 	{ "tor.bridge", parse_lines, offsetof(struct config, tor_bridge), true },
+	{ "tor.control", parse_place, offsetof(struct config, tor_control), false },
+	{ "tor.cookie", parse_text, offsetof(struct config, tor_cookie), false },
 	{ "tor.extra", parse_lines, offsetof(struct config, tor_extra), true },
 	{ "tor.program", parse_text, offsetof(struct config, tor_program), false },
+	{ "tor.socks", parse_place, offsetof(struct config, tor_socks), false },
 	{ "tor.transport", parse_lines, offsetof(struct config, tor_transport), true },
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -53,6 +56,12 @@ static int
 parse_endpoint(const struct key *key, struct slice value, struct config *config, struct error *err)
 {
 	return value_endpoint(value, field(key, config), err);
+}
+
+static int
+parse_place(const struct key *key, struct slice value, struct config *config, struct error *err)
+{
+	return value_place(value, field(key, config), err);
 }
 
 static int
@@ -115,6 +124,7 @@ config_defaults(struct config *config)
 		.imap = { "127.0.0.1", 1143 },
 		.imaps = { "127.0.0.1", 1993 },
 		.tor_program = "tor",
+		.tor_cookie = CONFIG_TOR_COOKIE,
 		.dovecot_program = "dovecot",
 		.message_max_bytes = 50 * 1024 * 1024,
 		.require_starttls = true,
@@ -208,6 +218,9 @@ check_together(const struct config *config, struct error *err)
 	if (config->retry_first_s > config->retry_most_s || config->retry_most_s > config->expire_s)
 		return error_set(err, ERROR_INVALID,
 		    "queue.retry-first must not be longer than queue.retry-most, nor that longer than queue.expire");
+	if ((config->tor_control[0] == '\0') != (config->tor_socks[0] == '\0'))
+		return error_set(err, ERROR_INVALID, "tor.control and tor.socks belong together: both say where a tor listens that is not "
+		    "the node's own");
 	for (unsigned i = 1; i < 4; i++)
 		for (unsigned j = 0; j < i; j++)
 			if (endpoints[i]->port != 0 && endpoints[i]->port == endpoints[j]->port &&

@@ -13,6 +13,8 @@
 
 #define CONFIG_LINES_MAX 64
 #define CONFIG_VALUE_MAX 1024
+#define CONFIG_PLACE_MAX 128
+#define CONFIG_TOR_COOKIE "/run/tor/control.authcookie" /* need not be there */
 
 struct config_endpoint {
 	char host[64]; /* a loopback address; other addresses are refused */
@@ -28,6 +30,9 @@ struct config_lines {
 struct config {
 	struct config_endpoint submission, submissions, imap, imaps;  /* submission.listen = 127.0.0.1:1587 ... */
 	char tor_program[CONFIG_VALUE_MAX];                           /* tor.program = tor */
+	char tor_control[CONFIG_PLACE_MAX];                           /* tor.control = unix:PATH; "": a tor of our own */
+	char tor_socks[CONFIG_PLACE_MAX];                             /* tor.socks = unix:PATH */
+	char tor_cookie[CONFIG_VALUE_MAX];                            /* tor.cookie = CONFIG_TOR_COOKIE */
 	struct config_lines tor_bridge;                               /* tor.bridge = LINE */
 	struct config_lines tor_transport;                            /* tor.transport = NAME PROGRAM ARGUMENTS */
 	struct config_lines tor_extra;                                /* tor.extra = LINE */

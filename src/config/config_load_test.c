@@ -102,6 +102,10 @@ the_file_we_install_shows_every_key_with_its_default(void **state)
 		assert_true(examples[i]->count > 0);
 		memset(examples[i], 0, sizeof *examples[i]);
 	}
+	assert_string_equal(config.tor_control, "unix:/run/tor/control");
+	assert_string_equal(config.tor_socks, "unix:/run/tor/socks");
+	memset(config.tor_control, 0, sizeof config.tor_control);
+	memset(config.tor_socks, 0, sizeof config.tor_socks);
 	assert_memory_equal(&config, &expected, sizeof config);
 	buffer_finish(&text);
 }

@@ -53,6 +53,9 @@ every_key_is_taken(void **state)
 	    "tor.bridge = obfs4 192.0.2.7:443 cert=a\n"
 	    "tor.transport = obfs4 /opt/obfs4proxy -x\n"
 	    "tor.bridge = 192.0.2.8:1\n"
+	    "tor.control = unix:/run/tor/control\n"
+	    "tor.socks = 127.0.0.1:9050\n"
+	    "tor.cookie = /run/tor/control.authcookie\n"
 	    "tor.extra = TestingTorNetwork 1\n"
 	    "tor.extra = DirAuthority a = b # c\n"
 	    "log.addresses = yes\n"
@@ -71,6 +74,9 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.imaps.port, 1);
 	assert_string_equal(config.dovecot_program, "/opt/a program/dovecot");
 	assert_string_equal(config.tor_program, "/usr/bin/tor");
+	assert_string_equal(config.tor_control, "unix:/run/tor/control");
+	assert_string_equal(config.tor_socks, "127.0.0.1:9050");
+	assert_string_equal(config.tor_cookie, "/run/tor/control.authcookie");
 	assert_int_equal(config.tor_bridge.count, 2);
 	assert_string_equal(config.tor_bridge.text[0], "obfs4 192.0.2.7:443 cert=a");
 	assert_string_equal(config.tor_bridge.text[1], "192.0.2.8:1");
@@ -137,6 +143,11 @@ static const struct {
 	{ "message.max-size = 18446744073709551615G", "must be between 64K and 1024M" },
 	{ "message.max-size = 1025M", "must be between 64K and 1024M" },
 	{ "message.max-size = 65535", "must be between 64K and 1024M" },
+	{ "tor.control = 192.0.2.1:9051\ntor.socks = unix:/a", "must be like unix:/run/tor/control or 127.0.0.1:9051" },
+	{ "tor.control = /run/tor/control\ntor.socks = unix:/a", "must be like unix:/run/tor/control" },
+	{ "tor.control = unix:/aa\ntor.socks = 127.0.0.1:0", "must be like unix:" },
+	{ "tor.control = unix:/run/tor/control", "tor.control and tor.socks belong together" },
+	{ "tor.socks = unix:/run/tor/socks", "tor.control and tor.socks belong together" },
 	{ "smtp.require-starttls = true", "must be yes or no, not 'true'" },
 	{ "queue.expire = 7", "must be a time such as 30s, 15m, 4h or 7d, not '7'" },
 	{ "queue.delay-notice = no", "must be a time" },

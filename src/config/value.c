@@ -8,6 +8,8 @@
 
 /* How much of a wrong value an error text repeats. */
 #define SHOWN_MAX 40
+/* "unix:" and what a Unix socket's name may have. */
+#define CONFIG_PATH_MAX (5 + 108)
 
 static int
 shown_len(struct slice text)
@@ -74,6 +76,19 @@ value_endpoint(struct slice text, struct config_endpoint *out, struct error *err
 		    "[::1]:0 (0: any free port), not '%.*s'", shown_len(text), text.data);
 	endpoint.port = (uint16_t)port;
 	*out = endpoint;
+	return 0;
+}
+
+int
+value_place(struct slice text, char *out, struct error *err)
+{
+	struct config_endpoint endpoint;
+	bool is_path = text.len > 6 && text.len < CONFIG_PATH_MAX && memcmp(text.data, "unix:/", 6) == 0;
+	if (!is_path && (value_endpoint(text, &endpoint, NULL) != 0 || endpoint.port == 0))
+		return error_set(err, ERROR_INVALID, "must be like unix:/run/tor/control or 127.0.0.1:9051 (on loopback), not '%.*s'",
+		    shown_len(text), text.data);
+	memcpy(out, text.data, text.len);
+	out[text.len] = '\0';
 	return 0;
 }
 

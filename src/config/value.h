@@ -21,6 +21,9 @@ int value_size(struct slice text, uint64_t least, uint64_t most, uint64_t *out, 
 /* Seconds: a number with s, m, h or d. Between least_s and most_s. */
 int value_duration(struct slice text, uint32_t least_s, uint32_t most_s, uint32_t *out_s, struct error *err);
 
+/* Where a tor listens: "unix:/run/tor/control" or "127.0.0.1:9051", on loopback. out has room for CONFIG_PLACE_MAX. */
+int value_place(struct slice text, char *out, struct error *err);
+
 int value_yes_no(struct slice text, bool *out, struct error *err);
 
 /* Any text of 1 to CONFIG_VALUE_MAX - 1 bytes; out has room for CONFIG_VALUE_MAX. */

@@ -120,7 +120,8 @@ set_up(struct error *err)
 {
 	parent_setup_limits();
 	parent.loop = loop_new();
-	if (parent_tor_write_torrc(&parent, err) != 0 || parent_listen_open(&parent, err) != 0 ||
+	if (parent_tor_write_torrc(&parent, err) != 0 || parent_tor_system_setup(&parent, err) != 0 ||
+	    parent_listen_open(&parent, err) != 0 ||
 	    parent_log_start(&parent, err) != 0)
 		return -1;
 	parent.sweep = timer_new(parent.loop, on_sweep, NULL);
@@ -143,7 +144,7 @@ run(void)
 {
 	log_info("node in %s, process %d", parent.paths.data, (int)getpid());
 	parent_process_want(&parent.control.process);
-	parent_process_want(&parent.tor.program);
+	parent_tor_want(&parent);
 	parent_process_want(&parent.submission.process);
 	parent_identity_start_all(&parent);
 	if (parent.dovecot.enabled)

@@ -70,6 +70,7 @@ struct process_spawn {
 	const char *const *arguments; /* NULL-terminated, with argv[0] */
 	int fd3, fd4;                 /* handed on as descriptors 3 and 4, borrowed; -1: none */
 	int directory_fd;             /* working directory, borrowed; -1: the root */
+	int stdin_fd;                 /* standard input, borrowed; 0 or less: /dev/null */
 	int stderr_fd;                /* standard error, borrowed; 0: the parent's */
 	bool has_children;            /* under a keeper (parent_keeper.c), so that they end with it */
 };
@@ -111,8 +112,9 @@ struct role_process {
 void parent_role_init(struct role_process *role, struct parent *parent, enum role which,
     struct parent_identity *identity);
 void parent_role_finish(struct role_process *role);
-/* For the tor role, which is not started by itself: control_fd (borrowed) becomes its descriptor 4. */
-int parent_role_start_with(struct role_process *role, int control_fd, struct error *err);
+/* For the tor role, which is not started by itself: control_fd (borrowed) becomes its descriptor 4, stdin_fd (-1: none)
+ * its standard input. */
+int parent_role_start_with(struct role_process *role, int control_fd, int stdin_fd, struct error *err);
 /* Sends when it runs; nothing when it does not. m->fd stays the caller's. */
 void parent_role_send(struct role_process *role, const struct ipc_message *m);
 /* Sends TLS_KEY or TLS_CERTIFICATE with the opened file, and closes it. */
@@ -160,13 +162,29 @@ struct parent_tor {
 	struct role_process role;
 	uint8_t bootstrap_percent;
 	char version[64 + 1], phase[128 + 1];
+	bool shares; /* the system's tor connects to our sockets as another user, by its group */
+	gid_t gid;
 };
 
 void parent_tor_init(struct parent *parent);
 void parent_tor_finish(struct parent *parent);
+/* Starts what there is to start: tor and its role, or the role alone. */
+void parent_tor_want(struct parent *parent);
 int parent_tor_write_torrc(struct parent *parent, struct error *err);
 void parent_tor_on_role_dead(struct parent *parent);
 void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state);
+
+/* ---- parent_tor_system.c: a tor that is not ours */
+
+bool parent_tor_is_system(const struct parent *parent);
+/* ERROR_INVALID when something is configured that only a tor of our own can have. */
+int parent_tor_system_check(const struct parent *parent, struct error *err);
+/* Finds out as whom it runs, and lets it pass through the runtime folder. ERROR_DENIED with a text that says what to do. */
+int parent_tor_system_setup(struct parent *parent, struct error *err);
+/* Lets it connect to the sockets in the folder of an identity. */
+int parent_tor_system_share(const struct parent *parent, int folder_fd, struct error *err);
+/* For process_kind.start of the role. */
+int parent_tor_system_start(struct process *process, struct error *err);
 
 #define TORRC_MAX_BYTES (3 * CONFIG_LINES_MAX * (CONFIG_VALUE_MAX + PATH_MAX) + 16384)
 

@@ -110,7 +110,10 @@ parent_check_programs(struct parent *parent, struct error *err)
 {
 	char program[PATH_MAX];
 	const char *dovecot = parent->config.dovecot_program;
-	if (parent_setup_find_roles(parent, err) != 0 || check_tor(parent, err) != 0 || check_bridges(parent, err) != 0)
+	if (parent_setup_find_roles(parent, err) != 0)
+		return -1;
+	if (parent_tor_is_system(parent) ? parent_tor_system_check(parent, err) != 0 :
+	                                   check_tor(parent, err) != 0 || check_bridges(parent, err) != 0)
 		return -1;
 	return strcmp(dovecot, "none") == 0 ? 0 : parent_setup_find_program(dovecot, "imap.program", program, err);
 }

@@ -107,6 +107,7 @@ tell_tor(struct parent *parent, uint64_t request_id)
 		.bridges = (uint8_t)parent->config.tor_bridge.count } };
 	snprintf(m.status_tor.version, sizeof m.status_tor.version, "%s", tor->version);
 	snprintf(m.status_tor.phase, sizeof m.status_tor.phase, "%s", tor->phase);
+	snprintf(m.status_tor.control, sizeof m.status_tor.control, "%s", parent->config.tor_control);
 	parent_role_send(&parent->control, &m);
 }
 
@@ -140,7 +141,8 @@ tell_status(struct parent *parent, uint64_t request_id)
 		if (!identity->leaving)
 			tell_identity(parent, request_id, identity);
 	}
-	tell_program(parent, request_id, "tor", &parent->tor.program);
+	if (!parent_tor_is_system(parent))
+		tell_program(parent, request_id, "tor", &parent->tor.program);
 	tell_program(parent, request_id, "log", &parent->log.program);
 	if (parent->dovecot.enabled)
 		tell_program(parent, request_id, "dovecot", &parent->dovecot.program);

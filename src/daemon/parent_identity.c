@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +36,18 @@ static int
 open_sockets(struct parent_identity *identity, struct error *err)
 {
 	int onion_fd = -1, folder_fd = -1;
-	int result = file_open_private_dir(identity->parent->runtime_fd, "onion", &onion_fd, err);
+	int result = 0;
+	onion_fd = openat(identity->parent->runtime_fd, "onion", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (onion_fd < 0)
+		result = error_set_errno(err, errno, "cannot open the folder of the sockets");
 	if (result == 0)
 		result = file_open_private_dir(onion_fd, identity->is.name, &folder_fd, err);
 	if (result == 0)
 		result = open_socket(identity, "25", identity->path_25, &identity->listen_25, err);
 	if (result == 0)
 		result = open_socket(identity, "465", identity->path_465, &identity->listen_465, err);
+	if (result == 0)
+		result = parent_tor_system_share(identity->parent, folder_fd, err);
 	file_close(&folder_fd);
 	file_close(&onion_fd);
 	return result;

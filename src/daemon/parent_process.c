@@ -243,7 +243,7 @@ parent_process_spawn(struct process *p, const struct process_spawn *how, struct 
 		error_set_errno(err, errno, "cannot prepare a process");
 		goto out;
 	}
-	if (raise_fd(null, &fds[0], err) != 0 || raise_fd(how->fd3, &fds[1], err) != 0 ||
+	if (raise_fd(how->stdin_fd > 0 ? how->stdin_fd : null, &fds[0], err) != 0 || raise_fd(how->fd3, &fds[1], err) != 0 ||
 	    raise_fd(how->fd4, &fds[2], err) != 0 || raise_fd(ends[1], &fds[3], err) != 0)
 		goto out;
 	pid_t pid = fork_quietly();

@@ -252,10 +252,11 @@ tell(struct role_process *role, struct error *err)
 }
 
 static int
-spawn(struct role_process *role, int channel_fd, int control_fd, struct error *err)
+spawn(struct role_process *role, int channel_fd, int control_fd, int stdin_fd, struct error *err)
 {
 	char program[PATH_MAX + 32], socks[PATHS_MAX + 16];
-	const char *arguments[3] = { program, NULL, NULL };
+	const char *arguments[4] = { program, NULL, NULL, NULL };
+	const struct parent *parent = role->process.parent;
 	int folder_fd = -1;
 	bool is_smtp = role->role == ROLE_SMTP || role->role == ROLE_SUBMISSION;
 	snprintf(program, sizeof program, "%s/smtorp-%s", role->process.parent->role_folder,
@@ -264,25 +265,29 @@ spawn(struct role_process *role, int channel_fd, int control_fd, struct error *e
 		arguments[1] = ipc_role_name(role->role);
 	if (role->role == ROLE_TOR)
 		arguments[1] = socks;
-	snprintf(socks, sizeof socks, "%s/tor/socks", role->process.parent->paths.runtime);
+	if (role->role == ROLE_TOR && parent_tor_is_system(parent)) {
+		arguments[2] = "system";
+		snprintf(socks, sizeof socks, "%s", parent->config.tor_socks + (parent->config.tor_socks[0] == 'u' ? 5 : 0));
+	} else
+		snprintf(socks, sizeof socks, "%s/tor/socks", parent->paths.runtime);
 	if (role->role == ROLE_MAIL && identity_open(role->process.parent->identities_fd,
 	    role->identity->is.name, IDENTITY_MAIL_FOLDER, &folder_fd, err) != 0)
 		return -1;
 	const struct process_spawn how = { .program = program, .arguments = arguments, .fd3 = channel_fd,
-		.fd4 = control_fd, .directory_fd = folder_fd };
+		.fd4 = control_fd, .directory_fd = folder_fd, .stdin_fd = stdin_fd };
 	int result = parent_process_spawn(&role->process, &how, err);
 	file_close(&folder_fd);
 	return result;
 }
 
 int
-parent_role_start_with(struct role_process *role, int control_fd, struct error *err)
+parent_role_start_with(struct role_process *role, int control_fd, int stdin_fd, struct error *err)
 {
 	static const struct channel_events events = { on_message, on_end };
 	int fds[2];
 	if (channel_pair(fds, err) != 0)
 		return -1;
-	int result = spawn(role, fds[1], control_fd, err);
+	int result = spawn(role, fds[1], control_fd, stdin_fd, err);
 	file_close(&fds[1]);
 	if (result != 0) {
 		file_close(&fds[0]);
@@ -297,7 +302,7 @@ parent_role_start_with(struct role_process *role, int control_fd, struct error *
 static int
 start(struct process *process, struct error *err)
 {
-	return parent_role_start_with((struct role_process *)process, -1, err);
+	return parent_role_start_with((struct role_process *)process, -1, -1, err);
 }
 
 /* ---- ending */
@@ -328,7 +333,7 @@ ask_to_end(struct process *process)
 }
 
 static const struct process_kind kind_node = { start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };
-static const struct process_kind kind_tor = { start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };
+static const struct process_kind kind_tor = { parent_tor_system_start, on_dead, ask_to_end, STOP_REST, SIGKILL, false };
 static const struct process_kind kind_intake = { start, on_dead, ask_to_end, STOP_INTAKE, SIGKILL, false };
 static const struct process_kind kind_mail = { start, on_dead, ask_to_end, STOP_MAIL, SIGKILL, false };
 static const struct process_kind kind_content = { start, on_dead, ask_to_end, STOP_MAIL, SIGKILL, true };

@@ -79,6 +79,16 @@ empty_runtime(struct parent *parent)
 	}
 }
 
+/* A node that shared its sockets with the system's tor and was killed has left it open to a group. */
+static int
+open_runtime(struct parent *parent, struct error *err)
+{
+	struct stat st;
+	if (lstat(parent->paths.runtime, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 010)
+		chmod(parent->paths.runtime, 0700);
+	return open_folder(parent->paths.runtime, &parent->runtime_fd, err);
+}
+
 int
 parent_setup_home(struct parent *parent, struct error *err)
 {
@@ -86,7 +96,7 @@ parent_setup_home(struct parent *parent, struct error *err)
 	if (open_folder(parent->paths.data, &parent->data_fd, err) != 0 || take_lock(parent, err) != 0 ||
 	    check_room(parent, err) != 0 || identity_open_all(parent->paths.data, true, &parent->identities_fd, err) != 0 ||
 	    file_open_private_dir(parent->data_fd, "node", &parent->node_fd, err) != 0 ||
-	    open_folder(parent->paths.runtime, &parent->runtime_fd, err) != 0)
+	    open_runtime(parent, err) != 0)
 		return -1;
 	empty_runtime(parent); /* what is left of a node that was killed */
 	if (file_open_private_dir(parent->runtime_fd, "onion", &onion_fd, err) != 0)

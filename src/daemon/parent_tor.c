@@ -20,8 +20,10 @@ static void
 forget_state(struct parent *parent)
 {
 	struct parent_tor *tor = &parent->tor;
+	/* A tor that is not ours and was never ready: what it last said is why it goes wrong. */
+	if (!parent_tor_is_system(parent) || tor->bootstrap_percent > 0)
+		snprintf(tor->phase, sizeof tor->phase, "%s", parent_tor_is_system(parent) ? "connecting to tor" : "starting");
 	tor->bootstrap_percent = 0;
-	snprintf(tor->phase, sizeof tor->phase, "starting");
 	parent_identity_nothing_published(parent);
 }
 
@@ -52,7 +54,7 @@ start(struct process *process, struct error *err)
 	forget_state(parent);
 	int result = spawn_program(process, fds[0], err);
 	if (result == 0)
-		result = parent_role_start_with(&parent->tor.role, fds[1], err);
+		result = parent_role_start_with(&parent->tor.role, fds[1], -1, err);
 	file_close(&fds[0]);
 	file_close(&fds[1]);
 	return result;
@@ -78,6 +80,8 @@ void
 parent_tor_on_role_dead(struct parent *parent)
 {
 	struct process *program = &parent->tor.program;
+	if (parent_tor_is_system(parent))
+		forget_state(parent);
 	if (program->pid == 0 || program->ending)
 		return;
 	/* It is on its way out, since its owner is gone. This is for a tor that is not, as one that hangs. */
@@ -97,6 +101,8 @@ parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
 int
 parent_tor_write_torrc(struct parent *parent, struct error *err)
 {
+	if (parent_tor_is_system(parent))
+		return 0;
 	char data[PATHS_MAX + 16], socks[PATHS_MAX + 16];
 	struct buffer text;
 	int folder_fd = -1, data_fd = -1;
@@ -126,6 +132,12 @@ parent_tor_init(struct parent *parent)
 	static const struct process_kind kind = { start, on_dead, ask_to_end, STOP_REST, SIGTERM, false };
 	parent_process_init(&parent->tor.program, parent, &kind, "tor, the program");
 	parent_role_init(&parent->tor.role, parent, ROLE_TOR, NULL);
+}
+
+void
+parent_tor_want(struct parent *parent)
+{
+	parent_process_want(parent_tor_is_system(parent) ? &parent->tor.role.process : &parent->tor.program);
 }
 
 void

@@ -330,6 +330,7 @@ on_status_tor(const struct ipc_status_tor *row)
 	json_object_set_new(tor, "phase", json_string(row->phase));
 	json_object_set_new(tor, "version", json_string(row->version));
 	json_object_set_new(tor, "bridges", json_integer(row->bridges));
+	json_object_set_new(tor, "control", json_string(row->control));
 }
 
 static void

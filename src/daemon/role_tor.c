@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: ISC
  *
- * smtorp-tor SOCKS-PATH: the role that speaks to tor. Descriptor 3 is the parent, descriptor 4 an authenticated
- * control connection that owns the tor process.
+ * smtorp-tor SOCKS [system]: the role that speaks to tor. Descriptor 3 is the parent, descriptor 4 an authenticated control
+ * connection that owns the tor process. With "system" tor is not ours: descriptor 4 is not authenticated yet, and the
+ * cookie, if there is one, is on standard input.
  *
  * It publishes the onion services and makes the connections that mail@ID asks for, which it hands to smtp@ID. It reads
  * nothing that a peer wrote. When tor is gone, so is this process: the parent starts both anew and adds the services again.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -19,10 +21,14 @@
 #include "onionkey/onionkey.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
+#include "tor/endpoint.h"
+#include "tor/login.h"
 #include "tor/services.h"
 #include "tor/status.h"
 
 #define CONTROL_FD 4
+#define LOGIN_TIMEOUT_MS 20000
+#define LINGER_MS 500      /* the parent drops what it has not read when it hears of a death first */
 #define HEARTBEAT_MS 60000 /* a tor that hangs shows by not answering */
 
 /* The channel to mail or smtp of one identity. */
@@ -108,7 +114,7 @@ static void
 on_control_end(void *context, const struct error *err)
 {
 	(void)context;
-	log_error("%s, so this role ends; the parent starts both again", err->text);
+	log_error("%s, so this role ends; the parent starts it again, and tor if that is ours", err->text);
 	role_quit(1);
 }
 
@@ -124,6 +130,7 @@ on_info(void *context, const struct control_reply *answer)
 		log_error("%s", err.text);
 		snprintf(self.status.phase, sizeof self.status.phase, "%.*s", STATUS_PHASE_MAX, err.text);
 		tell_status();
+		poll(NULL, 0, LINGER_MS);
 		role_quit(1); /* and tor with us: nothing is to be published by it */
 		return;
 	}
@@ -162,6 +169,28 @@ on_subscribed(void *context, const struct control_reply *answer)
 	log_error("tor does not tell its events (%u %.*s), so this role ends", answer->code, (int)why.len,
 	    (const char *)why.data);
 	role_quit(1);
+}
+
+/* ---- a tor that is not ours */
+
+static int
+log_in(const char *socks, struct error *err)
+{
+	unsigned char cookie[LOGIN_COOKIE_BYTES];
+	ssize_t n = pread(STDIN_FILENO, cookie, sizeof cookie, 0); /* nothing when there is none: it is /dev/null then */
+	int result = login(CONTROL_FD, slice_of(cookie, n > 0 ? (size_t)n : 0), socks, LOGIN_TIMEOUT_MS, err);
+	explicit_bzero(cookie, sizeof cookie);
+	return result;
+}
+
+static void
+refuse(const struct error *err)
+{
+	log_error("%s", err->text);
+	struct ipc_message m = { .type = IPC_TYPE_TOR_STATE, .fd = -1 };
+	snprintf(m.tor_state.phase, sizeof m.tor_state.phase, "%.*s", STATUS_PHASE_MAX, err->text);
+	role_tell_parent(&m);
+	poll(NULL, 0, LINGER_MS);
 }
 
 static void
@@ -333,11 +362,18 @@ main(int argc, char **argv)
 	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
 	static const struct control_events control_events = { on_event, on_control_end };
 	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow };
-	if (argc != 2 || strlen(argv[1]) >= sizeof ((struct sockaddr_un *)NULL)->sun_path) {
+	struct endpoint socks;
+	struct error err = { 0 };
+	bool is_system = argc == 3 && strcmp(argv[2], "system") == 0;
+	if ((argc != 2 && !is_system) || endpoint_parse(argv[1], &socks, NULL) != 0 || strlen(argv[1]) > IPC_PATH_MAX) {
 		fprintf(stderr, "smtorp-tor is started by smtorpd\n");
 		return 2;
 	}
 	role_init(ROLE_TOR, &role_events, NULL);
+	if (is_system && log_in(argv[1], &err) != 0) {
+		refuse(&err);
+		return 1;
+	}
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
 	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);

@@ -127,7 +127,8 @@ enum role {
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) U32(pid) U32(restarts) /* tor, dovecot */
 #define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) U8(bootstrap_percent) U8(bridges) STR(version, 64) STR(phase, 128)
+	U64(request_id) U8(bootstrap_percent) U8(bridges) STR(version, 64) STR(phase, 128) \
+	STR(control, 128) /* of a tor that is not ours; else empty */
 #define IPC_STATUS_ENDPOINT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) STR(host, 64) U16(port) STR(path, IPC_PATH_MAX)
 #define IPC_STATUS_IDENTITY(U8, U16, U32, U64, STR, BYTES) \

@@ -7,17 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "tor/endpoint.h"
 
 #define CONNECT_AGAIN_MS 100 /* tor's backlog is full */
 
 struct dial {
 	struct loop *loop;
-	struct sockaddr_un address;
+	struct endpoint tor;
 	int64_t deadline_ms;
 	const struct dial_events *events;
 	void *context;
@@ -124,16 +124,12 @@ on_readable(void *context)
 static int
 connect_to_tor(struct dial *d, struct error *err)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot make a socket");
-	int result = connect(fd, (const struct sockaddr *)&d->address, sizeof d->address);
+	int fd = endpoint_connect(&d->tor);
 	int errnum = errno;
-	if (result == 0) {
+	if (fd >= 0) {
 		d->fd = fd;
 		return 1;
 	}
-	close(fd);
 	if (errnum == EAGAIN || errnum == EINTR)
 		return 0;
 	error_set_errno(err, errnum, "cannot connect to tor's SOCKS socket");
@@ -174,15 +170,15 @@ on_timer(void *context)
 }
 
 struct dial *
-dial_new(struct loop *loop, const char *socks_path, struct slice isolation, struct slice host, uint16_t port,
+dial_new(struct loop *loop, const char *tor, struct slice isolation, struct slice host, uint16_t port,
     int64_t deadline_ms, const struct dial_events *events, void *context)
 {
 	struct dial *d = calloc(1, sizeof *d);
-	assert(d != NULL && strlen(socks_path) < sizeof d->address.sun_path);
+	assert(d != NULL);
 	*d = (struct dial){ .loop = loop, .deadline_ms = deadline_ms, .events = events, .context = context, .fd = -1 };
-	d->address.sun_family = AF_UNIX;
-	strcpy(d->address.sun_path, socks_path);
-	int failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
+	int failed = endpoint_parse(tor, &d->tor, NULL);
+	assert(failed == 0);
+	failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
 	assert(failed == 0);
 	(void)failed;
 	d->timer = timer_new(loop, on_timer, d);

@@ -55,7 +55,7 @@ struct dialer_events {
 	void (*on_slow)(void *context, struct slice onion);
 };
 
-/* socks_path is copied (at most 107 bytes). events is borrowed. */
+/* socks_path: where tor's SOCKS port is, as endpoint_parse() takes it; copied (at most IPC_PATH_MAX bytes). events is borrowed. */
 struct dialer *dialer_new(struct loop *loop, const char *socks_path, struct dialer_limits limits,
     const struct dialer_events *events, void *context);
 void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a word; not from within an event */

@@ -8,12 +8,12 @@ import tempfile
 USER = 'nobody'
 
 
-def popen_arguments():
+def popen_arguments(groups=()):
     """Arguments for subprocess that start the program as an ordinary user."""
     if os.geteuid() != 0:
         return {}
     account = pwd.getpwnam(USER)
-    return {'user': account.pw_uid, 'group': account.pw_gid, 'extra_groups': []}
+    return {'user': account.pw_uid, 'group': account.pw_gid, 'extra_groups': list(groups)}
 
 
 def own(path):

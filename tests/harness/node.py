@@ -58,6 +58,7 @@ class Node:
         self.process = None
         self.log = self.folder / 'log'
         self.network = network
+        self.groups = []  # further ones of its daemon
         self.configure(config or {})
 
     def configure(self, config):
@@ -75,7 +76,7 @@ class Node:
         return [self.installation.program(name)]
 
     def account(self):
-        return account.popen_arguments()
+        return account.popen_arguments(self.groups)
 
     def run(self, *command, check=True, **options):
         """Runs a program of the installation as the node's user."""
