@@ -43,6 +43,8 @@ struct mail_waiting {
 	int64_t interval_ms, pruned_ms;
 	struct shown *shown; /* by body */
 	size_t shown_count, at;
+	struct copies copies; /* in Waiting, when it was last looked at */
+	struct copies delivered; /* in Delivered, at the start: a process that died may have put them there and not said so */
 	uint64_t body, look; /* what content composes now */
 	uint64_t ended_after;
 	unsigned failures;
@@ -80,7 +82,7 @@ rest(struct mail_waiting *w)
 
 static void on_composed(void *context, const struct ipc_content_result *result, struct body *body);
 
-/* Loads the message, or its beginning. *is_cut and *bytes are set before the words are found. */
+/* *is_cut: it is too large to be copied whole. */
 static int
 size_up(struct mail_waiting *w, uint64_t body, uint64_t *bytes, bool *is_cut, struct error *err)
 {
@@ -127,31 +129,19 @@ pass_over(struct mail_waiting *w, uint64_t body)
 	timer_start(w->timer, 0);
 }
 
-/* After a crash it may be there already. */
-static int
-is_in_delivered(uint64_t body, bool *is_there, struct error *err)
-{
-	struct copies copies;
-	if (copies_scan(AT_FDCWD, DELIVERED, &copies, err) != 0)
-		return -1;
-	*is_there = copies_find(&copies, body) != NULL;
-	copies_finish(&copies);
-	return 0;
-}
-
 static int
 deliver(struct mail_waiting *w, uint64_t body, struct error *err)
 {
 	char mark[MAIL_STATE_MARK_MAX];
 	struct buffer text;
 	uint64_t bytes;
-	bool is_there, is_cut;
-	if (is_in_delivered(body, &is_there, err) != 0 || (!is_there && size_up(w, body, &bytes, &is_cut, err) != 0))
-		return -1;
-	if (is_there) {
+	bool is_cut;
+	if (copies_find(&w->delivered, body) != NULL) {
 		forget(w, body);
 		return 0;
 	}
+	if (size_up(w, body, &bytes, &is_cut, err) != 0)
+		return -1;
 	buffer_init(&text, IPC_RECIPIENTS_MAX);
 	int result = mail_state_say_ended(mailstore_queue(w->mailstore), body, bytes, is_cut, mark, &text, err);
 	if (result == 0)
@@ -197,7 +187,6 @@ prune(struct mail_waiting *w)
 
 struct looking {
 	struct mail_waiting *w;
-	const struct copies *copies;
 	struct mail_state state;
 	struct shown *list;
 	size_t count, items;
@@ -226,7 +215,7 @@ static bool
 is_up_to_date(const struct looking *l, struct shown *out)
 {
 	const struct shown *before = find_shown(l->w, l->state.body);
-	const struct copy *copy = copies_find(l->copies, l->state.body), *end = l->copies->list + l->copies->count;
+	const struct copy *copy = copies_find(&l->w->copies, l->state.body), *end = l->w->copies.list + l->w->copies.count;
 	out->written = before != NULL ? before->written : 0;
 	for (; copy != NULL && copy < end && copy->body == l->state.body; copy++) {
 		if (copy->look != 0)
@@ -234,7 +223,7 @@ is_up_to_date(const struct looking *l, struct shown *out)
 		if (copy->look != 0 && (l->state.is_transient || mail_state_is_shown(&l->state, copy->look, l->now_ms)))
 			return true;
 	}
-	return out->written != 0 && copies_find(l->copies, l->state.body) == NULL &&
+	return out->written != 0 && copies_find(&l->w->copies, l->state.body) == NULL &&
 	    (l->state.is_transient || mail_state_is_shown(&l->state, out->written, l->now_ms));
 }
 
@@ -265,12 +254,12 @@ take_row(void *context, const struct queue_row *row)
 
 /* Removes the copies of messages that are not to be there, and all but one of each that is not due. */
 static void
-remove_others(struct mail_waiting *w, const struct copies *copies)
+remove_others(struct mail_waiting *w)
 {
 	struct error err = { 0 };
 	uint64_t kept = 0;
-	for (size_t i = 0; i < copies->count; i++) {
-		const struct copy *copy = &copies->list[i];
+	for (size_t i = 0; i < w->copies.count; i++) {
+		const struct copy *copy = &w->copies.list[i];
 		const struct shown *shown = find_shown(w, copy->body);
 		bool is_kept = shown != NULL && copy->body != kept && (shown->is_due || copy->look == shown->written);
 		if (is_kept && !shown->is_due)
@@ -284,9 +273,9 @@ remove_others(struct mail_waiting *w, const struct copies *copies)
 static int
 look(struct mail_waiting *w, struct error *err)
 {
-	struct copies copies;
-	struct looking l = { .w = w, .copies = &copies, .now_ms = mailstore_now_ms(w->mailstore), .err = err };
-	if (failed(copies_scan(AT_FDCWD, WAITING, &copies, err), err)) {
+	struct looking l = { .w = w, .now_ms = mailstore_now_ms(w->mailstore), .err = err };
+	copies_finish(&w->copies);
+	if (failed(copies_scan(AT_FDCWD, WAITING, &w->copies, err), err)) {
 		w->at = w->shown_count;
 		return 0;
 	}
@@ -301,11 +290,10 @@ look(struct mail_waiting *w, struct error *err)
 		w->shown_count = l.count;
 		w->at = 0;
 		w->is_idle = l.items == 0;
-		remove_others(w, &copies);
+		remove_others(w);
 	} else {
 		free(l.list);
 	}
-	copies_finish(&copies);
 	return l.result;
 }
 
@@ -370,16 +358,11 @@ static void
 replace(struct mail_waiting *w, struct shown *shown)
 {
 	struct error err = { 0 };
-	struct copies copies;
+	const struct copy *end = w->copies.list + w->copies.count;
 	shown->written = w->look;
 	shown->is_due = false;
-	if (failed(copies_scan(AT_FDCWD, WAITING, &copies, &err), &err))
-		return;
-	const struct copy *end = copies.list + copies.count;
-	for (const struct copy *copy = copies_find(&copies, w->body); copy != NULL && copy < end && copy->body == w->body; copy++)
-		if (copy->look != w->look)
-			failed(copies_remove(AT_FDCWD, WAITING, copy, &err), &err);
-	copies_finish(&copies);
+	for (const struct copy *copy = copies_find(&w->copies, w->body); copy != NULL && copy < end && copy->body == w->body; copy++)
+		failed(copies_remove(AT_FDCWD, WAITING, copy, &err), &err);
 }
 
 static void
@@ -423,6 +406,7 @@ on_timer(void *context)
 	if (w->phase == ENDED) {
 		if (next_ended(w))
 			return;
+		copies_finish(&w->delivered);
 		int64_t began_ms = clock_monotonic_ms();
 		int result = look(w, &err);
 		int64_t interval_ms = (clock_monotonic_ms() - began_ms) * LOOK_SHARE;
@@ -461,11 +445,13 @@ struct mail_waiting *
 mail_waiting_new(struct loop *loop, const struct mail_waiting_config *config, struct mailstore *mailstore,
     struct dispatch *dispatch, struct mail_content *content, const struct mail_waiting_events *events, void *context)
 {
+	struct error err = { 0 };
 	struct mail_waiting *w = calloc(1, sizeof *w);
 	assert(w != NULL);
 	*w = (struct mail_waiting){ .config = *config, .mailstore = mailstore, .dispatch = dispatch, .content = content,
 		.events = events, .context = context, .interval_ms = LOOK_MS };
 	w->timer = timer_new(loop, on_timer, w);
+	failed(copies_scan(AT_FDCWD, DELIVERED, &w->delivered, &err), &err);
 	mail_waiting_look(w);
 	return w;
 }
@@ -476,6 +462,8 @@ mail_waiting_free(struct mail_waiting *w)
 	if (w == NULL)
 		return;
 	timer_free(w->timer);
+	copies_finish(&w->copies);
+	copies_finish(&w->delivered);
 	free(w->shown);
 	free(w);
 }

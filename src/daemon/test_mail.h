@@ -19,7 +19,7 @@
 #define LARGE_BYTES (3 * 1024 * 1024)
 
 static const char *program;
-static uint32_t retry_s = 1;
+static uint32_t retry_s = 1, keep_delivered_s;
 
 struct mail_process {
 	struct test_role role;
@@ -28,7 +28,7 @@ struct mail_process {
 
 /* ---- messages */
 
-static void
+static inline void
 pack_one(struct buffer *list, const char *recipient)
 {
 	buffer_init(list, IPC_RECIPIENTS_MAX);
@@ -37,7 +37,7 @@ pack_one(struct buffer *list, const char *recipient)
 
 /* ---- the process and its peers */
 
-static void
+static inline void
 close_peers(struct mail_process *p)
 {
 	file_close(&p->smtp);
@@ -47,7 +47,7 @@ close_peers(struct mail_process *p)
 	file_close(&p->control);
 }
 
-static void
+static inline void
 launch(struct mail_process *p)
 {
 	*p = (struct mail_process){ .content = -1 };
@@ -59,6 +59,7 @@ launch(struct mail_process *p)
 	m.mail_config.retry_first_s = retry_s;
 	m.mail_config.retry_most_s = retry_s;
 	m.mail_config.expire_s = 3600;
+	m.mail_config.keep_delivered_s = keep_delivered_s;
 	test_role_send(p->role.parent, &m);
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
 	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
@@ -66,14 +67,14 @@ launch(struct mail_process *p)
 	p->control = test_role_give_peer(&p->role, ROLE_CONTROL, "");
 }
 
-static void
+static inline void
 kill_process(struct mail_process *p)
 {
 	test_role_kill(&p->role);
 	close_peers(p);
 }
 
-static int
+static inline int
 start(void **state)
 {
 	struct mail_process *p = calloc(1, sizeof *p);
@@ -84,7 +85,7 @@ start(void **state)
 	return 0;
 }
 
-static int
+static inline int
 finish(void **state)
 {
 	struct mail_process *p = *state;
@@ -93,7 +94,7 @@ finish(void **state)
 	return chdir("..") != 0 ? -1 : file_remove_tree(AT_FDCWD, "mail", NULL);
 }
 
-static void
+static inline void
 intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipient, struct slice bytes)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
@@ -110,7 +111,7 @@ intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipie
 	buffer_finish(&recipients);
 }
 
-static void
+static inline void
 expect_done(struct mail_process *p, int socket_fd, uint64_t id, unsigned code)
 {
 	struct ipc_message m = test_role_next(&p->role, socket_fd, IPC_TYPE_INTAKE_DONE);
@@ -119,7 +120,7 @@ expect_done(struct mail_process *p, int socket_fd, uint64_t id, unsigned code)
 	assert_true(m.intake_done.transaction_id == id);
 }
 
-static void
+static inline void
 receive_text(struct mail_process *p, uint64_t id, const char *text)
 {
 	intake(p->smtp, id, "bob@" BOB, "alice@" OWN, slice_of_string(text));
@@ -127,7 +128,7 @@ receive_text(struct mail_process *p, uint64_t id, const char *text)
 
 /* The next message to content that is of this type; copies for the folder Waiting, which mail has composed when it likes,
  * are composed in between. */
-static struct ipc_message
+static inline struct ipc_message
 next_to_content(struct mail_process *p, enum ipc_type type)
 {
 	for (;;) {
@@ -146,7 +147,7 @@ next_to_content(struct mail_process *p, enum ipc_type type)
 }
 
 /* content: answers PREPARE with the same bytes and a mark in front. */
-static void
+static inline void
 prepare(struct mail_process *p)
 {
 	struct body body;
@@ -170,7 +171,7 @@ prepare(struct mail_process *p)
 	buffer_finish(&marked);
 }
 
-static void
+static inline void
 submit(struct mail_process *p, uint64_t id, const char *recipient, struct slice bytes)
 {
 	intake(p->submission, id, "alice@" OWN, recipient, bytes);
@@ -183,7 +184,7 @@ submit(struct mail_process *p, uint64_t id, const char *recipient, struct slice 
 }
 
 /* SESSION_START and DIAL for bob; returns the session's id. */
-static uint64_t
+static inline uint64_t
 expect_dial(struct mail_process *p, unsigned port)
 {
 	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_START);
@@ -197,7 +198,7 @@ expect_dial(struct mail_process *p, unsigned port)
 	return id;
 }
 
-static void
+static inline void
 fail_dial(struct mail_process *p, uint64_t id, enum ipc_dial_reason reason)
 {
 	struct ipc_message m = { .type = IPC_TYPE_DIAL_FAILED, .fd = -1 };
@@ -208,7 +209,7 @@ fail_dial(struct mail_process *p, uint64_t id, enum ipc_dial_reason reason)
 	assert_true(m.session_quit.session_id == id);
 }
 
-static void
+static inline void
 be_ready(struct mail_process *p, uint64_t id)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1 };
@@ -217,7 +218,7 @@ be_ready(struct mail_process *p, uint64_t id)
 	test_role_send(p->smtp, &m);
 }
 
-static void
+static inline void
 end_session(struct mail_process *p, uint64_t id, enum ipc_end_reason reason)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SESSION_END, .fd = -1 };
@@ -226,7 +227,7 @@ end_session(struct mail_process *p, uint64_t id, enum ipc_end_reason reason)
 	test_role_send(p->smtp, &m);
 }
 
-static struct ipc_message
+static inline struct ipc_message
 expect_deliver(struct mail_process *p, uint64_t session_id)
 {
 	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_DELIVER);
@@ -236,7 +237,7 @@ expect_deliver(struct mail_process *p, uint64_t session_id)
 	return m;
 }
 
-static void
+static inline void
 answer_delivery(struct mail_process *p, uint64_t session_id, uint64_t delivery_id, unsigned code)
 {
 	struct ipc_message m = { .type = IPC_TYPE_DELIVERED, .fd = -1 };
@@ -254,7 +255,7 @@ answer_delivery(struct mail_process *p, uint64_t session_id, uint64_t delivery_i
 /* ---- the folder */
 
 /* Waits until a folder holds so many files; p, if not NULL, has its copies composed meanwhile. */
-static void
+static inline void
 await_files_of(struct mail_process *p, const char *name, const char *text, size_t count)
 {
 	const int64_t deadline_ms = clock_monotonic_ms() + TEST_ROLE_DEADLINE_S * 1000;
@@ -280,13 +281,13 @@ await_files_of(struct mail_process *p, const char *name, const char *text, size_
 	close(watch);
 }
 
-static void
+static inline void
 await_files(const char *name, const char *text, size_t count)
 {
 	await_files_of(NULL, name, text, count);
 }
 
-static void
+static inline void
 stop(struct mail_process *p)
 {
 	struct ipc_message m = { .type = IPC_TYPE_STOP, .fd = -1 };

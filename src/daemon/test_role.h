@@ -35,7 +35,7 @@ struct test_role {
 };
 
 /* fds[0] is ours. */
-static void
+static inline void
 test_role_pair(int type, int fds[2])
 {
 	const struct timeval deadline = { .tv_sec = TEST_ROLE_DEADLINE_S };
@@ -43,7 +43,7 @@ test_role_pair(int type, int fds[2])
 	assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline), 0);
 }
 
-static void
+static inline void
 test_role_send(int socket_fd, const struct ipc_message *m)
 {
 	struct buffer bytes;
@@ -70,7 +70,7 @@ test_role_send(int socket_fd, const struct ipc_message *m)
 }
 
 /* Waits for the next message. Byte fields are good until the next one. */
-static struct ipc_message
+static inline struct ipc_message
 test_role_any(struct test_role *role, int socket_fd)
 {
 	union {
@@ -91,7 +91,7 @@ test_role_any(struct test_role *role, int socket_fd)
 }
 
 /* The same, and the message must be of this type. */
-static struct ipc_message
+static inline struct ipc_message
 test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
 {
 	struct ipc_message m = test_role_any(role, socket_fd);
@@ -101,7 +101,7 @@ test_role_next(struct test_role *role, int socket_fd, enum ipc_type type)
 }
 
 /* argument may be NULL. descriptors_max: the role's limit; 0: ours. */
-static void
+static inline void
 test_role_start_limited(struct test_role *role, const char *program, const char *argument, rlim_t descriptors_max)
 {
 	int fds[2];
@@ -127,14 +127,14 @@ test_role_start_limited(struct test_role *role, const char *program, const char 
 	test_role_next(role, role->parent, IPC_TYPE_READY);
 }
 
-static void
+static inline void
 test_role_start(struct test_role *role, const char *program, const char *argument)
 {
 	test_role_start_limited(role, program, argument, 0);
 }
 
 /* Hands a peer over; returns our end. */
-static int
+static inline int
 test_role_give_peer(struct test_role *role, enum role peer, const char *identity)
 {
 	int fds[2];
@@ -147,7 +147,7 @@ test_role_give_peer(struct test_role *role, enum role peer, const char *identity
 }
 
 /* The exit status, once the role has ended. */
-static int
+static inline int
 test_role_wait(struct test_role *role)
 {
 	unsigned char byte;

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Mail that is late, as its sender sees it in the mail program: notices, and the folders Waiting and Delivered."""
+import mailbox as maildirs
 import os
+import pathlib
 import signal
 
-from harness import folders
+import pytest
+
+from harness import account, folders
 from harness.imap import TOR_PATIENCE_S
 from harness.programs import run, swaks
 from harness.waiting import until
@@ -60,113 +64,174 @@ def test_a_delay_is_told_once_in_plain_words(make_node, network, subject):
     node.stop()
 
 
-def test_what_waits_is_shown_and_moves_when_it_arrives(running, subject):
-    """With its reason, as seen, and without a word about it in INBOX; then in Delivered, and gone from Waiting."""
-    alice = running.work
-    running.b.stop()
+def pull(identity, folder):
+    """What isync gets of a folder: (subject, flags) of each message."""
+    host, port = identity.node.endpoint('imap')
+    desk = pathlib.Path(account.own(account.work_folder()))
+    try:
+        config = desk / 'mbsyncrc'
+        config.write_text(f'''
+IMAPStore far
+Host {host}
+Port {port}
+User {identity.login}
+Pass {identity.password}
+SSLType None
+AuthMechs LOGIN
 
-    def wait_until_shown():
-        swaks(alice, [running.bob.address], '--header', f'Subject: {subject}', '--body', 'words of mine')
-        with alice.mailbox() as other:
-            folders.wait_for(other, 'Waiting', subject, TOR_PATIENCE_S)
+MaildirStore near
+Path {desk}/
+Inbox {desk}/inbox
 
-    with alice.mailbox() as inbox, alice.mailbox() as mailbox:
-        before = folders.counts(mailbox, 'INBOX') if folders.select(mailbox, 'Sent') else None
-        assert not [line for line in inbox.idle_meanwhile(wait_until_shown) if b'EXISTS' in line or b'RECENT' in line]
-        _, copy = folders.wait_for(mailbox, 'Waiting', subject)
-        assert copy['Subject'].startswith('[') and copy['Subject'] != f'[] {subject}'
-        assert any(word in copy['Subject'] for word in ('offline', 'not reached', 'no answer'))
-        assert copy['From'].addresses[0].addr_spec == alice.address and copy['Message-ID']
+Channel all
+Far :far:
+Near :near:
+Patterns {folder}
+Create Near
+Sync Pull
+''')
+        config.chmod(0o600)
+        run(identity.node, 'mbsync', '-c', account.own(config), 'all')
+        return [(str(message['Subject']), message.get_flags()) for message in maildirs.Maildir(desk / folder)]
+    finally:
+        account.remove(desk)
+
+
+# -- one outage that the tests below share: they come in this order
+
+SHOWN, DELETED, MOVED, FLAGGED, MANY = ('shown', 'deleted', 'moved', 'flagged', 'many')
+
+
+class Outage:
+    """Node b is off, and `work` on node a has written to it."""
+
+    def __init__(self, pair):
+        self.pair, self.sender = pair, pair.work
+        for node in (pair.a, pair.b):
+            if not node.is_running():
+                node.start()
+        pair.b.stop()
+        with self.sender.mailbox() as inbox:
+            self.before = self.inbox()
+            self.said = inbox.idle_meanwhile(self.write)
+
+    def subject(self, what):
+        return f'waiting, {what}'
+
+    def write(self):
+        bob, home, alice = (identity.address for identity in (self.pair.bob, self.pair.home, self.pair.alice))
+        for what in (SHOWN, DELETED, MOVED, FLAGGED):
+            swaks(self.sender, [bob], '--header', f'Subject: {self.subject(what)}', '--body', 'words of mine')
+        swaks(self.sender, [alice, bob, home], '--header', f'Subject: {self.subject(MANY)}')
+        with self.sender.mailbox() as mailbox:
+            for what in (SHOWN, DELETED, MOVED, FLAGGED, MANY):
+                folders.wait_for(mailbox, 'Waiting', self.subject(what), TOR_PATIENCE_S)
+
+    def inbox(self):
+        with self.sender.mailbox() as mailbox:
+            folders.select(mailbox, 'Sent')
+            return folders.counts(mailbox, 'INBOX')
+
+
+@pytest.fixture(scope='module')
+def outage(pair):
+    return Outage(pair)
+
+
+@pytest.fixture(scope='module')
+def over(outage):
+    """The outage ends; of the message to many, one recipient was given up before."""
+    for row in queued(outage.sender):
+        if row['recipients'][0]['address'] == outage.pair.home.address:
+            outage.pair.a.cli('queue', 'cancel', row['id'])
+    outage.pair.b.start()
+    return outage
+
+
+def test_what_waits_is_shown_with_its_reason(outage):
+    sender, subject = outage.sender, outage.subject(SHOWN)
+    with sender.mailbox() as mailbox:
+        uid, copy = folders.wait_for(mailbox, 'Waiting', subject)
+        assert any(copy['Subject'].startswith(f'[{word}') for word in ('offline', 'not reached', 'no answer'))
+        assert copy['From'].addresses[0].addr_spec == sender.address and copy['Message-ID']
         note, mine = folders.texts(copy)
-        assert running.bob.address in note and 'need not do anything' in note and 'next try' in note
+        assert outage.pair.bob.address in note and 'need not do anything' in note and 'next try' in note
         assert mine.strip() == 'words of mine'
-        kind, data = mailbox.imap.uid('fetch', folders.find(mailbox, 'Waiting', subject)[0], '(FLAGS)')
-        assert kind == 'OK' and b'\\Seen' in data[0]
-        folders.select(mailbox, 'Sent')
-        assert folders.counts(mailbox, 'Waiting')[1] == 0 and folders.counts(mailbox, 'INBOX') == before
         assert {'Waiting', 'Delivered'} <= folders.subscribed(mailbox)
-        listed = run(alice.node, 'ls', alice.mail / 'Maildir' / '.Waiting' / 'new').stdout
-        assert listed == ''
-
-        running.b.start()
-        _, copy = folders.wait_for(mailbox, 'Delivered', subject, TOR_PATIENCE_S)
-        assert copy['Subject'] == subject
-        note, mine = folders.texts(copy)
-        assert 'has arrived' in note and running.bob.address in note and mine.strip() == 'words of mine'
-        folders.wait_gone(mailbox, 'Waiting', subject)
-        folders.select(mailbox, 'Sent')
-        assert folders.counts(mailbox, 'Delivered')[1] == 0 and folders.counts(mailbox, 'INBOX') == before
-    with running.bob.mailbox() as mailbox:
-        got = mailbox.message(mailbox.wait_for(subject))
-        assert got.get_content().strip() == 'words of mine'  # what leaves knows nothing of the note
+    pulled = pull(sender, 'Waiting')
+    assert [flags for text, flags in pulled if text.endswith(subject)] == ['S']
 
 
-def test_nothing_done_to_the_copies_changes_the_queue(running, subject):
-    """Deleted, moved away, flagged; the folder itself removed; and the node killed: each message arrives once."""
-    alice = running.work
-    running.b.stop()
-    names = [f'{subject} {what}' for what in ('deleted', 'moved', 'flagged')]
-    for name in names:
-        swaks(alice, [running.bob.address], '--header', f'Subject: {name}')
-    with alice.mailbox() as mailbox:
-        uids = [folders.wait_for(mailbox, 'Waiting', name, TOR_PATIENCE_S)[0] for name in names]
-        waiting = {row['id'] for row in queued(alice)}
-        mailbox.imap.create('Archive')
-        folders.select(mailbox, 'Waiting')
-        assert mailbox.imap.uid('copy', uids[1], 'Archive')[0] == 'OK'
-        for uid, flags in zip(uids, (r'(\Deleted)', r'(\Deleted)', r'(\Flagged \Answered)')):
-            mailbox.imap.uid('store', uid, '+FLAGS', flags)
-        assert mailbox.imap.expunge()[0] == 'OK'
-        assert {row['id'] for row in queued(alice)} == waiting
-        assert folders.find(mailbox, 'Archive', names[1])
-    running.a.kill()
-    running.a.start()
-    assert {row['id'] for row in queued(alice)} == waiting
-    with alice.mailbox() as mailbox:
-        for name in names:  # all are shown again: the folder says what waits
-            folders.wait_for(mailbox, 'Waiting', name)
-        folders.select(mailbox, 'INBOX')
-        assert mailbox.imap.delete('Waiting')[0] == 'OK'
-    running.b.start()
-    with running.bob.mailbox() as mailbox:
-        for name in names:
-            mailbox.wait_for(name)
-    with alice.mailbox() as mailbox:
-        for name in names:
-            folders.wait_for(mailbox, 'Delivered', name)
-        until(lambda: not queued(alice), 20, 'the queue to be empty')
-        until(lambda: not folders.subjects(mailbox, 'Waiting'), 20, 'Waiting to be empty', every_s=0.2)
-    until(lambda: not os.listdir(alice.mail / 'queue'), 20, 'the bodies to be gone')
-    with running.bob.mailbox() as mailbox:
-        for name in names:
-            mailbox.wait_for(name)  # once, still
+def test_nothing_is_counted_and_inbox_is_not_disturbed(outage):
+    """Neither IDLE nor STATUS speak of copies; nor are they ever in new/, where mail readers look for news."""
+    assert not [line for line in outage.said if b'EXISTS' in line or b'RECENT' in line or b'EXPUNGE' in line]
+    assert outage.inbox() == outage.before
+    with outage.sender.mailbox() as mailbox:
+        count, unseen, _ = folders.counts(mailbox, 'Waiting')
+        assert count >= 5 and unseen == 0
+    assert os.listdir(outage.sender.mail / 'Maildir' / '.Waiting' / 'new') == []
 
 
-def test_a_copy_says_who_waits_and_who_has_it(running, subject):
-    """One copy for all recipients, also after a crash; what is taken back leaves Waiting."""
-    work, alice = running.work, running.alice
-    running.b.stop()
-    swaks(work, [alice.address, running.bob.address, running.home.address], '--header', f'Subject: {subject}')
-    with alice.mailbox() as mailbox:
-        mailbox.wait_for(subject)
-    with work.mailbox() as mailbox:
+def test_a_copy_says_who_waits_and_who_has_it(outage):
+    pair = outage.pair
+    with outage.sender.mailbox() as mailbox:
         def partly():
-            return [copy for copy in map(mailbox.message, folders.find(mailbox, 'Waiting', subject))
+            return [copy for copy in map(mailbox.message, folders.find(mailbox, 'Waiting', outage.subject(MANY)))
                     if copy['Subject'].startswith('[2 of 3 waiting: ')]
         copy = until(partly, TOR_PATIENCE_S, 'two of three to wait', every_s=0.2)[0]
-        waiting, delivered = folders.texts(copy)[0].split('Delivered:')
-        assert running.bob.address in waiting and running.home.address in waiting and alice.address not in waiting
-        assert alice.address in delivered and running.bob.address not in delivered
-        kill_mail(running.a, 'work')
-        for row in queued(work):
-            if row['recipients'][0]['address'] == running.home.address:
-                running.a.cli('queue', 'cancel', row['id'])
-        running.b.start()
-        _, copy = folders.wait_for(mailbox, 'Delivered', subject, TOR_PATIENCE_S)
-        assert copy['Subject'] == f'[2 of 3 delivered] {subject}'
-        assert running.home.address in folders.texts(copy)[0].split('Taken back by you:')[1]
-        folders.wait_gone(mailbox, 'Waiting', subject)
-    with running.bob.mailbox() as mailbox:
-        mailbox.wait_for(subject)
-    with running.home.mailbox() as mailbox:
-        assert not [text for text in mailbox.subjects() if text == subject]
+    waiting, delivered = folders.texts(copy)[0].split('Delivered:')
+    assert pair.bob.address in waiting and pair.home.address in waiting and pair.alice.address not in waiting
+    assert pair.alice.address in delivered and pair.bob.address not in delivered
+
+
+def test_nothing_done_to_the_copies_changes_the_queue(outage):
+    """Deleted, moved away, flagged; the node killed; the folder itself removed: what waits still does."""
+    sender, node = outage.sender, outage.pair.a
+    waiting = {row['id'] for row in queued(sender)}
+    with sender.mailbox() as mailbox:
+        mailbox.imap.create('Archive')
+        uids = {what: folders.find(mailbox, 'Waiting', outage.subject(what))[0] for what in (DELETED, MOVED, FLAGGED)}
+        assert mailbox.imap.uid('copy', uids[MOVED], 'Archive')[0] == 'OK'
+        for what, flags in ((DELETED, r'(\Deleted)'), (MOVED, r'(\Deleted)'), (FLAGGED, r'(\Flagged \Answered)')):
+            mailbox.imap.uid('store', uids[what], '+FLAGS', flags)
+        assert mailbox.imap.expunge()[0] == 'OK'
+        assert {row['id'] for row in queued(sender)} == waiting
+        assert folders.find(mailbox, 'Archive', outage.subject(MOVED))
+    node.kill()
+    node.start()
+    assert {row['id'] for row in queued(sender)} == waiting
+    with sender.mailbox() as mailbox:
+        for what in (SHOWN, DELETED, MOVED, FLAGGED, MANY):  # all are there again: the folder says what waits
+            folders.wait_for(mailbox, 'Waiting', outage.subject(what))
+        folders.select(mailbox, 'INBOX')
+        assert mailbox.imap.delete('Waiting')[0] == 'OK'
+    assert {row['id'] for row in queued(sender)} == waiting
+
+
+def test_what_arrives_moves_to_delivered(over):
+    """Once each, whatever was done to the copies; and nothing is left behind."""
+    sender, pair = over.sender, over.pair
+    with pair.bob.mailbox() as mailbox:
+        got = mailbox.message(mailbox.wait_for(over.subject(SHOWN)))
+        assert got.get_content().strip() == 'words of mine'  # what leaves knows nothing of the note
+    with sender.mailbox() as mailbox:
+        _, copy = folders.wait_for(mailbox, 'Delivered', over.subject(SHOWN))
+        note, mine = folders.texts(copy)
+        assert copy['Subject'] == over.subject(SHOWN) and mine.strip() == 'words of mine'
+        assert 'has arrived' in note and pair.bob.address in note
+        for what in (DELETED, MOVED, FLAGGED):
+            folders.wait_for(mailbox, 'Delivered', over.subject(what))
+        _, copy = folders.wait_for(mailbox, 'Delivered', over.subject(MANY))
+        assert copy['Subject'] == f'[2 of 3 delivered] {over.subject(MANY)}'
+        assert pair.home.address in folders.texts(copy)[0].split('Taken back by you:')[1]
+        for what in (SHOWN, DELETED, MOVED, FLAGGED, MANY):
+            folders.wait_gone(mailbox, 'Waiting', over.subject(what))
+        folders.select(mailbox, 'INBOX')
+        assert folders.counts(mailbox, 'Delivered')[1] == 0
+    until(lambda: not queued(sender), 20, 'the queue to be empty')
+    until(lambda: not os.listdir(sender.mail / 'queue'), 20, 'the bodies to be gone')
+    with pair.bob.mailbox() as mailbox:
+        for what in (SHOWN, DELETED, MOVED, FLAGGED, MANY):
+            mailbox.wait_for(over.subject(what))
+    with pair.home.mailbox() as mailbox:
+        assert over.subject(MANY) not in mailbox.subjects()
