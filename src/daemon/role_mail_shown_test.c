@@ -77,25 +77,29 @@ what_waits_is_shown_and_moves(void **state)
 	await_files(DELIVERED, NULL, 0);
 }
 
-/* The process died between writing the copy and forgetting about it. */
+/* The process dies between writing the copy and forgetting about it. */
 static void
 a_copy_that_is_in_delivered_is_not_written_again(void **state)
 {
 	struct mail_process *p = *state;
-	char name[300] = "", path[400];
+	char from[400], to[400];
 	begin_with_one_that_waits(p);
 	DIR *dir = opendir(WAITING);
 	assert_non_null(dir);
 	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-		if (entry->d_name[0] != '.')
-			snprintf(name, sizeof name, "%s", entry->d_name);
+		if (entry->d_name[0] != '.') {
+			snprintf(from, sizeof from, WAITING "/%s", entry->d_name);
+			snprintf(to, sizeof to, DELIVERED "/%s", entry->d_name);
+		}
 	closedir(dir);
-	char old[400];
-	snprintf(old, sizeof old, WAITING "/%s", name);
-	snprintf(path, sizeof path, DELIVERED "/%s", name);
-	assert_int_equal(link(old, path), 0);
 	launch(p);
 	deliver_to_bob(p);
+	give_content(p);
+	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_COMPOSE_NOTE);
+	assert_string_equal(m.compose_note.mark, "");
+	assert_int_equal(link(from, to), 0);
+	kill_process(p);
+	launch(p);
 	await_files("queue", NULL, 0); /* without any content */
 	await_files(WAITING, NULL, 0);
 	assert_int_equal(test_folder_count(DELIVERED, NULL), 1);
