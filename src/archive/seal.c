@@ -24,6 +24,8 @@
 
 static_assert(AT_STREAM + crypto_secretstream_xchacha20poly1305_HEADERBYTES == SEAL_HEADER_BYTES,
     "the header's layout");
+static_assert(SEAL_SALT_BYTES == crypto_pwhash_SALTBYTES && SEAL_KEY_BYTES == crypto_secretstream_xchacha20poly1305_KEYBYTES,
+    "Argon2id's sizes");
 static_assert(SEAL_OVERHEAD_BYTES == crypto_secretstream_xchacha20poly1305_ABYTES, "the chunk's layout");
 
 struct seal_writer {
@@ -39,22 +41,38 @@ struct seal_reader {
 	unsigned char plain[SEAL_CHUNK_BYTES], sealed[SEALED_MAX];
 };
 
+int
+seal_check_cost(struct seal_cost cost, struct error *err)
+{
+	if (cost.passes < 1 || cost.passes > SEAL_PASSES_MAX || cost.memory_kib < SEAL_MEMORY_KIB_MIN ||
+	    cost.memory_kib > SEAL_MEMORY_KIB_MAX)
+		return error_set(err, ERROR_TOO_LARGE, "the file asks for %u passes over %u KiB of memory to open it: it was not made "
+		    "by smtorp, which asks for %u over %u", cost.passes, cost.memory_kib, SEAL_COST_USUAL.passes,
+		    SEAL_COST_USUAL.memory_kib);
+	return 0;
+}
+
+int
+seal_derive_key(const unsigned char salt[SEAL_SALT_BYTES], struct seal_cost cost, struct slice passphrase,
+    unsigned char key[SEAL_KEY_BYTES], struct error *err)
+{
+	if (passphrase.len == 0 || passphrase.len > SEAL_PASSPHRASE_MAX)
+		return error_set(err, ERROR_INVALID, "a passphrase is 1 to %d bytes long", SEAL_PASSPHRASE_MAX);
+	if (seal_check_cost(cost, err) != 0)
+		return -1;
+	if (crypto_pwhash(key, SEAL_KEY_BYTES, (const char *)passphrase.data, passphrase.len, salt, cost.passes,
+	        (size_t)cost.memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
+		return error_set(err, ERROR_NO_MEMORY, "no memory to make a key of the passphrase: it takes %u MiB",
+		    cost.memory_kib / 1024);
+	return 0;
+}
+
 static int
 derive(const unsigned char *header, struct slice passphrase, unsigned char *key, struct error *err)
 {
-	uint32_t passes = (uint32_t)encode_from_number(header + AT_PASSES, 4);
-	uint32_t memory_kib = (uint32_t)encode_from_number(header + AT_MEMORY, 4);
-	if (passphrase.len == 0 || passphrase.len > SEAL_PASSPHRASE_MAX)
-		return error_set(err, ERROR_INVALID, "a passphrase is 1 to %d bytes long", SEAL_PASSPHRASE_MAX);
-	if (passes < 1 || passes > SEAL_PASSES_MAX || memory_kib < SEAL_MEMORY_KIB_MIN ||
-	    memory_kib > SEAL_MEMORY_KIB_MAX)
-		return error_set(err, ERROR_TOO_LARGE, "the file asks for %u passes over %u KiB of memory to open it: it was not made "
-		    "by smtorp, which asks for %u over %u", passes, memory_kib, SEAL_COST_USUAL.passes, SEAL_COST_USUAL.memory_kib);
-	if (crypto_pwhash(key, crypto_secretstream_xchacha20poly1305_KEYBYTES, (const char *)passphrase.data, passphrase.len,
-	        header + AT_SALT, passes, (size_t)memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
-		return error_set(err, ERROR_NO_MEMORY, "no memory to make a key of the passphrase: it takes %u MiB",
-		    memory_kib / 1024);
-	return 0;
+	const struct seal_cost cost = { (uint32_t)encode_from_number(header + AT_PASSES, 4),
+		(uint32_t)encode_from_number(header + AT_MEMORY, 4) };
+	return seal_derive_key(header + AT_SALT, cost, passphrase, key, err);
 }
 
 static int

@@ -26,6 +26,17 @@ struct seal_cost {
 #define SEAL_MEMORY_KIB_MIN 8
 #define SEAL_MEMORY_KIB_MAX (512 * 1024)
 
+#define SEAL_SALT_BYTES 16
+#define SEAL_KEY_BYTES 32
+
+/* ERROR_TOO_LARGE when it is out of the bounds above. */
+int seal_check_cost(struct seal_cost cost, struct error *err);
+
+/* The key of a passphrase. ERROR_INVALID for an empty or overlong one, ERROR_TOO_LARGE, ERROR_NO_MEMORY. The caller wipes
+ * it. */
+int seal_derive_key(const unsigned char salt[SEAL_SALT_BYTES], struct seal_cost cost, struct slice passphrase,
+    unsigned char key[SEAL_KEY_BYTES], struct error *err);
+
 /* Writes to fd from where it stands; fd stays the caller's. NULL with err. ERROR_INVALID for an empty or overlong
  * passphrase, ERROR_NO_MEMORY. */
 struct seal_writer *seal_writer_new(int fd, struct slice passphrase, struct seal_cost cost, struct error *err);

@@ -12,6 +12,8 @@
 #include "archive/seal.h"
 #include "base/file.h"
 #include "identity/certificate.h"
+#include "identity/lock.h"
+#include "identity/secrets.h"
 #include "identity/staging.h"
 
 struct import {
@@ -108,26 +110,27 @@ read_all(struct import *m, struct seal_reader *seal, bool (*wants_end)(void), st
 	return archive_reader_finish(&reader, err);
 }
 
+/* Of a locked one only the form: whether its key is that of the address is seen when it is unlocked. */
 static int
-check_key(int dir_fd, const struct identity *identity, struct error *err)
+check_lock(int dir_fd, struct error *err)
 {
-	struct buffer file;
+	struct lock lock;
+	return lock_load(dir_fd, &lock, err) == 0 ? lock_check(&lock, err) : -1;
+}
+
+static int
+check_keys(int dir_fd, const struct identity *identity, struct error *err)
+{
 	struct onionkey key;
-	char name[ONIONKEY_NAME_LEN + 1];
-	buffer_init(&file, ONIONKEY_FILE_BYTES);
-	int result = file_load(dir_fd, IDENTITY_ONION_KEY_FILE, &file, err);
+	if (lock_look(dir_fd) == LOCK_WHOLE)
+		return check_lock(dir_fd, err);
+	struct secrets *secrets = secrets_new();
+	int result = secrets_load(dir_fd, secrets, err);
 	if (result == 0)
-		result = onionkey_from_file(slice_of(buffer_bytes(&file), buffer_len(&file)), &key, err);
-	if (result == 0) {
-		onionkey_name(key.public_key, name);
-		if (strncmp(name, identity->onion, ONIONKEY_NAME_LEN) != 0)
-			result = error_set(err, ERROR_INVALID, "the onion key in the file does not belong to the address in it");
-		onionkey_wipe(&key);
-	}
-	if (buffer_len(&file) > 0)
-		explicit_bzero(file.data, file.capacity);
-	buffer_finish(&file);
-	return result;
+		result = secrets_onion_key(secrets, identity, &key, err);
+	secrets_free(secrets);
+	onionkey_wipe(&key);
+	return result == 0 ? certificate_ensure(dir_fd, identity->onion, err) : -1;
 }
 
 static int
@@ -151,8 +154,8 @@ static int
 check_folder(const struct import *m, struct identity *out, struct error *err)
 {
 	int mail_fd, dir_fd = m->staging.fd;
-	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_key(dir_fd, out, err) != 0 ||
-	    check_password(dir_fd, err) != 0 || certificate_ensure(dir_fd, out->onion, err) != 0 ||
+	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_keys(dir_fd, out, err) != 0 ||
+	    check_password(dir_fd, err) != 0 ||
 	    identity_check_onion_is_new(m->staging.identities_fd, out->onion, err) != 0 ||
 	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
 		return -1;

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+#include "identity/lock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "base/secret.h"
+
+#define MAGIC "SMTorP secrets\n" /* and a NUL */
+#define MAGIC_BYTES 16
+#define VERSION 1
+#define AT_VERSION MAGIC_BYTES
+#define AT_PASSES (AT_VERSION + 1)
+#define AT_MEMORY (AT_PASSES + 4)
+#define AT_SALT (AT_MEMORY + 4)
+#define AT_NONCE (AT_SALT + SEAL_SALT_BYTES)
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define SUM_BYTES 16
+#define PLAIN_MAX (ONIONKEY_FILE_BYTES + CERTIFICATE_PEM_MAX)
+
+static_assert(sizeof MAGIC == MAGIC_BYTES, "the header's layout");
+static_assert(AT_NONCE + NONCE_BYTES == LOCK_HEADER_BYTES, "the header's layout");
+static_assert(TAG_BYTES + SUM_BYTES == LOCK_OVERHEAD_BYTES, "the end's layout");
+static_assert(LOCK_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the key's size");
+
+/* ---- the file's form */
+
+static void
+compute_sum(const unsigned char *bytes, size_t len, unsigned char out[SUM_BYTES])
+{
+	struct hash hash;
+	hash_init(&hash, SUM_BYTES, NULL, 0);
+	hash_update(&hash, bytes, len);
+	hash_final(&hash, out, SUM_BYTES);
+}
+
+static struct seal_cost
+cost_of(const struct lock *lock)
+{
+	return (struct seal_cost){ (uint32_t)encode_from_number(lock->bytes + AT_PASSES, 4),
+		(uint32_t)encode_from_number(lock->bytes + AT_MEMORY, 4) };
+}
+
+int
+lock_check(const struct lock *lock, struct error *err)
+{
+	unsigned char sum[SUM_BYTES];
+	if (lock->len < MAGIC_BYTES + 1 || memcmp(lock->bytes, MAGIC, MAGIC_BYTES) != 0)
+		return error_set(err, ERROR_INVALID, "the file " LOCK_FILE " is none that `smtorp identity passphrase` made");
+	if (lock->bytes[AT_VERSION] != VERSION)
+		return error_set(err, ERROR_UNSUPPORTED, "the file " LOCK_FILE " is of version %u, made by a later smtorp: install that",
+		    lock->bytes[AT_VERSION]);
+	if (lock->len <= LOCK_HEADER_BYTES + ONIONKEY_FILE_BYTES + LOCK_OVERHEAD_BYTES || lock->len > LOCK_BYTES_MAX)
+		return error_set(err, ERROR_INVALID, "the file " LOCK_FILE " is damaged: it has the wrong length");
+	compute_sum(lock->bytes, lock->len - SUM_BYTES, sum);
+	if (memcmp(sum, lock->bytes + lock->len - SUM_BYTES, SUM_BYTES) != 0)
+		return error_set(err, ERROR_INVALID, "the file " LOCK_FILE " is damaged: no passphrase can open it; a recovery sheet or "
+		    "an exported file brings the address back");
+	return seal_check_cost(cost_of(lock), err);
+}
+
+int
+lock_seal(struct lock *out, const struct secrets *secrets, struct slice passphrase, struct seal_cost cost,
+    unsigned char key[LOCK_KEY_BYTES], struct error *err)
+{
+	memset(out, 0, sizeof *out);
+	memcpy(out->bytes, MAGIC, MAGIC_BYTES);
+	out->bytes[AT_VERSION] = VERSION;
+	encode_number(out->bytes + AT_PASSES, cost.passes, 4);
+	encode_number(out->bytes + AT_MEMORY, cost.memory_kib, 4);
+	random_bytes(out->bytes + AT_SALT, SEAL_SALT_BYTES);
+	random_bytes(out->bytes + AT_NONCE, NONCE_BYTES);
+	assert(secrets->tls_key_len > 0 && secrets->tls_key_len <= sizeof secrets->tls_key);
+	if (seal_derive_key(out->bytes + AT_SALT, cost, passphrase, key, err) != 0)
+		return -1;
+	unsigned char *plain = secret_new(PLAIN_MAX);
+	unsigned long long sealed_len;
+	memcpy(plain, secrets->onion_key, ONIONKEY_FILE_BYTES);
+	memcpy(plain + ONIONKEY_FILE_BYTES, secrets->tls_key, secrets->tls_key_len);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out->bytes + LOCK_HEADER_BYTES, &sealed_len, plain,
+	    ONIONKEY_FILE_BYTES + secrets->tls_key_len, out->bytes, LOCK_HEADER_BYTES, NULL, out->bytes + AT_NONCE, key);
+	secret_free(plain);
+	out->len = LOCK_HEADER_BYTES + (size_t)sealed_len;
+	compute_sum(out->bytes, out->len, out->bytes + out->len);
+	out->len += SUM_BYTES;
+	return 0;
+}
+
+int
+lock_derive_key(const struct lock *lock, struct slice passphrase, unsigned char key[LOCK_KEY_BYTES], struct error *err)
+{
+	if (lock_check(lock, err) != 0)
+		return -1;
+	return seal_derive_key(lock->bytes + AT_SALT, cost_of(lock), passphrase, key, err);
+}
+
+int
+lock_open(const struct lock *lock, const unsigned char key[LOCK_KEY_BYTES], struct secrets *out, struct error *err)
+{
+	if (lock_check(lock, err) != 0)
+		return -1;
+	unsigned char *plain = secret_new(PLAIN_MAX);
+	unsigned long long len;
+	int result = 0;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, &len, NULL, lock->bytes + LOCK_HEADER_BYTES,
+	        lock->len - LOCK_HEADER_BYTES - SUM_BYTES, lock->bytes, LOCK_HEADER_BYTES, lock->bytes + AT_NONCE, key) != 0)
+		result = error_set(err, ERROR_DENIED, "the passphrase is wrong");
+	else {
+		memcpy(out->onion_key, plain, ONIONKEY_FILE_BYTES);
+		out->tls_key_len = (size_t)len - ONIONKEY_FILE_BYTES;
+		memcpy(out->tls_key, plain + ONIONKEY_FILE_BYTES, out->tls_key_len);
+	}
+	secret_free(plain);
+	return result;
+}
+
+/* ---- the file in the folder */
+
+static bool
+is_there(int dir_fd, const char *name)
+{
+	struct stat st;
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+enum lock_state
+lock_look(int dir_fd)
+{
+	if (!is_there(dir_fd, LOCK_FILE))
+		return LOCK_NONE;
+	/* A crash may leave one of the two: the locked file still has both. */
+	return is_there(dir_fd, IDENTITY_ONION_KEY_FILE) && is_there(dir_fd, CERTIFICATE_KEY_FILE) ? LOCK_BOTH : LOCK_WHOLE;
+}
+
+int
+lock_load(int dir_fd, struct lock *out, struct error *err)
+{
+	struct buffer file;
+	buffer_init(&file, sizeof out->bytes);
+	int result = file_load(dir_fd, LOCK_FILE, &file, err);
+	out->len = 0;
+	if (result == 0) {
+		out->len = buffer_len(&file);
+		memcpy(out->bytes, buffer_bytes(&file), out->len);
+	}
+	buffer_finish(&file);
+	return result;
+}
+
+int
+lock_save(int dir_fd, const struct lock *lock, struct error *err)
+{
+	return file_replace(dir_fd, LOCK_FILE, lock->bytes, lock->len, 0600, err);
+}
+
+static int
+remove_durably(int dir_fd, const char *const *names, struct error *err)
+{
+	for (; *names != NULL; names++)
+		if (unlinkat(dir_fd, *names, 0) != 0 && errno != ENOENT)
+			return error_set_errno(err, errno, "cannot remove %s", *names);
+	return fsync(dir_fd) == 0 ? 0 : error_set_errno(err, errno, "cannot make the removal durable");
+}
+
+int
+lock_remove_plain(int dir_fd, struct error *err)
+{
+	static const char *const names[] = { IDENTITY_ONION_KEY_FILE, CERTIFICATE_KEY_FILE, NULL };
+	return remove_durably(dir_fd, names, err);
+}
+
+int
+lock_restore_plain(int dir_fd, const struct secrets *secrets, struct error *err)
+{
+	static const char *const names[] = { LOCK_FILE, NULL };
+	if (file_replace(dir_fd, CERTIFICATE_KEY_FILE, secrets->tls_key, secrets->tls_key_len, 0600, err) != 0 ||
+	    file_replace(dir_fd, IDENTITY_ONION_KEY_FILE, secrets->onion_key, sizeof secrets->onion_key, 0600, err) != 0)
+		return -1;
+	return remove_durably(dir_fd, names, err);
+}
