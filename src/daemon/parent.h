@@ -19,6 +19,7 @@
 #include "config/paths.h"
 #include "daemon/notify.h"
 #include "identity/identity.h"
+#include "identity/secrets.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "loop/loop.h"
@@ -133,10 +134,19 @@ struct parent_identity {
 	uint32_t uploaded;
 	char detail[128 + 1];
 	bool leaving;              /* asked to go; gone when its processes are */
+	bool is_locked;            /* its secrets are behind a passphrase: nothing of it runs, it has no sockets */
+	bool comes_back;           /* when it is gone, it is taken in again, locked */
+	struct secrets *secrets;   /* unlocked; NULL: they are in plain files, or it is locked */
 	uint64_t leave_request_id; /* of the control request that waits for it */
 	pid_t leave_dovecot_pid;   /* the Dovecot that may have its mail open */
 };
 
+/* NULL: there is none. */
+struct parent_identity *parent_identity_find(struct parent *parent, const char *name);
+/* Whether it is to be served: neither going nor locked. */
+bool parent_identity_is_awake(const struct parent_identity *identity);
+/* One that was locked gets its sockets and begins. */
+int parent_identity_wake(struct parent_identity *identity, struct error *err);
 /* Loads every folder in identities/; one that cannot be loaded is logged and left out. */
 int parent_identity_load_all(struct parent *parent, struct error *err);
 void parent_identity_start_all(struct parent *parent);
@@ -154,6 +164,19 @@ void parent_identity_on_state(struct parent *parent, const struct ipc_service_st
 void parent_identity_nothing_published(struct parent *parent); /* tor is gone */
 /* The Argon2id text of its password; the caller wipes it. */
 int parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err);
+
+/* ---- parent_lock.c: secrets behind a passphrase (identity/lock.h) */
+
+/* Sees whether the identity is locked. ERROR_IO and the like when its folder cannot be read. */
+int parent_lock_look(struct parent_identity *identity, struct error *err);
+/* Its secrets are in plain files again: those count from now on. */
+void parent_lock_look_again(struct parent_identity *identity);
+/* A descriptor that gives the file of a key, from the disk or from memory. */
+int parent_lock_open_key(const struct parent_identity *identity, const char *file, int *out_fd, struct error *err);
+/* Opens the secrets with the key that their passphrase gives. ERROR_DENIED when it is the wrong one. */
+int parent_lock_unlock(struct parent *parent, const char *name, struct slice key, struct error *err);
+/* Like parent_identity_unload(), but it comes back, locked. *is_done: it was locked already. */
+int parent_lock_lock(struct parent *parent, const char *name, uint64_t request_id, bool *is_done, struct error *err);
 
 /* ---- parent_tor.c: tor and its role, which live and die together */
 
@@ -261,6 +284,7 @@ struct parent_control {
 void parent_control_init(struct parent *parent);
 void parent_control_finish(struct parent *parent);
 void parent_control_on_request(struct parent *parent, const struct ipc_control_request *request);
+void parent_control_on_unlock(struct parent *parent, const struct ipc_unlock *unlock);
 /* The answer that ends a request; err NULL: it was done. */
 void parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err);
 

@@ -134,8 +134,10 @@ tell_status(struct parent *parent, uint64_t request_id)
 	tell_role(parent, request_id, &parent->submission);
 	tell_role(parent, request_id, &parent->control);
 	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
-		tell_role(parent, request_id, &identity->mail);
-		tell_role(parent, request_id, &identity->smtp);
+		if (!identity->is_locked) {
+			tell_role(parent, request_id, &identity->mail);
+			tell_role(parent, request_id, &identity->smtp);
+		}
 		if (identity->content.process.pid != 0)
 			tell_role(parent, request_id, &identity->content);
 		if (!identity->leaving)
@@ -148,17 +150,39 @@ tell_status(struct parent *parent, uint64_t request_id)
 		tell_program(parent, request_id, "dovecot", &parent->dovecot.program);
 }
 
+/* For what changes nothing when the node ends. */
+static bool
+refuse_at_end(struct parent *parent, uint64_t request_id)
+{
+	struct error err;
+	if (!parent->stopping)
+		return false;
+	error_set(&err, ERROR_BUSY, "the node is being stopped");
+	parent_control_answer(parent, request_id, &err);
+	return true;
+}
+
+void
+parent_control_on_unlock(struct parent *parent, const struct ipc_unlock *unlock)
+{
+	struct error err = { 0 };
+	if (refuse_at_end(parent, unlock->request_id))
+		return;
+	if (parent_lock_unlock(parent, unlock->identity, unlock->key, &err) == 0)
+		answer_in_next_second(parent, unlock->request_id);
+	else
+		parent_control_answer(parent, unlock->request_id, &err);
+}
+
 void
 parent_control_on_request(struct parent *parent, const struct ipc_control_request *request)
 {
 	struct error err = { 0 };
 	uint64_t id = request->request_id;
+	bool is_done = false;
 	int result = 0;
-	if (parent->stopping && request->verb != CONTROL_STATUS && request->verb != CONTROL_STOP) {
-		error_set(&err, ERROR_BUSY, "the node is being stopped");
-		parent_control_answer(parent, id, &err);
+	if (request->verb != CONTROL_STATUS && request->verb != CONTROL_STOP && refuse_at_end(parent, id))
 		return;
-	}
 	switch (request->verb) {
 	case CONTROL_STATUS:
 		tell_status(parent, id);
@@ -174,6 +198,11 @@ parent_control_on_request(struct parent *parent, const struct ipc_control_reques
 		if (parent_identity_unload(parent, request->identity, id, &err) == 0)
 			return; /* answered when it is gone */
 		result = -1;
+		break;
+	case CONTROL_IDENTITY_LOCK:
+		result = parent_lock_lock(parent, request->identity, id, &is_done, &err);
+		if (result == 0 && !is_done)
+			return; /* answered when it is gone */
 		break;
 	case CONTROL_STOP:
 		parent_stop(parent);

@@ -232,7 +232,7 @@ parent_dovecot_write_passwd(struct parent *parent, struct error *err)
 	int result = file_open_private_dir(parent->runtime_fd, "dovecot", &folder_fd, err);
 	for (const struct parent_identity *i = parent->identities; result == 0 && i != NULL; i = i->next) {
 		struct error why = { 0 };
-		if (!i->leaving && add_login(i, &text, &why) != 0)
+		if (parent_identity_is_awake(i) && add_login(i, &text, &why) != 0)
 			log_error("%s has no login: %s", i->is.name, why.text);
 	}
 	if (result == 0)

@@ -11,8 +11,8 @@
 #include "daemon/parent.h"
 #include "identity/certificate.h"
 
-static struct parent_identity *
-find(struct parent *parent, const char *name)
+struct parent_identity *
+parent_identity_find(struct parent *parent, const char *name)
 {
 	struct parent_identity *identity = parent->identities;
 	while (identity != NULL && strcmp(identity->is.name, name) != 0)
@@ -76,7 +76,14 @@ free_one(struct parent_identity *identity)
 	parent_role_finish(&identity->smtp);
 	parent_role_finish(&identity->content);
 	remove_sockets(identity);
+	secrets_free(identity->secrets);
 	free(identity);
+}
+
+bool
+parent_identity_is_awake(const struct parent_identity *identity)
+{
+	return !identity->leaving && !identity->is_locked;
 }
 
 static int
@@ -87,11 +94,15 @@ add(struct parent *parent, const char *name, struct error *err)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	identity->parent = parent;
 	identity->listen_25 = identity->listen_465 = -1;
-	if (identity_load(parent->identities_fd, name, &identity->is, err) != 0 || open_sockets(identity, err) != 0) {
+	int result = identity_load(parent->identities_fd, name, &identity->is, err);
+	if (result == 0) {
+		parent_log_hide_identity(parent, &identity->is);
+		result = parent_lock_look(identity, err);
+	}
+	if (result != 0 || (!identity->is_locked && open_sockets(identity, err) != 0)) {
 		free_one(identity);
 		return -1;
 	}
-	parent_log_hide_identity(parent, &identity->is);
 	parent_role_init(&identity->mail, parent, ROLE_MAIL, identity);
 	parent_role_init(&identity->smtp, parent, ROLE_SMTP, identity);
 	parent_role_init(&identity->content, parent, ROLE_CONTENT, identity);
@@ -121,6 +132,8 @@ parent_identity_load_all(struct parent *parent, struct error *err)
 static void
 start(struct parent_identity *identity)
 {
+	if (!parent_identity_is_awake(identity))
+		return;
 	parent_process_want(&identity->mail.process);
 	parent_process_want(&identity->smtp.process);
 }
@@ -133,19 +146,47 @@ parent_identity_start_all(struct parent *parent)
 }
 
 int
+parent_identity_wake(struct parent_identity *identity, struct error *err)
+{
+	if (open_sockets(identity, err) != 0) {
+		remove_sockets(identity);
+		return -1;
+	}
+	identity->is_locked = false;
+	identity->state = SERVICE_WAITING;
+	identity->detail[0] = '\0';
+	start(identity);
+	return parent_identity_tell_tor(identity, err);
+}
+
+static int
+load_new(struct parent *parent, const char *name, struct error *err)
+{
+	if (identity_check_name(name, err) != 0 || add(parent, name, err) != 0)
+		return -1;
+	struct parent_identity *identity = parent->identities;
+	start(identity);
+	return identity->is_locked ? 0 : parent_identity_tell_tor(identity, err);
+}
+
+int
 parent_identity_load(struct parent *parent, const char *name, struct error *err)
 {
-	struct parent_identity *identity = find(parent, name);
+	struct parent_identity *identity = parent_identity_find(parent, name);
 	if (identity != NULL && identity->leaving)
 		return error_set(err, ERROR_BUSY, "the identity %s is just being stopped: try again", name);
 	if (identity == NULL) {
-		if (identity_check_name(name, err) != 0 || add(parent, name, err) != 0)
+		if (load_new(parent, name, err) != 0)
 			return -1;
 		identity = parent->identities;
-		start(identity);
-		if (parent_identity_tell_tor(identity, err) != 0)
+	} else {
+		bool was_locked = identity->is_locked;
+		parent_lock_look_again(identity);
+		if (was_locked && !identity->is_locked && parent_identity_wake(identity, err) != 0)
 			return -1;
 	}
+	if (identity->is_locked)
+		return 0;
 	if (parent_identity_tell_submission(identity, err) != 0)
 		return -1;
 	return parent_dovecot_write_passwd(parent, err);
@@ -154,13 +195,17 @@ parent_identity_load(struct parent *parent, const char *name, struct error *err)
 int
 parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err)
 {
-	struct parent_identity *identity = find(parent, name);
+	struct parent_identity *identity = parent_identity_find(parent, name);
 	if (identity == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "the node runs no identity %s", name);
 	if (identity->leaving)
 		return error_set(err, ERROR_BUSY, "the identity %s is being stopped already", name);
 	identity->leaving = true;
 	identity->leave_request_id = request_id;
+	if (identity->is_locked) {
+		parent_sweep_soon(parent);
+		return 0;
+	}
 	struct ipc_message m = { .type = IPC_TYPE_SERVICE_REMOVE, .fd = -1 };
 	snprintf(m.service_remove.identity, sizeof m.service_remove.identity, "%s", identity->is.name);
 	parent_role_send(&parent->tor.role, &m);
@@ -201,9 +246,14 @@ parent_identity_sweep(struct parent *parent)
 		}
 		*at = identity->next;
 		uint64_t request_id = identity->leave_request_id;
-		log_info("%s is stopped", identity->is.name);
+		char name[sizeof identity->is.name];
+		struct error err = { 0 };
+		bool comes_back = identity->comes_back;
+		snprintf(name, sizeof name, "%s", identity->is.name);
+		log_info("%s is stopped", name);
 		free_one(identity);
-		parent_control_answer(parent, request_id, NULL);
+		int result = comes_back ? add(parent, name, &err) : 0;
+		parent_control_answer(parent, request_id, result == 0 ? NULL : &err);
 	}
 }
 
@@ -223,7 +273,7 @@ static int
 send_file(struct role_process *role, enum ipc_type type, const char *name, struct error *err)
 {
 	int fd = -1;
-	if (identity_open(role->process.parent->identities_fd, role->identity->is.name, name, &fd, err) != 0)
+	if (parent_lock_open_key(role->identity, name, &fd, err) != 0)
 		return -1;
 	parent_role_send_file(role, type, fd);
 	return 0;
@@ -249,7 +299,7 @@ int
 parent_identity_tell_tor(struct parent_identity *identity, struct error *err)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
-	if (identity_open(identity->parent->identities_fd, identity->is.name, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
+	if (parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
 		return -1;
 	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
 	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
@@ -291,8 +341,8 @@ parent_identity_tell_submission(struct parent_identity *identity, struct error *
 void
 parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state)
 {
-	struct parent_identity *identity = find(parent, state->identity);
-	if (identity == NULL)
+	struct parent_identity *identity = parent_identity_find(parent, state->identity);
+	if (identity == NULL || identity->is_locked)
 		return;
 	identity->state = state->state <= SERVICE_FAILED ? (enum ipc_publication)state->state : SERVICE_FAILED;
 	identity->uploaded = state->uploaded;
@@ -303,6 +353,8 @@ void
 parent_identity_nothing_published(struct parent *parent)
 {
 	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
+		if (identity->is_locked)
+			continue;
 		identity->state = SERVICE_WAITING;
 		identity->uploaded = 0;
 		snprintf(identity->detail, sizeof identity->detail, "tor is being started");

@@ -30,7 +30,7 @@ all_are_settled(const struct parent *parent)
 	if (!is_settled(&parent->control) || !is_settled(&parent->submission) || !is_settled(&parent->tor.role))
 		return false;
 	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next)
-		if (!identity->leaving && (!is_settled(&identity->mail) || !is_settled(&identity->smtp)))
+		if (parent_identity_is_awake(identity) && (!is_settled(&identity->mail) || !is_settled(&identity->smtp)))
 			return false;
 	return true;
 }
@@ -38,13 +38,16 @@ all_are_settled(const struct parent *parent)
 static void
 describe(const struct parent *parent, char *out, size_t size)
 {
-	unsigned count = 0, published = 0;
+	unsigned count = 0, published = 0, locked = 0;
 	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
 		count += !identity->leaving;
 		published += !identity->leaving && identity->state == SERVICE_PUBLISHED;
+		locked += !identity->leaving && identity->is_locked;
 	}
 	if (parent->tor.bootstrap_percent < 100)
 		snprintf(out, size, "tor: %u %%, %s", parent->tor.bootstrap_percent, parent->tor.phase);
+	else if (locked > 0)
+		snprintf(out, size, "tor: connected; %u of %u identities published, %u locked", published, count, locked);
 	else
 		snprintf(out, size, "tor: connected; %u of %u identities published", published, count);
 }

@@ -137,6 +137,9 @@ on_message(void *context, struct ipc_message *m)
 	case IPC_TYPE_CONTROL_REQUEST:
 		parent_control_on_request(parent, &m->control_request);
 		break;
+	case IPC_TYPE_UNLOCK:
+		parent_control_on_unlock(parent, &m->unlock);
+		break;
 	default: /* the table of messages lets nothing else through */
 		break;
 	}
@@ -212,7 +215,7 @@ tell_submission(struct role_process *role, struct error *err)
 		return -1;
 	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
 		struct error why = { 0 };
-		if (!identity->leaving && parent_identity_tell_submission(identity, &why) != 0)
+		if (parent_identity_is_awake(identity) && parent_identity_tell_submission(identity, &why) != 0)
 			log_error("%s has no login: %s", identity->is.name, why.text);
 	}
 	return 0;
@@ -224,7 +227,7 @@ tell_tor(struct role_process *role)
 	for (struct parent_identity *identity = role->process.parent->identities; identity != NULL;
 	    identity = identity->next) {
 		struct error why = { 0 };
-		if (!identity->leaving && parent_identity_tell_tor(identity, &why) != 0)
+		if (parent_identity_is_awake(identity) && parent_identity_tell_tor(identity, &why) != 0)
 			log_error("%s is not published: %s", identity->is.name, why.text);
 	}
 	return 0;

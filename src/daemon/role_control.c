@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "daemon/control_queue.h"
 #include "daemon/role.h"
 #include "loop/stream.h"
@@ -107,11 +109,13 @@ static const struct method {
 	const char *name;
 	enum ipc_control_verb verb;     /* for the parent, */
 	enum ipc_queue_verb queue_verb; /* or for the identity's mail role */
-	bool has_name, has_items;
+	bool has_name, has_items, has_key;
 } methods[] = {
 	{ "status", CONTROL_STATUS, 0, false, false },
 	{ "identity.load", CONTROL_IDENTITY_LOAD, 0, true, false },
 	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, 0, true, false },
+	{ "identity.lock", CONTROL_IDENTITY_LOCK, 0, true, false },
+	{ "identity.unlock", 0, 0, true, false, true }, /* {name, key: base64} */
 	{ "stop", CONTROL_STOP, 0, false, false },
 	{ "queue.list", 0, QUEUE_VERB_LIST, true, true },     /* {name, after?, limit?}: {items, next} */
 	{ "queue.show", 0, QUEUE_VERB_SHOW, true, true },     /* {name, item}: {items, next} */
@@ -160,6 +164,23 @@ ask_parent(struct connection *c, json_t *rpc_id, const struct method *method, co
 	role_tell_parent(&m);
 }
 
+/* What opens the secrets passes through, and is wiped here, in the JSON's memory and in the line it came in. */
+static void
+ask_unlock(struct connection *c, json_t *rpc_id, const char *name, const char *key)
+{
+	unsigned char bytes[IPC_KEY_BYTES];
+	size_t len = sizeof bytes;
+	if (key == NULL || encode_from_base64(bytes, &len, key, strlen(key), NULL) != 0 || len != sizeof bytes)
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "params must hold the \"key\", 32 bytes in base64");
+	else {
+		struct ipc_message m = { .type = IPC_TYPE_UNLOCK, .fd = -1, .unlock = { .key = slice_of(bytes, len) } };
+		m.unlock.request_id = new_request(c, rpc_id, json_object())->id;
+		memcpy(m.unlock.identity, name, strlen(name) + 1);
+		role_tell_parent(&m);
+	}
+	explicit_bzero(bytes, sizeof bytes);
+}
+
 static int
 rpc_code(unsigned error)
 {
@@ -201,10 +222,11 @@ take_request(struct connection *c, json_t *request)
 	const struct method *method = find_method(name);
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
-		    "stop, queue.list, queue.show, queue.retry and queue.cancel");
+		    "identity.lock, identity.unlock, stop, queue.list, queue.show, queue.retry and queue.cancel");
 		return;
 	}
-	const char *identity = json_string_value(json_object_get(json_object_get(request, "params"), "name"));
+	json_t *params = json_object_get(request, "params");
+	const char *identity = json_string_value(json_object_get(params, "name"));
 	if (method->has_name && (identity == NULL || strlen(identity) > IPC_NAME_MAX)) {
 		answer_error(c, id, RPC_INVALID_PARAMS, "params must hold the \"name\" of an identity");
 		return;
@@ -214,7 +236,9 @@ take_request(struct connection *c, json_t *request)
 		return;
 	}
 	if (method->queue_verb != 0)
-		ask_mail(c, id, method, identity, json_object_get(request, "params"));
+		ask_mail(c, id, method, identity, params);
+	else if (method->has_key)
+		ask_unlock(c, id, identity, json_string_value(json_object_get(params, "key")));
 	else
 		ask_parent(c, id, method, method->has_name ? identity : NULL);
 }
@@ -242,6 +266,7 @@ on_input(void *context)
 	while ((newline = memchr(buffer_bytes(input), '\n', buffer_len(input))) != NULL) {
 		size_t len = (size_t)(newline - buffer_bytes(input));
 		take_line(c, buffer_bytes(input), len);
+		explicit_bzero((void *)(uintptr_t)buffer_bytes(input), len); /* it may hold a key */
 		buffer_consume(input, len + 1);
 	}
 	if (buffer_len(input) < LINE_MAX_BYTES)
@@ -365,9 +390,9 @@ on_status_role(const struct ipc_status_role *row)
 static void
 on_status_identity(const struct ipc_status_identity *row)
 {
-	static const char *const states[] = { "waiting", "published", "failed" };
+	static const char *const states[] = { "waiting", "published", "failed", "locked" };
 	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:s, s:{s:s, s:s}}", "name", row->identity,
-	    "onion", row->onion, "state", row->state <= SERVICE_FAILED ? states[row->state] : "failed", "uploaded",
+	    "onion", row->onion, "state", row->state <= SERVICE_LOCKED ? states[row->state] : "failed", "uploaded",
 	    (json_int_t)row->uploaded, "detail", row->detail, "sockets", "25", row->path_25, "465", row->path_465));
 }
 
@@ -494,6 +519,7 @@ main(void)
 	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer,
 		.on_peer_gone = on_peer_gone, .on_stop = on_stop };
 	static const struct control_queue_events queue_events = { on_queue_row, on_queue_done };
+	json_set_alloc_funcs(malloc, secret_free_ordinary); /* a request may hold a key */
 	role_init(ROLE_CONTROL, &events, NULL);
 	control_queue_init(role_loop(), &queue_events, NULL);
 	control.next_id = random_u64() >> 1; /* so that answers to a process before us are not taken for ours */

@@ -175,6 +175,32 @@ who_asked_a_role_that_dies_is_told(void **state)
 	expect(p, "no identity 'alice'");
 }
 
+static void
+a_key_goes_to_the_parent_as_it_came(void **state)
+{
+	struct control_process *p = *state;
+	unsigned char key[IPC_KEY_BYTES];
+	for (size_t i = 0; i < sizeof key; i++)
+		key[i] = (unsigned char)i;
+	ask(p, "identity.unlock", "{\"name\":\"alice\",\"key\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}");
+	struct ipc_message m = test_role_next(&p->role, p->role.parent, IPC_TYPE_UNLOCK);
+	assert_string_equal(m.unlock.identity, "alice");
+	assert_int_equal(m.unlock.key.len, sizeof key);
+	assert_memory_equal(m.unlock.key.data, key, sizeof key);
+	m = (struct ipc_message){ .type = IPC_TYPE_CONTROL_END, .fd = -1, .control_end = { .request_id = m.unlock.request_id,
+		.error = ERROR_DENIED, .text = "the passphrase is wrong" } };
+	test_role_send(p->role.parent, &m);
+	expect(p, "the passphrase is wrong");
+	static const char *const wrong[] = { "{\"name\":\"alice\"}", "{\"name\":\"alice\",\"key\":7}",
+		"{\"name\":\"alice\",\"key\":\"AAEC\"}", "{\"name\":\"alice\",\"key\":\"no base64\"}",
+		"{\"name\":\"alice\",\"key\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g\"}",
+		"{\"key\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}" };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ask(p, "identity.unlock", wrong[i]);
+		expect(p, "\"code\":-32602");
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -182,6 +208,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		WITH_CONTROL(rows_become_json_whatever_a_peer_has_said),
 		WITH_CONTROL(an_order_that_fails_says_why),
+		WITH_CONTROL(a_key_goes_to_the_parent_as_it_came),
 		WITH_CONTROL(who_asked_a_role_that_dies_is_told),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */

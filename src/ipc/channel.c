@@ -131,6 +131,13 @@ release(struct channel *c)
 	free(c);
 }
 
+/* What should not lie about in memory that is used again. */
+static bool
+holds_secret(enum ipc_type type)
+{
+	return type == IPC_TYPE_LOGIN || type == IPC_TYPE_UNLOCK;
+}
+
 static void
 on_readable(void *context)
 {
@@ -151,6 +158,8 @@ on_readable(void *context)
 			if (ipc_is_allowed(m.type, c->peer, c->own, fd >= 0)) {
 				c->events->on_message(c->context, &m);
 				file_close(&m.fd);
+				if (holds_secret(m.type))
+					explicit_bzero(bytes, len);
 				continue;
 			}
 			error_set(&err, ERROR_PROTOCOL, "%s may not send %s to %s like that", ipc_role_name(c->peer),
@@ -287,8 +296,8 @@ channel_send(struct channel *c, const struct ipc_message *m, struct error *err)
 	}
 	result = enqueue(c, &bytes, m->fd, err);
 out:
-	if (m->type == IPC_TYPE_LOGIN)
-		explicit_bzero((void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes)); /* a password's hash */
+	if (holds_secret(m->type))
+		explicit_bzero((void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes));
 	buffer_finish(&bytes);
 	return result;
 }

@@ -39,6 +39,7 @@ enum role {
 #define IPC_TEXT_MAX 480
 #define IPC_HASH_MAX 160
 #define IPC_PATH_MAX 108
+#define IPC_KEY_BYTES 32
 #define IPC_KEY_HASH_BYTES 32
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
@@ -122,6 +123,9 @@ enum role {
 /* ---- control: the owner's commands; parent answers with any number of rows and one end */
 #define IPC_CONTROL_REQUEST(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(verb) STR(identity, IPC_NAME_MAX) /* enum ipc_control_verb */
+/* The key that opens the identity's locked secrets (identity/lock.h): useless to whoever has not their file. */
+#define IPC_UNLOCK(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(identity, IPC_NAME_MAX) BYTES(key, IPC_KEY_BYTES)
 #define IPC_STATUS_ROLE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready)
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
@@ -187,6 +191,7 @@ enum role {
 	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \
 	M(CONTENT_RESULT, content_result, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_CONTENT_RESULT) \
 	M(CONTROL_REQUEST, control_request, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_CONTROL_REQUEST) \
+	M(UNLOCK, unlock, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_UNLOCK) \
 	M(STATUS_ROLE, status_role, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ROLE) \
 	M(STATUS_PROGRAM, status_program, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_PROGRAM) \
 	M(STATUS_TOR, status_tor, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_TOR) \
@@ -207,7 +212,12 @@ enum ipc_listener {
 	LISTENER_CONTROL = 6,     /* Unix socket of the owner: JSON lines */
 };
 
-enum ipc_publication { SERVICE_WAITING = 0, SERVICE_PUBLISHED = 1, SERVICE_FAILED = 2 };
+enum ipc_publication {
+	SERVICE_WAITING = 0,
+	SERVICE_PUBLISHED = 1,
+	SERVICE_FAILED = 2,
+	SERVICE_LOCKED = 3, /* only the parent says so: nothing of it runs until its secrets are unlocked */
+};
 
 enum ipc_dial_reason {
 	DIAL_REASON_OTHER = 0,       /* temporary */
@@ -245,6 +255,7 @@ enum ipc_control_verb {
 	CONTROL_IDENTITY_LOAD = 2,   /* a new folder, or a changed password: take it in */
 	CONTROL_IDENTITY_UNLOAD = 3, /* stop everything of it, so that the folder can be removed */
 	CONTROL_STOP = 4,
+	CONTROL_IDENTITY_LOCK = 5,   /* stop everything of it and forget its secrets; UNLOCK brings it back */
 };
 
 enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };
