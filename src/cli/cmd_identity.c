@@ -61,7 +61,7 @@ print_list(struct cli *cli, int identities_fd, char (*names)[IDENTITY_NAME_MAX +
 	for (size_t i = 0; i < count; i++) {
 		struct identity identity;
 		struct error err;
-		char address[ADDRESS_MAX + 1];
+		char address[ADDRESS_MAX + 1], state[VIEW_STATE_MAX];
 		if (identity_load(identities_fd, names[i], &identity, &err) != 0) {
 			exit_status = cli_fail_with(CLI_FAILED, "%s", err.text);
 			continue;
@@ -70,7 +70,7 @@ print_list(struct cli *cli, int identities_fd, char (*names)[IDENTITY_NAME_MAX +
 		if (list != NULL)
 			json_array_append_new(list, view_identity(&cli->paths, &identity, status));
 		else
-			printf("%s (%s)\n  %s\n", names[i], view_state(status, names[i]), address);
+			printf("%s (%s)\n  %s\n", names[i], view_state_text(status, names[i], state), address);
 	}
 	int printed = list != NULL ? view_print_json(list) : cli_end_output();
 	return printed != CLI_OK ? printed : exit_status;
@@ -118,12 +118,14 @@ cmd_identity_show(struct cli *cli)
 		json_decref(status);
 		return view_print_json(description);
 	}
-	const char *detail = view_text(view_row(status, identity.name), "detail");
+	char state[VIEW_STATE_MAX];
 	printf("%s\n", view_text(description, "address"));
 	printf("  in full    %s\n             (names the TLS key too: who has this form is warned when another key answers)\n",
 	    view_text(description, "full_address"));
 	printf("  identity   %s, made on %s\n", identity.name, identity.created);
-	printf("  state      %s%s%s\n", view_text(description, "state"), detail[0] != '\0' ? ": " : "", detail);
+	printf("  state      %s\n", view_state_text(status, identity.name, state));
+	printf("  keys       %s\n", json_is_true(json_object_get(description, "passphrase")) ? "locked with a passphrase" :
+	    "lie open in the folder; `smtorp identity passphrase` locks them");
 	printf("  login      the address; `smtorp mua %s` prints settings for mail programs\n", identity.name);
 	printf("  folder     %s/identities/%s\n", cli->paths.data, identity.name);
 	json_decref(description);

@@ -77,9 +77,8 @@ close_target(struct target *t)
 	file_close(&t->dir_fd);
 }
 
-/* Keeps a node from starting meanwhile. */
-static int
-lock_node(const struct cli *cli, int *out_fd, struct error *err)
+int
+cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err)
 {
 	char path[PATHS_MAX + 8];
 	snprintf(path, sizeof path, "%s/lock", cli->paths.data);
@@ -98,7 +97,7 @@ begin(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, s
 {
 	if (cmd_identity_unload(cli, name, was_loaded, err) == 0)
 		return 0;
-	return err->code == ERROR_UNREACHABLE ? lock_node(cli, lock_fd, err) : -1;
+	return err->code == ERROR_UNREACHABLE ? cmd_identity_lock_node(cli, lock_fd, err) : -1;
 }
 
 static int
@@ -121,6 +120,12 @@ tell(struct cli *cli, const struct identity *identity, unsigned long long bytes)
 		return view_print_json(json_pack("{s:s, s:s, s:s, s:I}", "name", identity->name, "address", address, "file",
 		    cli->arguments[1], "bytes", (json_int_t)bytes));
 	printf("Identity %s is in %s, %llu bytes.\n\n", identity->name, cli->arguments[1], bytes);
+	json_t *status = view_status(&cli->paths);
+	bool is_locked = strcmp(view_state(status, identity->name), "locked") == 0;
+	json_decref(status);
+	if (is_locked)
+		printf("Its keys are locked in that file, too, by the passphrase that they have here,\n"
+		       "and here until you say `smtorp unlock %s`.\n\n", identity->name);
 	printf("Only the passphrase opens it, and nobody can find that again.\n"
 	       "The address may live on one machine at a time: two that publish it take each other's mail.\n"
 	       "To move it, `smtorp identity delete %s` here before you import it elsewhere.\n", identity->name);
@@ -158,7 +163,7 @@ cmd_identity_export(struct cli *cli)
 	char passphrase[ASK_LINE_MAX];
 	int status = cmd_identity_load(cli, &identity);
 	if (status == CLI_OK)
-		status = passphrase_get(cli, true, passphrase);
+		status = passphrase_ask_new(cli, "the file", passphrase);
 	if (status != CLI_OK)
 		return status;
 	status = export(cli, &identity, passphrase);

@@ -32,7 +32,8 @@ import(const struct cli *cli, const char *name, int in_fd, const char *passphras
 	file_close(&fd);
 	interrupt_release();
 	if (result != 0)
-		return cli_fail_with(err.code == ERROR_EXISTS ? CLI_EXISTS : CLI_FAILED, "nothing was imported: %s", err.text);
+		return cli_fail_with(err.code == ERROR_EXISTS ? CLI_EXISTS : err.code == ERROR_DENIED ? CLI_WRONG_PASSPHRASE : CLI_FAILED,
+		    "nothing was imported: %s", err.text);
 	return CLI_OK;
 }
 
@@ -66,7 +67,7 @@ cmd_identity_import(struct cli *cli)
 	int fd = open(cli->arguments[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return cli_fail_with(CLI_FAILED, "cannot open %s: %s", cli->arguments[0], strerror(errno));
-	int status = passphrase_get(cli, false, passphrase);
+	int status = passphrase_ask(cli, "Passphrase of the file: ", passphrase);
 	if (status == CLI_OK)
 		status = import(cli, name, fd, passphrase, &identity);
 	explicit_bzero(passphrase, sizeof passphrase);

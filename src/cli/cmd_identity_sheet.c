@@ -13,11 +13,12 @@
 #include "base/secret.h"
 #include "cli/ask.h"
 #include "cli/cmd_identity.h"
+#include "cli/unlock.h"
 #include "cli/view.h"
-#include "identity/secrets.h"
 #include "identity/sheet.h"
 
 const struct cli_option cmd_identity_sheet_options[] = {
+	{ "passphrase-stdin", NULL, "take the passphrase of its keys, if they are locked, from standard input (one line)" },
 	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
@@ -36,15 +37,18 @@ static int
 load_key(const struct cli *cli, const struct identity *identity, struct onionkey *out)
 {
 	struct error err;
-	struct secrets *secrets = secrets_new();
-	int fd = -1, dir_fd = -1, result = -1;
-	if (cmd_identity_open_all(cli, &fd, &err) == 0 && identity_open(fd, identity->name, ".", &dir_fd, &err) == 0 &&
-	    secrets_load(dir_fd, secrets, &err) == 0)
-		result = secrets_onion_key(secrets, identity, out, &err);
+	struct unlocked *unlocked = unlock_new();
+	int fd = -1, dir_fd = -1, status;
+	if (cmd_identity_open_all(cli, &fd, &err) != 0 || identity_open(fd, identity->name, ".", &dir_fd, &err) != 0)
+		status = cli_fail(&err);
+	else
+		status = unlock_identity(cli, identity, dir_fd, unlocked);
+	if (status == CLI_OK && secrets_onion_key(&unlocked->secrets, identity, out, &err) != 0)
+		status = cli_fail_with(CLI_FAILED, "%s", err.text);
 	file_close(&dir_fd);
 	file_close(&fd);
-	secrets_free(secrets);
-	return result == 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "%s", err.text);
+	unlock_free(unlocked);
+	return status;
 }
 
 /* Where the sheet goes: the file of the command line, made for its owner's eyes alone, or standard output. */
@@ -111,7 +115,6 @@ cmd_identity_sheet(struct cli *cli)
 	int fd = -1, status = cmd_identity_load(cli, &identity);
 	if (status != CLI_OK)
 		return status;
-	secret_shield_process();
 	strftime(today, sizeof today, "%Y-%m-%d", gmtime_r(&now_s, &tm));
 	status = load_key(cli, &identity, &key);
 	if (status == CLI_OK)

@@ -40,11 +40,9 @@ print_identities(const struct paths *paths, json_t *status)
 	if (json_array_size(rows) == 0)
 		printf("  none yet: `smtorp identity new NAME` makes one\n");
 	json_array_foreach(rows, i, row) {
-		const char *detail = view_text(row, "detail");
-		char address[ADDRESS_MAX + 1];
+		char address[ADDRESS_MAX + 1], state[VIEW_STATE_MAX];
 		view_row_address(paths, row, address);
-		printf("  %s: %s%s%s\n    %s\n", view_text(row, "name"), view_text(row, "state"), detail[0] != '\0' ? ", " : "",
-		    detail, address);
+		printf("  %s (%s)\n    %s\n", view_text(row, "name"), view_state_text(status, view_text(row, "name"), state), address);
 	}
 }
 

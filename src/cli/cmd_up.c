@@ -20,6 +20,7 @@
 #include "cli/client.h"
 #include "cli/sibling.h"
 #include "cli/up_show.h"
+#include "cli/up_unlock.h"
 
 #define LOOK_FAST_MS 250  /* while something is to be waited for */
 #define LOOK_SLOW_MS 2000
@@ -36,6 +37,7 @@ const struct cli_option cmd_up_options[] = {
 struct up {
 	struct cli *cli;
 	struct up_show show;
+	struct up_unlock *keys; /* that the node is to be told; NULL: none */
 	pid_t child;
 	int log_fd;    /* the node's standard error */
 	int signal_fd;
@@ -172,6 +174,13 @@ stop(struct up *up)
 		kill(up->child, SIGKILL);
 }
 
+static void
+say_not_unlocked(void *context, const char *text)
+{
+	struct up *up = context;
+	progress_say(&up->show.progress, "%s", text);
+}
+
 static bool
 look(struct up *up)
 {
@@ -179,6 +188,12 @@ look(struct up *up)
 	if (up->stops > 0 || client_call(&up->cli->paths, "status", NULL, STATUS_TIMEOUT_MS, &status, NULL) != 0)
 		return false;
 	up->was_up = true;
+	if (up->keys != NULL) { /* and then the status is another one */
+		json_decref(status);
+		up_unlock_tell(up->keys, &up->cli->paths, say_not_unlocked, up);
+		up->keys = NULL;
+		return false;
+	}
 	return up_show_status(&up->show, status);
 }
 
@@ -236,12 +251,14 @@ cmd_up_main(struct cli *cli)
 		return cli_fail_with(CLI_EXISTS, "the node runs already: see `smtorp status`");
 	up_show_init(&up.show, &cli->paths, stdout);
 	progress_say(&up.show.progress, "SMTorP in %s; Ctrl-C stops it.", cli->paths.data);
+	up.keys = up_unlock_ask(&cli->paths);
 	if (take_signals(&up, &err) != 0 || start_node(&up, &err) != 0)
 		result = cli_fail_with(CLI_FAILED, "%s", err.text);
 	else {
 		watch(&up);
 		result = end(&up);
 	}
+	up_unlock_free(up.keys);
 	up_show_finish(&up.show);
 	file_close(&up.log_fd);
 	file_close(&up.signal_fd);

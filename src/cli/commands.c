@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cmd_identity.h"
+#include "cli/cmd_lock.h"
 #include "cli/cmd_logs.h"
 #include "cli/cmd_mua.h"
 #include "cli/cmd_queue.h"
@@ -25,6 +26,9 @@ const struct cli_command commands_all[] = {
 	{ "down", "", 0, 0, "stop the node", NULL, cmd_up_down, 0 },
 	{ "status", "", 0, 0, "show tor, identities, endpoints and processes", cmd_identity_json_options, cmd_status_main, 0 },
 	{ "logs", "", 0, 0, "show what the node has to say", cmd_logs_options, cmd_logs_main, 0 },
+	{ "unlock", "NAME", 1, 1, "open an identity's locked keys for the running node", cmd_lock_unlock_options, cmd_lock_unlock,
+	    0 },
+	{ "lock", "NAME", 1, 1, "make the running node forget them", cmd_identity_json_options, cmd_lock_lock, 0 },
 	{ "identity new", "NAME", 1, 1, "make an address of its own: a key, a mailbox, a password", cmd_identity_new_options,
 	    cmd_identity_new, 0 },
 	{ "identity list", "", 0, 0, "list the identities", cmd_identity_json_options, cmd_identity_list, 0 },
@@ -33,6 +37,8 @@ const struct cli_command commands_all[] = {
 	    cmd_identity_delete, 0 },
 	{ "identity password", "NAME", 1, 1, "set a new password, a random one or your own", cmd_identity_password_options,
 	    cmd_identity_password, 0 },
+	{ "identity passphrase", "NAME", 1, 1, "lock an identity's keys with a passphrase, or change or remove it",
+	    cmd_lock_passphrase_options, cmd_lock_passphrase, 0 },
 	{ "identity export", "NAME FILE", 2, 2, "write an identity and its mail to one encrypted file", cmd_identity_export_options,
 	    cmd_identity_export, 0 },
 	{ "identity import", "FILE", 1, 1, "take an identity in from such a file", cmd_identity_import_options,

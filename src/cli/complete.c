@@ -99,7 +99,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 			offer(words, cmd_mua_clients[i], "mail program");
 		return;
 	}
-	if (strcmp(before, "--tor-key") == 0)
+	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--passphrase-file") == 0)
 		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
 		for (const struct cli_option *o = command->options; o != NULL && o->name != NULL; o++) {

@@ -48,7 +48,9 @@ show_identity(struct up_show *show, json_t *row)
 		show_published(show, row);
 	else if (strcmp(state, "failed") == 0)
 		progress_say(&show->progress, "%s cannot be published: %s", name, view_text(row, "detail"));
-	else if (before != NULL)
+	else if (strcmp(state, "locked") == 0)
+		progress_say(&show->progress, "%s is locked: `smtorp unlock %s` asks for its passphrase", name, name);
+	else if (before != NULL && strcmp(view_text(before, "state"), "published") == 0)
 		progress_say(&show->progress, "%s is not published any more; the node tries again", name);
 }
 

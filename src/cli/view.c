@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "identity/lock.h"
 
 json_t *
 view_status(const struct paths *paths)
@@ -78,6 +79,27 @@ view_row_address(const struct paths *paths, json_t *row, char out[ADDRESS_MAX + 
 	file_close(&fd);
 }
 
+/* Whether its keys are behind a passphrase, unlocked or not. */
+static bool
+has_passphrase(const struct paths *paths, const char *name)
+{
+	int fd, dir_fd = -1;
+	if (identity_open_all(paths->data, false, &fd, NULL) != 0)
+		return false;
+	bool has = identity_open(fd, name, ".", &dir_fd, NULL) == 0 && lock_look(dir_fd) == LOCK_WHOLE;
+	file_close(&dir_fd);
+	file_close(&fd);
+	return has;
+}
+
+const char *
+view_state_text(json_t *status, const char *name, char out[VIEW_STATE_MAX])
+{
+	const char *state = view_state(status, name), *detail = view_text(view_row(status, name), "detail");
+	snprintf(out, VIEW_STATE_MAX, "%s%s%s", state, detail[0] != '\0' ? ": " : "", detail);
+	return out;
+}
+
 json_t *
 view_identity(const struct paths *paths, const struct identity *identity, json_t *status)
 {
@@ -88,9 +110,11 @@ view_identity(const struct paths *paths, const struct identity *identity, json_t
 	load_fingerprint(paths, identity, fingerprint);
 	snprintf(path_25, sizeof path_25, "%s/onion/%s/25", paths->runtime, identity->name);
 	snprintf(path_465, sizeof path_465, "%s/onion/%s/465", paths->runtime, identity->name);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:s}", "name", identity->name, "address", address,
-	    "full_address", full, "fingerprint", fingerprint, "onion", identity->onion, "local_part", identity->local_part, "login", address, "created", identity->created,
-	    "sockets", "25", path_25, "465", path_465, "state", view_state(status, identity->name));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:b}", "name", identity->name, "address", address,
+	    "full_address", full, "fingerprint", fingerprint, "onion", identity->onion, "local_part", identity->local_part, "login", address,
+	    "created", identity->created,
+	    "sockets", "25", path_25, "465", path_465, "state", view_state(status, identity->name), "passphrase",
+	    has_passphrase(paths, identity->name));
 }
 
 const char *

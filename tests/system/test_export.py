@@ -15,7 +15,7 @@ from harness.node import Identity, Node
 from harness.programs import swaks
 from harness.waiting import until
 
-FAILED, USAGE, NOT_FOUND, EXISTS = 1, 2, 4, 5
+FAILED, USAGE, NOT_FOUND, EXISTS, WRONG = 1, 2, 4, 5, 20
 PASSPHRASE = 'six random words would be better\n'
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_used_leaves_nothing_behind(offline, installation,
         assert result.returncode == FAILED and says in result.stderr, result.stderr
         assert names(other) == ['carol']
     result = take_in(other, path, passphrase='another one\n', check=False)
-    assert result.returncode == FAILED and 'passphrase is wrong' in result.stderr
+    assert result.returncode == WRONG and 'passphrase is wrong' in result.stderr
     result = take_in(other, path, '--name', 'carol', check=False)
     assert result.returncode == EXISTS and 'carol' in result.stderr
     result = take_in(other, path, '--name', '../carol', check=False)
