@@ -215,3 +215,14 @@ address_label_fits(struct slice label, const char *fingerprint)
 	return label.len >= ADDRESS_FINGERPRINT_MIN && label.len <= strlen(fingerprint) &&
 	    strncasecmp((const char *)label.data, fingerprint, label.len) == 0;
 }
+
+struct slice
+address_label_of(struct slice mailbox, const char *onion)
+{
+	size_t onion_len = strlen(onion), at = mailbox.len;
+	while (at > 0 && mailbox.data[at - 1] != '@')
+		at--;
+	if (mailbox.len - at <= onion_len + 1)
+		return slice_of("", 0);
+	return slice_of(mailbox.data + at, mailbox.len - at - onion_len - 1);
+}

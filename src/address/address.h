@@ -46,3 +46,6 @@ bool address_is_mailbox(struct slice local_part, const char *own);
 /* Whether an address with this label means the TLS key with this fingerprint (52 letters, lower case): the label is 8
  * to 52 letters and the fingerprint begins with it, in either case. Takes any bytes. */
 bool address_label_fits(struct slice label, const char *fingerprint);
+
+/* The fingerprint in an address as address_format() writes it, which ends in this onion; empty: there is none. */
+struct slice address_label_of(struct slice mailbox, const char *onion);

@@ -187,6 +187,20 @@ a_label_is_the_beginning_of_a_fingerprint(void **state)
 	assert_false(address_label_fits(slice_of_string("abcdefgh"), "")); /* no key was shown */
 }
 
+static void
+the_label_of_an_address_is_what_stands_before_its_onion(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *mailbox, *label;
+	} table[] = {
+		{ "alice@" NAME ".onion", "" }, { "alice@abcdefgh." NAME ".onion", "abcdefgh" },
+		{ "abcdefgh." NAME ".onion@" NAME ".onion", "" }, { "", "" }, { "@", "" }, { "alice", "" },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		assert_true(slice_is(address_label_of(slice_of_string(table[i].mailbox), NAME ".onion"), table[i].label));
+}
+
 int
 main(void)
 {
@@ -195,6 +209,7 @@ main(void)
 		cmocka_unit_test(onion_domains_are_recognised_by_their_last_label),
 		cmocka_unit_test(local_parts_of_identities_are_ascii_dot_atoms),
 		cmocka_unit_test(a_label_is_the_beginning_of_a_fingerprint),
+		cmocka_unit_test(the_label_of_an_address_is_what_stands_before_its_onion),
 		cmocka_unit_test(a_mailbox_takes_its_extensions_and_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,13 +164,15 @@ take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 
 /* ---- the owner's mail */
 
-/* The onion to which a submitted recipient goes: "" for the own mailbox. */
+/* The onion to which a submitted recipient goes: "" for the own mailbox. *mailbox: its address in the normal form. */
 static int
-destination_of(const struct mail_intake *in, struct slice recipient, char onion[IPC_ONION_MAX + 1], struct error *err)
+destination_of(const struct mail_intake *in, struct slice recipient, char onion[IPC_ONION_MAX + 1],
+    char mailbox[ADDRESS_MAX + 1], struct error *err)
 {
 	struct address a;
 	if (address_parse(recipient, &a, err) != 0)
 		return -1;
+	address_format(&a, mailbox);
 	snprintf(onion, IPC_ONION_MAX + 1, "%s", a.onion);
 	if (strcmp(a.onion, in->config.onion) != 0)
 		return 0;
@@ -185,6 +187,43 @@ struct destination {
 	char onion[IPC_ONION_MAX + 1];
 	struct buffer recipients;
 };
+
+/* Whether two addresses of one onion are the same mailbox, and the label of one begins that of the other (or is not there). */
+static bool
+are_the_same(struct slice a, struct slice b, const char *onion)
+{
+	struct slice label_a = address_label_of(a, onion), label_b = address_label_of(b, onion);
+	size_t shorter = label_a.len < label_b.len ? label_a.len : label_b.len;
+	size_t front_a = a.len - label_a.len - (label_a.len > 0), front_b = b.len - label_b.len - (label_b.len > 0);
+	return front_a == front_b && memcmp(a.data, b.data, front_a - strlen(onion)) == 0 &&
+	    (shorter == 0 || memcmp(label_a.data, label_b.data, shorter) == 0);
+}
+
+/* Adds a mailbox to a list. One that is named twice, with a fingerprint and without, stands there once, by the form that
+ * asks for more. */
+static int
+add_once(struct buffer *recipients, struct slice mailbox, const char *onion, struct error *err)
+{
+	struct slice list = slice_of(buffer_bytes(recipients), buffer_len(recipients)), each;
+	if (onion[0] == '\0') /* the own mailbox, however it is called */
+		return pack_string(recipients, mailbox, err);
+	struct buffer kept;
+	char longest[ADDRESS_MAX + 1];
+	int result = 0;
+	buffer_init(&kept, IPC_RECIPIENTS_MAX);
+	while (result == 0 && pack_next(&list, &each))
+		if (!are_the_same(each, mailbox, onion)) {
+			result = pack_string(&kept, each, err);
+		} else if (each.len > mailbox.len) {
+			memcpy(longest, each.data, each.len);
+			mailbox = slice_of(longest, each.len);
+		}
+	if (result == 0)
+		result = pack_string(&kept, mailbox, err);
+	buffer_finish(recipients);
+	*recipients = kept;
+	return result;
+}
 
 static int
 add_recipient(struct destination **list, size_t *count, const char *onion, struct slice recipient, struct error *err)
@@ -201,7 +240,7 @@ add_recipient(struct destination **list, size_t *count, const char *onion, struc
 		buffer_init(&grown[i].recipients, IPC_RECIPIENTS_MAX);
 		(*count)++;
 	}
-	return pack_string(&(*list)[i].recipients, recipient, err);
+	return add_once(&(*list)[i].recipients, recipient, onion, err);
 }
 
 static int
@@ -209,13 +248,13 @@ group_by_destination(const struct mail_intake *in, struct slice recipients, stru
 {
 	struct destination *list = NULL;
 	struct slice recipient;
-	char onion[IPC_ONION_MAX + 1];
+	char onion[IPC_ONION_MAX + 1], mailbox[ADDRESS_MAX + 1];
 	size_t count = 0;
 	int result = 0;
 	while (result == 0 && pack_next(&recipients, &recipient)) {
-		result = destination_of(in, recipient, onion, err);
+		result = destination_of(in, recipient, onion, mailbox, err);
 		if (result == 0)
-			result = add_recipient(&list, &count, onion, recipient, err);
+			result = add_recipient(&list, &count, onion, slice_of_string(mailbox), err);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct buffer *b = &list[i].recipients;

@@ -12,6 +12,7 @@
 #include "daemon/mail_bounce.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
+#include "daemon/mail_notice.h"
 #include "daemon/mail_queue.h"
 #include "daemon/mail_waiting.h"
 #include "daemon/role.h"
@@ -36,6 +37,7 @@ static struct mail {
 	struct mail_content *content;
 	struct mail_intake *intake;
 	struct mail_bounce *bounce;
+	struct mail_notice *notice;
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
 	struct timer *commit, *process, *settle;
@@ -84,6 +86,7 @@ on_process(void *context)
 	dispatch_wake(mail.dispatch);
 	mail_bounce_look(mail.bounce);
 	mail_waiting_expect(mail.waiting);
+	mail_notice_look(mail.notice);
 	if (more > 0)
 		timer_start(mail.process, 0);
 	else
@@ -124,6 +127,7 @@ on_result(void *context)
 	(void)context;
 	mail_bounce_look(mail.bounce);
 	mail_waiting_look(mail.waiting);
+	mail_notice_look(mail.notice);
 	settle_soon(); /* bodies that were sent */
 }
 
@@ -334,6 +338,7 @@ begin(const struct ipc_mail_config *c)
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
+	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, &dispatch_events, NULL);
 	begin_waiting(c);
 	tell_dispatch(&mail.tor);
@@ -376,6 +381,7 @@ finish(void)
 	mail_content_free(mail.content);
 	mail_bounce_free(mail.bounce);
 	mail_waiting_free(mail.waiting);
+	mail_notice_free(mail.notice);
 	mail_intake_free(mail.intake);
 	mailstore_free(mail.mailstore);
 }

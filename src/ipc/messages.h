@@ -283,6 +283,15 @@ enum ipc_wait_reason {
 	WAIT_REASON_COUNT,
 };
 
+/* Why the TLS key of another onion is taken for its own. The numbers are kept in databases, and a greater one is more. */
+enum ipc_pin_trust {
+	PIN_NOTED = 0, /* a server on port 25: another key would be noted as well */
+	PIN_FIRST_USE, /* the first that it showed; with this and the following no other key gets mail */
+	PIN_LABEL,     /* an address named it */
+	PIN_ACCEPTED,  /* the owner has said so */
+	PIN_TRUST_COUNT,
+};
+
 /* ---- the structs, made from the table */
 #define IPC_STRUCT_U8(name) uint8_t name;
 #define IPC_STRUCT_U16(name) uint16_t name;

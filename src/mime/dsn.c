@@ -82,6 +82,7 @@ advice_for(const struct dsn_failure *failure)
 		{ "!.4.4", "Look whether the address is right. If it is, the other side has been switched off: send your message again "
 		    "when it is there." },
 		{ "!.5.", "The server of the other side has a fault that its owner must see to: tell the recipient in another way." },
+		{ "!.7.5", "Ask the person in another way whether the key has changed, and take a new address from nobody else." },
 		{ "!.7.", "The recipient lets in only those who have a key: ask the recipient for one in another way." },
 		{ "!.", "The other side may have been switched off all the time. Send your message again when it is there." },
 		{ "?.1.", "Look whether the address is right: ask the person for it, or copy it again from where you have it." },

@@ -25,6 +25,7 @@ struct outbound {
 	uint16_t port;
 	bool is_doubtful;       /* the last try failed */
 	uint64_t size_max_bytes;
+	char key[PINS_FINGERPRINT_SIZE]; /* the fingerprint of the TLS key that was shown; "": none was */
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
 	struct queue_item item; /* what is at hand; id 0: nothing */
 	struct timer *timer;
@@ -57,6 +58,24 @@ void outbound_release(struct outbound *s);     /* forgets it */
 void outbound_defer(struct outbound *s);       /* the message at hand, if any, counts as tried */
 bool outbound_order_quit(struct outbound *s);
 void outbound_cancel_dial(struct outbound *s);
+/* ---- outbound_key.c */
+void outbound_set_key(struct outbound *s, struct slice hash);
+/* Whether the key violates the peer's pin, which is then written down: the session may carry nothing. 1, 0 or -1. */
+int outbound_has_wrong_key(struct outbound *s, struct error *err);
+
+enum outbound_fitness {
+	OUTBOUND_ITEM_FITS,    /* and the key is taken for the peer's */
+	OUTBOUND_REFUSED_SOME, /* of its recipients, whose addresses name another key: it has changed in the queue */
+	OUTBOUND_KEY_IS_OLD,   /* the pin is another since the session began */
+	OUTBOUND_CHECK_FAILED,
+};
+/* Right before the item is handed over. */
+enum outbound_fitness outbound_check_item(struct outbound *s, const struct queue_item *item, struct error *err);
+
+/* The item's recipients as the peer shall see them: without labels, which have done their work. */
+int outbound_pack_for_wire(const struct outbound *s, const struct queue_item *item, struct buffer *out, struct error *err);
+
+/* ---- outbound.c */
 void outbound_on_timer(void *context);
 void outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f);
 void outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r);

@@ -58,7 +58,7 @@ open_journal(struct mailstore *s, struct error *err)
 	if (journal_open(s->journal_fd, consumed, &s->journal, err) != 0)
 		return -1;
 	for (const struct journal_entry *e = journal_first(s->journal); e != NULL; e = journal_next(s->journal, e))
-		s->bounces += e->type == RECORD_BOUNCE || e->type == RECORD_DELAY;
+		s->bounces += record_is_own(e->type);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ void mailstore_free(struct mailstore *mailstore); /* takes NULL; commits nothing
 /* Appends a message. The slices are read before the call returns. ERROR_NO_SPACE: nothing has changed. */
 int mailstore_receive(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
 int mailstore_submit(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
-int mailstore_bounce(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err); /* or DELAY */
+int mailstore_bounce(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err); /* or DELAY, NOTICE */
 int mailstore_commit(struct mailstore *mailstore, struct error *err);
 
 /* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: not all of it was done, to be

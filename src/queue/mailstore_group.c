@@ -99,6 +99,16 @@ process_delay(struct opened *o, struct error *err)
 	return is_news ? stage(o, o->entry->sequence, err) : 0;
 }
 
+/* The same of a peer's changed key. */
+static int
+process_notice(struct opened *o, struct error *err)
+{
+	bool is_first;
+	if (pins_tell(queue_pins(o->mailstore->queue), o->record.item, &is_first, err) != 0)
+		return -1;
+	return is_first ? stage(o, o->entry->sequence, err) : 0;
+}
+
 static int
 copy_body(struct opened *o, struct error *err)
 {
@@ -159,6 +169,9 @@ process_record(struct mailstore *s, const struct journal_entry *e, struct error 
 	case RECORD_DELAY:
 		result = process_delay(&o, err);
 		break;
+	case RECORD_NOTICE:
+		result = process_notice(&o, err);
+		break;
 	}
 	free(o.head);
 	return result;
@@ -183,7 +196,7 @@ process_records(struct mailstore *s, struct group *g, struct error *err)
 			return -1;
 		g->records++;
 		g->bytes += e->length;
-		g->bounces += e->type == RECORD_BOUNCE || e->type == RECORD_DELAY;
+		g->bounces += record_is_own(e->type);
 		g->next_sequence = e->sequence + e->identifiers;
 	}
 	mailstore_step(MAILSTORE_WRITTEN);

@@ -23,7 +23,7 @@ struct mailstore {
 	struct queue *queue;
 	struct queueclock *clock;
 	struct filegroup bodies;
-	size_t bounces;           /* BOUNCE and DELAY records in the journal */
+	size_t bounces;           /* records in the journal that are of our own making */
 	uint64_t published_below; /* staged rows below this sequence may be deleted; 0: none */
 	bool unpublished;         /* rows are in `staged` whose files were not renamed yet */
 };

@@ -15,6 +15,10 @@
 #define QUIT_MS (60 * 1000)
 #define LOST_MS 1000 /* in which news of tor's death would come */
 
+static const char held[] = "This message is held, and nothing of it was sent: the server that answers has another TLS key than "
+    "before. Somebody in possession of the onion's key, or in between, may answer in its place. Ask the person in another "
+    "way; then see `smtorp peer list`, and `smtorp peer accept`.";
+
 static struct queue *
 queue_of(struct outbound *s)
 {
@@ -138,15 +142,19 @@ hand_over(struct outbound *s, struct queue_item *item)
 	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	struct body body = BODY_EMPTY;
+	struct buffer recipients;
 	struct ipc_message m = { .type = IPC_TYPE_DELIVER, .fd = -1 };
+	buffer_init(&recipients, IPC_RECIPIENTS_MAX);
 	int result = load_body(s, item, &body, &err);
+	if (result == 0)
+		result = outbound_pack_for_wire(s, item, &recipients, &err);
 	if (result == 0)
 		result = body_attach(&body, &m, &m.deliver.body, &err);
 	if (result == 0) {
 		m.deliver.session_id = s->id;
 		m.deliver.delivery_id = item->id;
 		memcpy(m.deliver.reverse_path, item->reverse_path, sizeof m.deliver.reverse_path);
-		m.deliver.recipients = slice_of(buffer_bytes(&item->recipients), buffer_len(&item->recipients));
+		m.deliver.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
 		m.deliver.flags = item->flags;
 		if (d->events->send_smtp(d->context, &m)) {
 			d->bytes_at_hand += item->body_bytes;
@@ -157,7 +165,30 @@ hand_over(struct outbound *s, struct queue_item *item)
 		}
 	}
 	body_finish(&body);
+	buffer_finish(&recipients);
 	dispatch_broke(d, result, &err);
+}
+
+/* Hands the item over if the session's key is the one for it. false: the queue has changed; look at it again. */
+static bool
+hand_over_if_it_fits(struct outbound *s, struct queue_item *item)
+{
+	struct error err = { 0 };
+	switch (outbound_check_item(s, item, &err)) {
+	case OUTBOUND_ITEM_FITS:
+		hand_over(s, item);
+		break;
+	case OUTBOUND_REFUSED_SOME:
+		s->dispatch->events->on_result(s->dispatch->context);
+		return false;
+	case OUTBOUND_KEY_IS_OLD:
+		outbound_quit(s); /* a new session will show whose key it has */
+		break;
+	case OUTBOUND_CHECK_FAILED:
+		dispatch_broke(s->dispatch, -1, &err);
+		break;
+	}
+	return true;
 }
 
 /* How long a warm session sleeps: until the next message for it is due, or until it has been warm for long enough. */
@@ -199,7 +230,7 @@ outbound_go_on(struct outbound *s)
 		if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes)
 			refuse_item(s, &item, &too_large);
 		else if (d->bytes_at_hand == 0 || d->bytes_at_hand + item.body_bytes <= DISPATCH_BYTES_MAX)
-			hand_over(s, &item);
+			last = hand_over_if_it_fits(s, &item) ? last : 0;
 		else
 			d->has_postponed = true;
 		queue_item_finish(&item);
@@ -357,6 +388,15 @@ outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 	s->size_max_bytes = r->size_max_bytes;
 	s->dispatch->is_tor_down = false;
 	dispatch_wake(s->dispatch); /* one dial less */
+	outbound_set_key(s, r->key);
+	int is_wrong = outbound_has_wrong_key(s, &err);
+	if (dispatch_broke(s->dispatch, is_wrong, &err))
+		return;
+	if (is_wrong == 1) {
+		outbound_order_quit(s);
+		peer_failed(s, WAIT_REASON_KEY, 0, "4.7.5", held);
+		return;
+	}
 	if (!dispatch_broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
 		outbound_go_on(s);
 }

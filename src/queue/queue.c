@@ -73,7 +73,7 @@ queue_open(struct database *db, int dir_fd, const struct schedule *schedule, str
 	if (q == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	*q = (struct queue){ .db = db, .dir_fd = dir_fd, .schedule = schedule };
-	if (peers_open(db, schedule, &q->peers, err) != 0)
+	if (peers_open(db, schedule, &q->peers, err) != 0 || pins_open(db, &q->pins, err) != 0)
 		goto fail;
 	for (size_t i = 0; i < QUEUE_STATEMENTS; i++)
 		if (statement_new(db, sql[i], &q->statements[i], err) != 0)
@@ -93,6 +93,7 @@ queue_free(struct queue *q)
 	for (size_t i = 0; i < QUEUE_STATEMENTS; i++)
 		statement_free(q->statements[i]);
 	peers_free(q->peers);
+	pins_free(q->pins);
 	free(q);
 }
 
@@ -100,6 +101,12 @@ struct peers *
 queue_peers(struct queue *q)
 {
 	return q->peers;
+}
+
+struct pins *
+queue_pins(struct queue *q)
+{
+	return q->pins;
 }
 
 /* ---- adding */

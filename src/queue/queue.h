@@ -18,6 +18,7 @@
 #include "ipc/messages.h"
 #include "ipc/pack.h"
 #include "queue/peers.h"
+#include "queue/pins.h"
 #include "store/database.h"
 
 struct queue;
@@ -55,7 +56,8 @@ struct queue_bounce {
 /* Opens the queue over mail.db and the folder queue/ (both borrowed); schedule is borrowed. */
 int queue_open(struct database *db, int dir_fd, const struct schedule *schedule, struct queue **out, struct error *err);
 void queue_free(struct queue *queue); /* takes NULL */
-struct peers *queue_peers(struct queue *queue); /* borrowed */
+struct peers *queue_peers(struct queue *queue); /* borrowed, as the next */
+struct pins *queue_pins(struct queue *queue);
 
 /* Adds an item whose body file is durable. In a transaction. */
 int queue_add(struct queue *queue, const struct queue_new *new, int64_t now_ms, struct error *err);
@@ -73,6 +75,10 @@ int queue_load_body(struct queue *queue, uint64_t body, uint64_t bytes, struct b
  * or has code 0 counts as temporary. */
 int queue_result(struct queue *queue, const char *onion, const struct queue_item *item, struct slice results,
     int64_t now_ms, uint64_t random, struct error *err);
+
+/* Fails those recipients of the item whose result has a status, for good; the others are left alone. */
+int queue_refuse(struct queue *queue, const char *onion, const struct queue_item *item, struct slice results,
+    struct error *err);
 
 /* The peer could not be reached: due again by the schedule. What is too old is failed with the result's text. */
 int queue_peer_failed(struct queue *queue, const char *onion, enum ipc_wait_reason reason, const struct pack_result *why,

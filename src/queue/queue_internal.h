@@ -22,6 +22,7 @@ struct queue {
 	int dir_fd;
 	const struct schedule *schedule;
 	struct peers *peers;
+	struct pins *pins;
 	struct statement *statements[QUEUE_STATEMENTS];
 };
 

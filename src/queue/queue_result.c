@@ -185,6 +185,38 @@ queue_result(struct queue *q, const char *onion, const struct queue_item *item, 
 	return -1;
 }
 
+static int
+refuse(struct queue *q, const char *onion, const struct queue_item *item, struct slice results, struct error *err)
+{
+	struct pack_result r;
+	struct queue_facts f;
+	uint64_t waiting, all;
+	int64_t *positions = NULL;
+	int result = queue_look_up(q, item->id, &f, err);
+	if (result == 0)
+		result = positions_of(q, item, &positions, err);
+	for (size_t i = 0; result == 0 && i < item->recipient_count && pack_next_result(&results, &r); i++)
+		if (r.enhanced.len > 0)
+			result = set_recipient(q, item->id, positions[i], true, f.is_null_sender, &r, err);
+	free(positions);
+	if (result != 0 || queue_count_left(q, item->id, &waiting, &all, err) != 0)
+		return -1;
+	if (waiting == 0 && settle_item(q, item->id, f.body, 0, err) != 0)
+		return -1;
+	return peers_settle(q->peers, slice_of_string(onion), err);
+}
+
+int
+queue_refuse(struct queue *q, const char *onion, const struct queue_item *item, struct slice results, struct error *err)
+{
+	if (database_begin(q->db, err) != 0)
+		return -1;
+	if (refuse(q, onion, item, results, err) == 0)
+		return database_commit(q->db, err);
+	database_rollback(q->db);
+	return -1;
+}
+
 /* ---- whole destinations */
 
 static int

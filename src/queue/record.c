@@ -22,13 +22,20 @@ encode_rest(const struct record *r, struct buffer *head, struct error *err)
 	case RECORD_SUBMITTED:
 		return buffer_append(head, r->destinations.data, r->destinations.len, err);
 	case RECORD_BOUNCE:
-	case RECORD_DELAY: /* without positions */
+	case RECORD_DELAY:
+	case RECORD_NOTICE: /* without positions */
 		encode_number(item, r->item, sizeof item);
 		if (pack_string(head, slice_of(item, sizeof item), err) != 0)
 			return -1;
 		return buffer_append(head, r->positions.data, r->positions.len, err);
 	}
 	return error_set(err, ERROR_INVALID, "no such record type");
+}
+
+bool
+record_is_own(uint32_t type)
+{
+	return type == RECORD_BOUNCE || type == RECORD_DELAY || type == RECORD_NOTICE;
 }
 
 int
@@ -73,7 +80,8 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 		r->destinations = head;
 		return 0;
 	case RECORD_BOUNCE:
-	case RECORD_DELAY: /* without positions */
+	case RECORD_DELAY:
+	case RECORD_NOTICE: /* without positions */
 		if (!pack_next(&head, &string) || string.len != 8)
 			goto malformed;
 		r->item = encode_from_number(string.data, 8);

@@ -8,6 +8,7 @@
  *   SUBMITTED  for each destination: onion ("": the own mailbox), number of recipients (2 bytes), recipients
  *   BOUNCE     item (8 bytes), positions of the recipients it reports (4 bytes each)
  *   DELAY      body of the message that is late (8 bytes)
+ *   NOTICE     pin that is violated (8 bytes)
  */
 #pragma once
 
@@ -25,6 +26,7 @@ enum record_type {
 	RECORD_SUBMITTED = 2,
 	RECORD_BOUNCE = 3,
 	RECORD_DELAY = 4,
+	RECORD_NOTICE = 5,
 };
 
 struct record {
@@ -35,9 +37,12 @@ struct record {
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
 	struct slice recipients;               /* RECEIVED: packed */
 	struct slice destinations;             /* SUBMITTED: see record_next_destination() */
-	uint64_t item;                         /* BOUNCE; DELAY: the body */
+	uint64_t item;                         /* BOUNCE; DELAY: the body; NOTICE: the pin */
 	struct slice positions;                /* BOUNCE: packed */
 };
+
+/* Whether it is of our own making: BOUNCE, DELAY, NOTICE. One such is in the journal at a time. */
+bool record_is_own(uint32_t type);
 
 /* Appends length and head. ERROR_TOO_LARGE. */
 int record_encode(const struct record *record, struct buffer *out, struct error *err);

@@ -59,4 +59,16 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	"  body INTEGER NOT NULL, item INTEGER NOT NULL, position INTEGER NOT NULL, mailbox TEXT NOT NULL,"
 	"  outcome INTEGER NOT NULL, waited INTEGER NOT NULL, wall_s INTEGER NOT NULL,"
 	"  PRIMARY KEY (body, item, position)) STRICT, WITHOUT ROWID;",
+
+	/* The TLS keys of other onions, by their fingerprint. trust: enum ipc_pin_trust. changed_s (wall clock): since
+	 * when the onion shows another one, `shown` ("": none at all); 0: it does not. told: its owner knows of that. */
+	"CREATE TABLE pins ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, onion TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL,"
+	"  trust INTEGER NOT NULL, label_letters INTEGER NOT NULL, since_s INTEGER NOT NULL,"
+	"  changed_s INTEGER NOT NULL DEFAULT 0, shown TEXT NOT NULL DEFAULT '', told INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX pins_untold ON pins (id) WHERE changed_s != 0 AND told = 0;"
+
+	/* Those that the owner has accepted others for: addresses that still name them mean the new one. */
+	"CREATE TABLE pins_before ("
+	"  onion TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (onion, fingerprint)) STRICT, WITHOUT ROWID;",
 };
