@@ -122,6 +122,27 @@ put_row(struct buffer *out, const struct peer *p, const struct ipc_queue_row *ro
 	return put(out, "}", err);
 }
 
+static int
+put_pin(struct buffer *out, const struct peer *p, const struct ipc_pin_row *row, struct error *err)
+{
+	static const char *const trusts[PIN_TRUST_COUNT] = { "noted", "first-use", "label", "accepted" };
+	const char *state = row->changed_s != 0 ? "changed" : row->trust == PIN_NOTED ? "noted" : "pinned";
+	char changed[24] = "null";
+	if (row->changed_s != 0)
+		snprintf(changed, sizeof changed, "%" PRIu64, row->changed_s);
+	if (buffer_printf(out, err, "{\"id\":\"%s/%s\",\"identity\":\"%s\"", p->identity, row->onion, p->identity) != 0 ||
+	    put_member(out, ",\"onion\":", row->onion, err) != 0 || put_member(out, ",\"state\":", state, err) != 0 ||
+	    put_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0 ||
+	    put_member(out, ",\"trust\":", trusts[row->trust < PIN_TRUST_COUNT ? row->trust : PIN_ACCEPTED], err) != 0)
+		return -1;
+	if (buffer_printf(out, err, ",\"label_letters\":%u,\"since\":%" PRIu64 ",\"changed\":%s", row->label_letters, row->since_s,
+	        changed) != 0)
+		return -1;
+	if (row->shown[0] == '\0')
+		return put(out, ",\"shown\":null}", err);
+	return put_member(out, ",\"shown\":", row->shown, err) != 0 ? -1 : put(out, "}", err);
+}
+
 /* ---- channels */
 
 static bool
@@ -148,17 +169,19 @@ lose(struct peer *p)
 	}
 }
 
+/* m: QUEUE_ROW or PIN_ROW. */
 static void
-take_row(struct peer *p, const struct ipc_queue_row *row)
+take_row(struct peer *p, uint64_t request_id, const struct ipc_message *m)
 {
 	struct error err = { 0 };
-	struct buffer text, *out = queues.events->on_row(queues.context, row->request_id);
+	struct buffer text, *out = queues.events->on_row(queues.context, request_id);
 	if (out == NULL)
 		return;
 	buffer_init(&text, out->max);
-	if ((buffer_len(out) > 0 && put(&text, ",", &err) != 0) || put_row(&text, p, row, &err) != 0 ||
+	if ((buffer_len(out) > 0 && put(&text, ",", &err) != 0) ||
+	    (m->type == IPC_TYPE_PIN_ROW ? put_pin(&text, p, &m->pin_row, &err) : put_row(&text, p, &m->queue_row, &err)) != 0 ||
 	    buffer_append(out, buffer_bytes(&text), buffer_len(&text), &err) != 0)
-		log_warn("a row of a queue is left out: %s", err.text);
+		log_warn("a row is left out: %s", err.text);
 	buffer_finish(&text);
 }
 
@@ -171,7 +194,7 @@ take_rows(struct peer *p, struct slice rows)
 		rows = slice_of(rows.data + 4, rows.len - 4);
 		if (len > rows.len || ipc_decode(rows.data, len, &row, NULL) != 0 || row.type != IPC_TYPE_QUEUE_ROW)
 			return; /* no row was ever like this */
-		take_row(p, &row.queue_row);
+		take_row(p, row.queue_row.request_id, &row);
 		rows = slice_of(rows.data + len, rows.len - len);
 	}
 }
@@ -182,6 +205,8 @@ on_message(void *context, struct ipc_message *m)
 	struct peer *p = context;
 	if (m->type == IPC_TYPE_QUEUE_ROWS)
 		take_rows(p, m->queue_rows.rows);
+	else if (m->type == IPC_TYPE_PIN_ROW)
+		take_row(p, m->pin_row.request_id, m);
 	else if (m->type == IPC_TYPE_QUEUE_END && take_asked(p, m->queue_end.request_id))
 		queues.events->on_done(queues.context, m->queue_end.request_id, &m->queue_end);
 }
@@ -241,9 +266,8 @@ control_queue_forget_peer(const char *identity)
 }
 
 int
-control_queue_ask(const char *identity, const struct ipc_queue_request *request, struct error *err)
+control_queue_ask(const char *identity, const struct ipc_message *request, uint64_t request_id, struct error *err)
 {
-	struct ipc_message m = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = *request };
 	struct peer *p = find(identity);
 	if (p == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "the node has no identity '%s'; `smtorp identity list` names them", identity);
@@ -251,9 +275,9 @@ control_queue_ask(const char *identity, const struct ipc_queue_request *request,
 		return error_set(err, ERROR_UNREACHABLE, "the process that keeps the mail of '%s' is not there now; ask again in a "
 		    "moment", identity);
 	if (p->asked_count == ASKED_MAX)
-		return error_set(err, ERROR_BUSY, "too many questions about the queue of '%s' at a time", identity);
-	if (channel_send(p->channel, &m, err) != 0)
+		return error_set(err, ERROR_BUSY, "too many questions about the mail of '%s' at a time", identity);
+	if (channel_send(p->channel, request, err) != 0)
 		return -1;
-	p->asked[p->asked_count++] = request->request_id;
+	p->asked[p->asked_count++] = request_id;
 	return 0;
 }

@@ -108,19 +108,24 @@ answer_items(struct connection *c, const struct request *request)
 static const struct method {
 	const char *name;
 	enum ipc_control_verb verb;     /* for the parent, */
-	enum ipc_queue_verb queue_verb; /* or for the identity's mail role */
+	enum ipc_queue_verb queue_verb; /* or for the identity's mail role, */
+	enum ipc_pin_verb pin_verb;     /* which also knows the peers */
 	bool has_name, has_items, has_key;
 } methods[] = {
-	{ "status", CONTROL_STATUS, 0, false, false },
-	{ "identity.load", CONTROL_IDENTITY_LOAD, 0, true, false },
-	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, 0, true, false },
-	{ "identity.lock", CONTROL_IDENTITY_LOCK, 0, true, false },
-	{ "identity.unlock", 0, 0, true, false, true }, /* {name, key: base64} */
-	{ "stop", CONTROL_STOP, 0, false, false },
-	{ "queue.list", 0, QUEUE_VERB_LIST, true, true },     /* {name, after?, limit?}: {items, next} */
-	{ "queue.show", 0, QUEUE_VERB_SHOW, true, true },     /* {name, item}: {items, next} */
-	{ "queue.retry", 0, QUEUE_VERB_RETRY, true, false },   /* {name, item?}: {count} */
-	{ "queue.cancel", 0, QUEUE_VERB_CANCEL, true, false }, /* {name, item}: {count} */
+	{ "status", CONTROL_STATUS, 0, 0, false, false },
+	{ "identity.load", CONTROL_IDENTITY_LOAD, 0, 0, true, false },
+	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, 0, 0, true, false },
+	{ "identity.lock", CONTROL_IDENTITY_LOCK, 0, 0, true, false },
+	{ "identity.unlock", 0, 0, 0, true, false, true }, /* {name, key: base64} */
+	{ "stop", CONTROL_STOP, 0, 0, false, false },
+	{ "queue.list", 0, QUEUE_VERB_LIST, 0, true, true },      /* {name, after?, limit?}: {items, next} */
+	{ "queue.show", 0, QUEUE_VERB_SHOW, 0, true, true },      /* {name, item}: {items, next} */
+	{ "queue.retry", 0, QUEUE_VERB_RETRY, 0, true, false },   /* {name, item?}: {count} */
+	{ "queue.cancel", 0, QUEUE_VERB_CANCEL, 0, true, false }, /* {name, item}: {count} */
+	{ "peer.list", 0, 0, PIN_VERB_LIST, true, true },         /* {name, after?, limit?}: {items, next} */
+	{ "peer.show", 0, 0, PIN_VERB_SHOW, true, true },         /* {name, onion}: {items, next} */
+	{ "peer.accept", 0, 0, PIN_VERB_ACCEPT, true, false },    /* {name, onion, label?}: {count} */
+	{ "peer.forget", 0, 0, PIN_VERB_FORGET, true, false },    /* {name, onion}: {count} */
 };
 
 static const struct method *
@@ -188,23 +193,57 @@ rpc_code(unsigned error)
 }
 
 static void
-ask_mail(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+ask_mail(struct connection *c, json_t *rpc_id, const struct method *method, const char *name,
+    const struct ipc_message *order)
 {
 	struct error err = { 0 };
-	bool is_list = method->queue_verb == QUEUE_VERB_LIST;
-	json_t *item = json_object_get(params, is_list ? "after" : "item"), *limit = json_object_get(params, "limit");
-	bool may_miss = is_list || method->queue_verb == QUEUE_VERB_RETRY;
-	if ((item == NULL && !may_miss) || (item != NULL && (!json_is_integer(item) || json_integer_value(item) < 0)) ||
-	    (limit != NULL && (!json_is_integer(limit) || json_integer_value(limit) < 0))) {
-		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"item\", \"after\" and \"limit\" are numbers");
-		return;
-	}
-	struct ipc_queue_request order = { .request_id = control.next_id, .verb = (uint8_t)method->queue_verb,
-		.item = (uint64_t)json_integer_value(item), .limit = (uint32_t)json_integer_value(limit) };
-	if (control_queue_ask(name, &order, &err) != 0)
+	if (control_queue_ask(name, order, control.next_id, &err) != 0)
 		answer_error(c, rpc_id, rpc_code(err.code), err.text);
 	else
 		new_request(c, rpc_id, method->has_items ? NULL : json_object());
+}
+
+static bool
+is_count(json_t *value)
+{
+	return value == NULL || (json_is_integer(value) && json_integer_value(value) >= 0);
+}
+
+static void
+ask_about_queue(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+{
+	bool is_list = method->queue_verb == QUEUE_VERB_LIST;
+	json_t *item = json_object_get(params, is_list ? "after" : "item"), *limit = json_object_get(params, "limit");
+	bool may_miss = is_list || method->queue_verb == QUEUE_VERB_RETRY;
+	if ((item == NULL && !may_miss) || !is_count(item) || !is_count(limit)) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"item\", \"after\" and \"limit\" are numbers");
+		return;
+	}
+	const struct ipc_message order = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = {
+		.request_id = control.next_id, .verb = (uint8_t)method->queue_verb, .item = (uint64_t)json_integer_value(item),
+		.limit = (uint32_t)json_integer_value(limit) } };
+	ask_mail(c, rpc_id, method, name, &order);
+}
+
+static void
+ask_about_peers(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+{
+	json_t *after = json_object_get(params, "after"), *limit = json_object_get(params, "limit");
+	const char *onion = json_string_value(json_object_get(params, "onion"));
+	json_t *label = json_object_get(params, "label");
+	if (!is_count(after) || !is_count(limit) || (label != NULL && json_string_length(label) == 0) ||
+	    json_string_length(label) > IPC_FINGERPRINT_LEN || (onion == NULL && method->pin_verb != PIN_VERB_LIST) ||
+	    (onion != NULL && strlen(onion) > IPC_ONION_MAX)) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"onion\" is an onion name, \"label\" the beginning of a fingerprint, "
+		    "\"after\" and \"limit\" are numbers");
+		return;
+	}
+	struct ipc_message order = { .type = IPC_TYPE_PIN_REQUEST, .fd = -1, .pin_request = { .request_id = control.next_id,
+		.verb = (uint8_t)method->pin_verb, .after = (uint64_t)json_integer_value(after),
+		.limit = (uint32_t)json_integer_value(limit) } };
+	strcpy(order.pin_request.onion, onion != NULL ? onion : "");
+	strcpy(order.pin_request.label, label != NULL ? json_string_value(label) : "");
+	ask_mail(c, rpc_id, method, name, &order);
 }
 
 static void
@@ -222,7 +261,8 @@ take_request(struct connection *c, json_t *request)
 	const struct method *method = find_method(name);
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
-		    "identity.lock, identity.unlock, stop, queue.list, queue.show, queue.retry and queue.cancel");
+		    "identity.lock, identity.unlock, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
+		    "peer.accept and peer.forget");
 		return;
 	}
 	json_t *params = json_object_get(request, "params");
@@ -236,7 +276,9 @@ take_request(struct connection *c, json_t *request)
 		return;
 	}
 	if (method->queue_verb != 0)
-		ask_mail(c, id, method, identity, params);
+		ask_about_queue(c, id, method, identity, params);
+	else if (method->pin_verb != 0)
+		ask_about_peers(c, id, method, identity, params);
 	else if (method->has_key)
 		ask_unlock(c, id, identity, json_string_value(json_object_get(params, "key")));
 	else

@@ -13,6 +13,7 @@
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_notice.h"
+#include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
 #include "daemon/mail_waiting.h"
 #include "daemon/role.h"
@@ -212,16 +213,22 @@ send_control(void *context, const struct ipc_message *m)
 }
 
 static void
-answer_owner(const struct ipc_queue_request *request)
+answer_owner(const struct ipc_message *request)
 {
 	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
-	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = request->request_id,
-		.error = ERROR_BUSY, .text = "this identity is starting; ask again in a moment" } };
-	if (mail.mailstore != NULL) {
-		mail_queue_answer(&queue, request);
-		mail_waiting_look(mail.waiting);
-	} else
+	bool is_pin = request->type == IPC_TYPE_PIN_REQUEST;
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = {
+		.request_id = is_pin ? request->pin_request.request_id : request->queue_request.request_id, .error = ERROR_BUSY,
+		.text = "this identity is starting; ask again in a moment" } };
+	if (mail.mailstore == NULL) {
 		send_to(&mail.control, &m);
+		return;
+	}
+	if (is_pin)
+		mail_pins_answer(&queue, &request->pin_request);
+	else
+		mail_queue_answer(&queue, &request->queue_request);
+	mail_waiting_look(mail.waiting);
 }
 
 static void
@@ -232,8 +239,8 @@ on_message(void *context, struct ipc_message *m)
 		refuse_for_now(s, m);
 	else if (m->type == IPC_TYPE_INTAKE)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
-	else if (m->type == IPC_TYPE_QUEUE_REQUEST)
-		answer_owner(&m->queue_request);
+	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST)
+		answer_owner(m);
 	else if (mail.mailstore != NULL)
 		dispatch_on_message(mail.dispatch, m);
 }

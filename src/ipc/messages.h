@@ -41,6 +41,7 @@ enum role {
 #define IPC_PATH_MAX 108
 #define IPC_KEY_BYTES 32
 #define IPC_KEY_HASH_BYTES 32
+#define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
 
@@ -152,6 +153,15 @@ enum role {
 	BYTES(recipients, IPC_RECIPIENTS_MAX) /* enum ipc_wait_reason; next_s: wall clock, 0: no try will come */
 /* Rows as ipc_encode() writes them, each with its length (32 bits) before it: one message for many of a long list. */
 #define IPC_QUEUE_ROWS(U8, U16, U32, U64, STR, BYTES) BYTES(rows, IPC_ROWS_MAX)
+/* The same with the TLS keys of other onions. LIST begins after a pin's number; the others are about onion. ACCEPT with a
+ * label: only if the key that is shown now fits it. The answer ends with QUEUE_END. */
+#define IPC_PIN_REQUEST(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(verb) U64(after) U32(limit) STR(onion, IPC_ONION_MAX) STR(label, IPC_FINGERPRINT_LEN) \
+	/* enum ipc_pin_verb */
+/* changed_s: 0: it is as it should be; else shown is the other key, "": none. Times are of the wall clock. */
+#define IPC_PIN_ROW(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(onion, IPC_ONION_MAX) STR(fingerprint, IPC_FINGERPRINT_LEN) U8(trust) U8(label_letters) \
+	U64(since_s) U64(changed_s) STR(shown, IPC_FINGERPRINT_LEN) /* enum ipc_pin_trust */
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -201,6 +211,8 @@ enum role {
 	M(QUEUE_REQUEST, queue_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_QUEUE_REQUEST) \
 	M(QUEUE_ROW, queue_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROW) \
 	M(QUEUE_ROWS, queue_rows, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROWS) \
+	M(PIN_REQUEST, pin_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_PIN_REQUEST) \
+	M(PIN_ROW, pin_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_PIN_ROW) \
 	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END)
 
 enum ipc_listener {
@@ -259,6 +271,8 @@ enum ipc_control_verb {
 };
 
 enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };
+
+enum ipc_pin_verb { PIN_VERB_LIST = 1, PIN_VERB_SHOW, PIN_VERB_ACCEPT, PIN_VERB_FORGET };
 
 /* Why a message waits. The numbers are kept in databases: add at the end. */
 enum ipc_wait_reason {

@@ -15,7 +15,7 @@
 #include "ipc/messages.h"
 #include "store/database.h"
 
-#define PINS_FINGERPRINT_SIZE (ADDRESS_FINGERPRINT_MAX + 1)
+#define PINS_FINGERPRINT_SIZE (IPC_FINGERPRINT_LEN + 1)
 
 struct pins;
 
