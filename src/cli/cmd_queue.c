@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cli/client.h"
@@ -25,30 +24,7 @@ const struct cli_option cmd_queue_retry_options[] = {
 	{ 0 },
 };
 
-/* ---- the identities that are asked about */
-
-/* Calls each for the identity that --identity names, or for all that the node has. The first status that is not CLI_OK
- * counts, but the others are asked all the same. */
-static int
-for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *name, void *context), void *context)
-{
-	struct error err;
-	const char *only = cli_option_value(cli, "identity");
-	json_t *status = NULL, *row;
-	size_t i;
-	int result = CLI_OK;
-	if (only != NULL)
-		return each(cli, only, context);
-	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
-		return cli_fail(&err);
-	json_array_foreach(json_object_get(status, "identities"), i, row) {
-		int one = each(cli, view_text(row, "name"), context);
-		if (result == CLI_OK)
-			result = one;
-	}
-	json_decref(status);
-	return result;
-}
+/* ---- one message */
 
 /* Takes NAME/NUMBER apart. Returns the parameters of a call, NULL when it is none. */
 static json_t *
@@ -206,7 +182,7 @@ cmd_queue_list(struct cli *cli)
 	struct listing l = { .is_json = cli_has(cli, "json") };
 	if (l.is_json)
 		putchar('[');
-	int status = for_identities(cli, list_identity, &l);
+	int status = view_for_identities(cli, list_identity, &l);
 	if (l.is_json)
 		puts(l.count == 0 ? "]" : "\n]");
 	else if (l.count == 0 && status == CLI_OK)
@@ -220,11 +196,8 @@ cmd_queue_list(struct cli *cli)
 static void
 print_time(const char *label, long long when_s)
 {
-	char text[64] = "";
-	time_t t = (time_t)when_s;
-	struct tm tm;
-	if (localtime_r(&t, &tm) != NULL)
-		strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+	char text[32];
+	view_time(when_s, text);
 	printf("  %-12s%s\n", label, text);
 }
 
@@ -297,7 +270,7 @@ cmd_queue_retry(struct cli *cli)
 		printf("%s is tried now; `smtorp queue show %s` tells how it goes.\n", cli->arguments[0], cli->arguments[0]);
 		return cli_end_output();
 	}
-	int status = for_identities(cli, retry_identity, &count);
+	int status = view_for_identities(cli, retry_identity, &count);
 	if (status == CLI_OK && count == 0)
 		puts("Nothing waits: all mail has been delivered.");
 	else if (count > 0)

@@ -7,6 +7,7 @@
 #include "cli/cmd_lock.h"
 #include "cli/cmd_logs.h"
 #include "cli/cmd_mua.h"
+#include "cli/cmd_peer.h"
 #include "cli/cmd_queue.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_up.h"
@@ -54,6 +55,10 @@ const struct cli_command commands_all[] = {
 	{ "queue retry", "[ID]", 0, 1, "try now, without waiting for the next time", cmd_queue_retry_options, cmd_queue_retry,
 	    0 },
 	{ "queue cancel", "ID", 1, 1, "give up a message that waits; no report comes", NULL, cmd_queue_cancel, 0 },
+	{ "peer list", "", 0, 0, "list the TLS keys of those you write to", cmd_peer_list_options, cmd_peer_list, 0 },
+	{ "peer show", "PEER", 1, 1, "show one", cmd_identity_json_options, cmd_peer_show, 0 },
+	{ "peer accept", "PEER", 1, 1, "take the new key of a peer for right, and send what was held", NULL, cmd_peer_accept, 0 },
+	{ "peer forget", "PEER", 1, 1, "forget a peer's key: the next one it shows is taken", NULL, cmd_peer_forget, 0 },
 	{ "mua", "NAME", 1, 1, "print settings for mail programs", cmd_mua_options, cmd_mua_main, 0 },
 	{ "version", "", 0, 0, "print the version", NULL, version, CLI_NO_HOME },
 	{ "help", "[COMMAND]", 0, 2, "print this, or the help of a command", NULL, help_main, CLI_NO_HOME },

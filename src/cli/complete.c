@@ -8,8 +8,10 @@
 
 #include "base/file.h"
 #include "cli/cmd_logs.h"
+#include "cli/client.h"
 #include "cli/cmd_mua.h"
 #include "cli/commands.h"
+#include "cli/view.h"
 #include "identity/identity.h"
 
 struct words {
@@ -42,6 +44,31 @@ offer_identities(const struct words *words)
 	free(names);
 }
 
+/* Those that the running node knows. */
+static void
+offer_peers(const struct words *words)
+{
+	struct paths paths;
+	json_t *status = paths_resolve(words->home, &paths, NULL) == 0 ? view_status(&paths) : NULL, *identity, *row;
+	size_t i, j;
+	json_array_foreach(json_object_get(status, "identities"), i, identity) {
+		json_t *page = NULL;
+		client_call(&paths, "peer.list", json_pack("{s:s}", "name", view_text(identity, "name")), CLIENT_TIMEOUT_MS, &page, NULL);
+		json_array_foreach(json_object_get(page, "items"), j, row)
+			offer(words, view_text(row, "id"), view_text(row, "state"));
+		json_decref(page);
+	}
+	json_decref(status);
+}
+
+static const char *
+help_of_group(const char *word)
+{
+	if (strcmp(word, "queue") == 0)
+		return "commands for what waits";
+	return strcmp(word, "peer") == 0 ? "commands for the keys of others" : "commands for identities";
+}
+
 /* The first words of commands, or the second ones after first. */
 static void
 offer_commands(const struct words *words, const char *first)
@@ -55,7 +82,7 @@ offer_commands(const struct words *words, const char *first)
 			continue;
 		snprintf(word, sizeof word, "%.*s", (int)len, c->name);
 		if (first == NULL && strcmp(word, last) != 0)
-			offer(words, word, space == NULL ? c->help : strcmp(word, "queue") == 0 ? "commands for what waits" : "commands for identities");
+			offer(words, word, space == NULL ? c->help : help_of_group(word));
 		else if (first != NULL && space != NULL && strcmp(word, first) == 0)
 			offer(words, space + 1, c->help);
 		snprintf(last, sizeof last, "%s", word);
@@ -112,6 +139,8 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 	} else if (takes_known_name(command) && (strcmp(command->arguments, "NAME") == 0 ||
 	               (strncmp(command->arguments, "NAME ", 5) == 0 && words->count == 3)))
 		offer_identities(words);
+	else if (strcmp(command->arguments, "PEER") == 0)
+		offer_peers(words);
 }
 
 /* Where --home stands before the word that is typed; before the command it is taken away. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "cli/cli.h"
@@ -139,4 +140,34 @@ view_print_json(json_t *value)
 	putchar('\n');
 	json_decref(value);
 	return cli_end_output();
+}
+
+int
+view_for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *name, void *context), void *context)
+{
+	struct error err;
+	const char *only = cli_option_value(cli, "identity");
+	json_t *status = NULL, *row;
+	size_t i;
+	int result = CLI_OK;
+	if (only != NULL)
+		return each(cli, only, context);
+	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
+		return cli_fail(&err);
+	json_array_foreach(json_object_get(status, "identities"), i, row) {
+		int one = each(cli, view_text(row, "name"), context);
+		if (result == CLI_OK)
+			result = one;
+	}
+	json_decref(status);
+	return result;
+}
+
+void
+view_time(long long when_s, char out[32])
+{
+	time_t t = (time_t)when_s;
+	struct tm tm;
+	if (localtime_r(&t, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		out[0] = '\0';
 }

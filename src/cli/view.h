@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "cli/cli.h"
 #include "config/paths.h"
 #include "identity/identity.h"
 
@@ -41,3 +42,10 @@ long long view_number(json_t *object, const char *key);
 
 /* Prints JSON and a newline to standard output, and gives value up. Returns the exit status. */
 int view_print_json(json_t *value);
+
+/* Calls each for the identity that --identity names, or for all that the node has. The first status that is not CLI_OK
+ * counts, but the others are asked all the same. */
+int view_for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *name, void *context), void *context);
+
+/* A moment in the machine's own time, "2026-11-22 14:00:00". */
+void view_time(long long when_s, char out[32]);
