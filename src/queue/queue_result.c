@@ -196,8 +196,11 @@ refuse(struct queue *q, const char *onion, const struct queue_item *item, struct
 	if (result == 0)
 		result = positions_of(q, item, &positions, err);
 	for (size_t i = 0; result == 0 && i < item->recipient_count && pack_next_result(&results, &r); i++)
-		if (r.enhanced.len > 0)
-			result = set_recipient(q, item->id, positions[i], true, f.is_null_sender, &r, err);
+		if (r.enhanced.len > 0) {
+			result = queue_note(q, item->id, f.body, positions[i], QUEUE_FAILED, f.tries > 0, err);
+			if (result == 0)
+				result = set_recipient(q, item->id, positions[i], true, f.is_null_sender, &r, err);
+		}
 	free(positions);
 	if (result != 0 || queue_count_left(q, item->id, &waiting, &all, err) != 0)
 		return -1;
