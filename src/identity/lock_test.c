@@ -199,6 +199,41 @@ a_locked_folder_holds_no_key(void **state)
 	secrets_free(again);
 }
 
+static void
+an_identity_may_be_locked_from_the_beginning(void **state)
+{
+	(void)state;
+	struct identity made;
+	struct lock lock;
+	struct secrets *secrets = secrets_new();
+	struct onionkey onion_key;
+	unsigned char key[LOCK_KEY_BYTES];
+	const struct identity_lock how = { PASSPHRASE, CHEAP, key };
+	int folder;
+	assert_int_equal(identity_create_locked(identities, "bob", "bob", &how, slice_of_string("secret word"), "2026-01-31",
+	    &made, NULL), 0);
+	assert_int_equal(identity_open(identities, "bob", ".", &folder, NULL), 0);
+	assert_int_equal(lock_look(folder), LOCK_WHOLE);
+	assert_int_equal(faccessat(folder, CERTIFICATE_FILE, F_OK, 0), 0);
+	assert_int_equal(lock_load(folder, &lock, NULL), 0);
+	assert_int_equal(lock_open(&lock, key, secrets, NULL), 0);
+	assert_int_equal(secrets_onion_key(secrets, &made, &onion_key, NULL), 0);
+	/* The certificate belongs to the key: nothing is made anew when both lie open. */
+	struct buffer before, after;
+	buffer_init(&before, CERTIFICATE_PEM_MAX);
+	buffer_init(&after, CERTIFICATE_PEM_MAX);
+	assert_int_equal(file_load(folder, CERTIFICATE_FILE, &before, NULL), 0);
+	assert_int_equal(lock_restore_plain(folder, secrets, NULL), 0);
+	assert_int_equal(certificate_ensure(folder, made.onion, NULL), 0);
+	assert_int_equal(file_load(folder, CERTIFICATE_FILE, &after, NULL), 0);
+	assert_int_equal(buffer_len(&before), buffer_len(&after));
+	assert_memory_equal(buffer_bytes(&before), buffer_bytes(&after), buffer_len(&before));
+	buffer_finish(&before);
+	buffer_finish(&after);
+	secrets_free(secrets);
+	close(folder);
+}
+
 /* All that a crash in the middle may leave. */
 static void
 what_a_crash_leaves_loses_nothing(void **state)
@@ -259,9 +294,10 @@ a_damaged_lock_is_not_imported(void **state)
 	(void)state;
 	struct error err;
 	lock_it();
-	int fd = openat(dir, LOCK_FILE, O_WRONLY);
-	assert_int_equal(pwrite(fd, "x", 1, 70), 1);
-	close(fd);
+	struct lock lock;
+	assert_int_equal(lock_load(dir, &lock, NULL), 0);
+	lock.bytes[70] ^= 1;
+	assert_int_equal(lock_save(dir, &lock, NULL), 0);
 	assert_int_equal(move(&err), -1);
 	assert_int_equal(err.code, ERROR_INVALID);
 	assert_non_null(strstr(err.text, "damaged"));
@@ -288,6 +324,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_cannot_ask_for_much_memory_or_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_locked_folder_holds_no_key, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_identity_may_be_locked_from_the_beginning, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_crash_leaves_loses_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_locked_identity_moves_locked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_lock_is_not_imported, set_up, tear_down),
