@@ -10,9 +10,12 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/secret.h"
 #include "cli/client.h"
 #include "cli/cmd_identity.h"
+#include "cli/passphrase.h"
 #include "cli/progress.h"
+#include "cli/unlock.h"
 #include "cli/view.h"
 #include "identity/identity.h"
 #include "onionkey/onionkey.h"
@@ -23,6 +26,8 @@
 
 const struct cli_option cmd_identity_new_options[] = {
 	{ "local-part", "LP", "what stands before the @; otherwise NAME" },
+	{ "passphrase", NULL, "lock its keys with a passphrase, before they are ever written" },
+	{ "passphrase-stdin", NULL, "take that from standard input (one line)" },
 	{ "wait", NULL, "wait until the address can be reached" },
 	{ "timeout", "SECONDS", "how long to wait; otherwise 120" },
 	{ "json", NULL, "print JSON" },
@@ -72,10 +77,30 @@ check(const struct cli *cli, const char *local_part, int *timeout_s)
 	return CLI_OK;
 }
 
-/* key: NULL for a fresh one. */
+/* The passphrase for the keys, and the key that opens them, both in locked memory. */
+struct locking {
+	char passphrase[ASK_LINE_MAX];
+	unsigned char key[LOCK_KEY_BYTES];
+};
+
+/* *out: NULL when the keys are to lie open. */
 static int
-create(const struct cli *cli, const char *local_part, const struct onionkey *key, const char *password,
-    struct identity *out)
+ask_locking(const struct cli *cli, struct locking **out)
+{
+	char what[64];
+	*out = NULL;
+	if (!cli_has(cli, "passphrase") && !passphrase_is_scripted(cli))
+		return CLI_OK;
+	snprintf(what, sizeof what, "the keys of %s", cli->arguments[0]);
+	secret_shield_process();
+	*out = secret_new(sizeof **out);
+	return passphrase_ask_new(cli, what, (*out)->passphrase);
+}
+
+/* key: NULL for a fresh one, which locking (or NULL) may lock. */
+static int
+create(const struct cli *cli, const char *local_part, const struct onionkey *key, struct locking *locking,
+    const char *password, struct identity *out)
 {
 	struct error err;
 	char today[32];
@@ -86,8 +111,14 @@ create(const struct cli *cli, const char *local_part, const struct onionkey *key
 	strftime(today, sizeof today, "%Y-%m-%d", &utc);
 	if (identity_open_all(cli->paths.data, true, &fd, &err) != 0)
 		return cli_fail(&err);
+	struct identity_lock lock = { .cost = SEAL_COST_USUAL };
+	if (locking != NULL) {
+		lock.passphrase = slice_of_string(locking->passphrase);
+		lock.key = locking->key;
+	}
 	int result = key == NULL ?
-	    identity_create(fd, cli->arguments[0], local_part, slice_of_string(password), today, out, &err) :
+	    identity_create_locked(fd, cli->arguments[0], local_part, locking != NULL ? &lock : NULL, slice_of_string(password),
+	        today, out, &err) :
 	    identity_create_from_key(fd, cli->arguments[0], local_part, key, slice_of_string(password), today, out, &err);
 	file_close(&fd);
 	return result == 0 ? CLI_OK : cli_fail(&err);
@@ -173,6 +204,7 @@ cmd_identity_make(struct cli *cli, const struct onionkey *key)
 {
 	struct identity identity;
 	struct error err;
+	struct locking *locking;
 	char password[IDENTITY_PASSWORD_LEN + 1];
 	int timeout_s = WAIT_DEFAULT_S;
 	const char *local_part = cli_option_value(cli, "local-part");
@@ -181,11 +213,18 @@ cmd_identity_make(struct cli *cli, const struct onionkey *key)
 	int failed = check(cli, local_part, &timeout_s);
 	if (failed != CLI_OK)
 		return failed;
+	failed = ask_locking(cli, &locking);
 	identity_generate_password(password);
-	failed = create(cli, local_part, key, password, &identity);
-	if (failed != CLI_OK)
+	if (failed == CLI_OK)
+		failed = create(cli, local_part, key, locking, password, &identity);
+	if (failed != CLI_OK) {
+		secret_free(locking);
 		return failed;
+	}
 	bool is_running = client_call_name(&cli->paths, "identity.load", identity.name, &err) == 0;
+	if (is_running && locking != NULL)
+		is_running = unlock_tell_node(&cli->paths, identity.name, locking->key, &err) == 0;
+	secret_free(locking);
 	bool is_json = cli_has(cli, "json");
 	if (!is_json)
 		print_text(cli, &identity, password, is_running);

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "identity/certificate.h"
+#include "identity/lock.h"
 #include "identity/staging.h"
 #include "onionkey/onionkey.h"
 
@@ -213,11 +214,20 @@ write_onion_key(int dir_fd, const struct onionkey *key, struct error *err)
 }
 
 static int
-fill(int dir_fd, const struct onionkey *key, struct slice password, const struct identity *out, struct error *err)
+write_keys(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, const char *onion, struct error *err)
+{
+	if (lock != NULL)
+		return lock_make(dir_fd, key, onion, lock->passphrase, lock->cost, lock->key, err);
+	return write_onion_key(dir_fd, key, err) == 0 ? certificate_ensure(dir_fd, onion, err) : -1;
+}
+
+static int
+fill(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, struct slice password,
+    const struct identity *out, struct error *err)
 {
 	char conf[256];
 	int mail_fd;
-	if (write_onion_key(dir_fd, key, err) != 0 || certificate_ensure(dir_fd, out->onion, err) != 0 ||
+	if (write_keys(dir_fd, key, lock, out->onion, err) != 0 ||
 	    write_password(dir_fd, password, err) != 0 ||
 	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
 		return -1;
@@ -244,9 +254,10 @@ identity_check_onion_is_new(int identities_fd, const char *onion, struct error *
 	return result;
 }
 
-int
-identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
-    struct slice password, const char *today, struct identity *out, struct error *err)
+/* lock: NULL, or how to lock the keys. */
+static int
+create(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+    const struct identity_lock *lock, struct slice password, const char *today, struct identity *out, struct error *err)
 {
 	struct staging staging = STAGING_NONE;
 	int result = -1;
@@ -260,9 +271,30 @@ identity_create_from_key(int identities_fd, const char *name, const char *local_
 	strcat(out->onion, ".onion");
 	if (staging_lock(&staging, identities_fd, err) == 0 && staging_make(&staging, name, err) == 0 &&
 	    identity_check_onion_is_new(identities_fd, out->onion, err) == 0 &&
-	    fill(staging.fd, key, password, out, err) == 0)
+	    fill(staging.fd, key, lock, password, out, err) == 0)
 		result = staging_commit(&staging, name, err);
 	staging_finish(&staging);
+	return result;
+}
+
+int
+identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+    struct slice password, const char *today, struct identity *out, struct error *err)
+{
+	return create(identities_fd, name, local_part, key, NULL, password, today, out, err);
+}
+
+int
+identity_create_locked(int identities_fd, const char *name, const char *local_part, const struct identity_lock *lock,
+    struct slice password, const char *today, struct identity *out, struct error *err)
+{
+	unsigned char seed[32];
+	struct onionkey key;
+	random_bytes(seed, sizeof seed);
+	onionkey_from_seed(seed, &key);
+	int result = create(identities_fd, name, local_part, &key, lock, password, today, out, err);
+	sodium_memzero(seed, sizeof seed);
+	onionkey_wipe(&key);
 	return result;
 }
 
@@ -270,14 +302,7 @@ int
 identity_create(int identities_fd, const char *name, const char *local_part, struct slice password,
     const char *today, struct identity *out, struct error *err)
 {
-	unsigned char seed[32];
-	struct onionkey key;
-	random_bytes(seed, sizeof seed);
-	onionkey_from_seed(seed, &key);
-	int result = identity_create_from_key(identities_fd, name, local_part, &key, password, today, out, err);
-	sodium_memzero(seed, sizeof seed);
-	onionkey_wipe(&key);
-	return result;
+	return identity_create_locked(identities_fd, name, local_part, NULL, password, today, out, err);
 }
 
 int

@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "address/address.h"
+#include "archive/seal.h"
 #include "base/error.h"
 #include "base/password.h"
 #include "base/slice.h"
@@ -49,6 +50,16 @@ int identity_create(int identities_fd, const char *name, const char *local_part,
 
 /* The same with a key that there is already. ERROR_EXISTS also when another identity has it. */
 int identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+    struct slice password, const char *today, struct identity *out, struct error *err);
+
+/* Like identity_create(), with keys that are locked from the beginning (identity/lock.h): lock->passphrase as for
+ * lock_seal(), which fills lock->key. */
+struct identity_lock {
+	struct slice passphrase;
+	struct seal_cost cost;
+	unsigned char *key; /* SEAL_KEY_BYTES, the caller's */
+};
+int identity_create_locked(int identities_fd, const char *name, const char *local_part, const struct identity_lock *lock,
     struct slice password, const char *today, struct identity *out, struct error *err);
 
 /* ERROR_EXISTS when an identity of the node has this onion name: two copies of one would fight for it. */

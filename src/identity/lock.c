@@ -163,6 +163,34 @@ lock_save(int dir_fd, const struct lock *lock, struct error *err)
 	return file_replace(dir_fd, LOCK_FILE, lock->bytes, lock->len, 0600, err);
 }
 
+int
+lock_make(int dir_fd, const struct onionkey *onion_key, const char *onion, struct slice passphrase, struct seal_cost cost,
+    unsigned char key_out[LOCK_KEY_BYTES], struct error *err)
+{
+	struct secrets *secrets = secrets_new();
+	struct buffer key, certificate;
+	struct lock lock;
+	buffer_init(&key, CERTIFICATE_PEM_MAX);
+	buffer_init(&certificate, CERTIFICATE_PEM_MAX);
+	int result = certificate_create(onion, &key, &certificate, err);
+	if (result == 0) {
+		onionkey_to_file(onion_key, secrets->onion_key);
+		secrets->tls_key_len = buffer_len(&key);
+		memcpy(secrets->tls_key, buffer_bytes(&key), buffer_len(&key));
+		result = lock_seal(&lock, secrets, passphrase, cost, key_out, err);
+	}
+	if (result == 0)
+		result = file_replace(dir_fd, CERTIFICATE_FILE, buffer_bytes(&certificate), buffer_len(&certificate), 0600, err);
+	if (result == 0)
+		result = lock_save(dir_fd, &lock, err);
+	if (key.data != NULL)
+		explicit_bzero(key.data, key.capacity);
+	buffer_finish(&certificate);
+	buffer_finish(&key);
+	secrets_free(secrets);
+	return result;
+}
+
 static int
 remove_durably(int dir_fd, const char *const *names, struct error *err)
 {

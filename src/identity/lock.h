@@ -63,6 +63,11 @@ int lock_load(int dir_fd, struct lock *out, struct error *err);
 /* Durable on return; replaces one that is there. */
 int lock_save(int dir_fd, const struct lock *lock, struct error *err);
 
+/* For a new identity: a TLS key and its certificate are made here, and neither key is ever written as it is. key_out as
+ * for lock_seal(). */
+int lock_make(int dir_fd, const struct onionkey *onion_key, const char *onion, struct slice passphrase, struct seal_cost cost,
+    unsigned char key_out[LOCK_KEY_BYTES], struct error *err);
+
 /* After lock_save(): the plain files go. To overwrite them first would promise more than disks keep (doc/secrets.md). */
 int lock_remove_plain(int dir_fd, struct error *err);
 

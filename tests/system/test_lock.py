@@ -241,6 +241,21 @@ def test_the_passphrase_is_changed_and_guards_what_holds_the_key(offline, instal
     assert node.cli('identity', 'show', 'alice', check=False).returncode != 0
 
 
+def test_the_keys_of_a_new_identity_may_never_lie_open(running):
+    node = running.a
+    result = node.cli('identity', 'new', 'never', '--passphrase', check=False)
+    assert result.returncode == USAGE and not folder_of(node, 'never').exists()
+    made = node.json('identity', 'new', 'never', '--passphrase-stdin', '--wait', input=PASSPHRASE + '\n')
+    assert made['state'] == 'published' and made['passphrase'] is True
+    assert sorted(path.name for path in folder_of(node, 'never').iterdir()) == [
+        'identity.conf', 'mail', 'password', 'secrets', 'tls.crt']
+    assert not hold_a_secret(folder_of(node, 'never'), [b'PRIVATE KEY', b'ed25519v1-secret'])
+    node.cli('lock', 'never')
+    assert unlock(node, 'never').returncode == 0
+    wait_until_published(node, 'never')
+    node.cli('identity', 'delete', 'never', '--yes')
+
+
 def test_damaged_secrets_are_told_from_a_wrong_passphrase(make_node):
     node = make_node('rotten', tor=False)
     node.cli('identity', 'new', 'alice')
@@ -249,7 +264,7 @@ def test_damaged_secrets_are_told_from_a_wrong_passphrase(make_node):
     whole = path.read_bytes()
     node.start(wait=False)
     until(lambda: node.cli('status', check=False).returncode == 0, 30, 'the node to answer')
-    for content, says in ((whole[:100] + b'x' + whole[101:], 'damaged'), (whole[:-1], 'damaged'), (b'', 'is none that'),
+    for content, says in ((whole[:100] + bytes([whole[100] ^ 1]) + whole[101:], 'damaged'), (whole[:-1], 'damaged'), (b'', 'is none that'),
                           (whole[:17] + b'\xff' * 8 + whole[25:], 'damaged')):
         path.write_bytes(content)
         result = unlock(node, 'alice', check=False)
