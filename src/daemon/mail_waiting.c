@@ -44,7 +44,8 @@ struct mail_waiting {
 	struct shown *shown; /* by body */
 	size_t shown_count, at;
 	struct copies copies; /* in Waiting, when it was last looked at */
-	struct copies delivered; /* in Delivered, at the start: a process that died may have put them there and not said so */
+	struct copies delivered; /* in Delivered, when is_unsure */
+	bool is_unsure;          /* a copy may be in Delivered that the database does not know of: this process begins, or it failed */
 	uint64_t body, look; /* what content composes now */
 	uint64_t ended_after;
 	unsigned failures;
@@ -113,7 +114,10 @@ forget(struct mail_waiting *w, uint64_t body)
 {
 	struct error err = { 0 };
 	w->failures = 0;
-	broke(w, queue_forget_outcomes(mailstore_queue(w->mailstore), body, &err), &err);
+	if (broke(w, queue_forget_outcomes(mailstore_queue(w->mailstore), body, &err), &err)) {
+		w->is_unsure = true;
+		w->ended_after = body;
+	}
 	w->events->on_settled(w->context);
 	timer_start(w->timer, 0);
 }
@@ -401,6 +405,8 @@ on_timer(void *context)
 	if (w->phase == REST) {
 		w->phase = ENDED;
 		w->ended_after = 0;
+		if (w->is_unsure)
+			w->is_unsure = failed(copies_scan(AT_FDCWD, DELIVERED, &w->delivered, &err), &err);
 		prune(w);
 	}
 	if (w->phase == ENDED) {
@@ -445,13 +451,11 @@ struct mail_waiting *
 mail_waiting_new(struct loop *loop, const struct mail_waiting_config *config, struct mailstore *mailstore,
     struct dispatch *dispatch, struct mail_content *content, const struct mail_waiting_events *events, void *context)
 {
-	struct error err = { 0 };
 	struct mail_waiting *w = calloc(1, sizeof *w);
 	assert(w != NULL);
 	*w = (struct mail_waiting){ .config = *config, .mailstore = mailstore, .dispatch = dispatch, .content = content,
-		.events = events, .context = context, .interval_ms = LOOK_MS };
+		.events = events, .context = context, .interval_ms = LOOK_MS, .is_unsure = true };
 	w->timer = timer_new(loop, on_timer, w);
-	failed(copies_scan(AT_FDCWD, DELIVERED, &w->delivered, &err), &err);
 	mail_waiting_look(w);
 	return w;
 }

@@ -9,7 +9,7 @@ static const struct {
 	bool is_quote; /* what the row's text holds are the peer's words, and the text here goes before them */
 } reasons[WAIT_REASON_COUNT] = {
 	[WAIT_REASON_NEW] = { "new", "not tried yet", "it has not been tried yet", false },
-	[WAIT_REASON_DIALLING] = { "dialling", "on its way", "the recipient's node is being called now", false },
+	[WAIT_REASON_DIALLING] = { "dialling", "being called", "the recipient's node is being called now", false },
 	[WAIT_REASON_DELIVERING] = { "delivering", "on its way", "it is being handed over now", false },
 	[WAIT_REASON_TOR_DOWN] = { "tor", "Tor is not connected",
 		"Tor is not connected; this is no fault of the recipient's", false },

@@ -156,7 +156,7 @@ put_explanation(struct writer *w, const struct dsn_request *request)
 		put_outcome(w, request, &request->failures[i]);
 	if (request->will_end_s != 0)
 		writer_put(w, "\r\nYou need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
-		    "by ", end, ", it will be given up, and you will be told.\r\n");
+		    "by ", end, ", it will be given up, and you will be told. The folder Waiting shows how it stands.\r\n");
 	else
 		writer_put(w, "\r\nIt will not be tried any more. The header of your message is attached; the message itself is where\r\n"
 		       "your mail program keeps what you sent.\r\n");

@@ -129,7 +129,7 @@ a_delay_reads_like_this(void **state)
 	    "  > 450 4.2.0 mailbox busy\r\n"
 	    "\r\n"
 	    "You need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
-	    "by Sat, 28 Nov 2026 22:26:40 +0000, it will be given up, and you will be told.\r\n"));
+	    "by Sat, 28 Nov 2026 22:26:40 +0000, it will be given up, and you will be told. The folder Waiting shows how it stands.\r\n"));
 	assert_non_null(strstr(text,
 	    "Final-Recipient: rfc822; bob@other.onion\r\n"
 	    "Action: delayed\r\n"
