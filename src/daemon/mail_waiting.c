@@ -20,7 +20,7 @@
 #define ITEMS_MOST 10000         /* looked at for it */
 #define WHOLE_MAX_BYTES (1024 * 1024)   /* of a larger message the copy has only the header */
 #define HEADER_BYTES IPC_BODY_INLINE_MAX
-#define FAILURES_MOST 3          /* then a message that has arrived is not shown in Delivered */
+#define FAILURES_MOST 5          /* then a message that has arrived is not shown in Delivered */
 
 /* A message that is to be in Waiting. */
 struct shown {
@@ -49,6 +49,7 @@ struct mail_waiting {
 	uint64_t body, look; /* what content composes now */
 	uint64_t ended_after;
 	unsigned failures;
+	bool has_complained; /* in this look */
 };
 
 /* What happens to the folders is never more than a pity: their owner may have done anything to them. true: it failed. */
@@ -129,7 +130,8 @@ pass_over(struct mail_waiting *w, uint64_t body)
 		forget(w, body);
 		return;
 	}
-	w->ended_after = body; /* the next look comes to it again */
+	w->ended_after = body;
+	w->again = true; /* the next look comes to it again */
 	timer_start(w->timer, 0);
 }
 
@@ -293,6 +295,7 @@ look(struct mail_waiting *w, struct error *err)
 		w->shown = l.list;
 		w->shown_count = l.count;
 		w->at = 0;
+		w->has_complained = false;
 		w->is_idle = l.items == 0;
 		remove_others(w);
 	} else {
@@ -352,7 +355,8 @@ next_copy(struct mail_waiting *w)
 		int result = w->shown[w->at].is_due ? write_copy(w, &w->shown[w->at], &err) : 0;
 		if (result == 1)
 			return true;
-		failed(result, &err);
+		if (result < 0 && !w->has_complained)
+			w->has_complained = failed(result, &err); /* of a damaged disk once is enough */
 	}
 	return false;
 }

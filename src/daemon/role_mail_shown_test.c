@@ -3,6 +3,7 @@
  * The folders Waiting and Delivered of the real executable (its path is the argument), also when it dies.
  */
 #include <dirent.h>
+#include <errno.h>
 
 #include "daemon/test_mail.h"
 
@@ -106,6 +107,42 @@ a_copy_that_is_in_delivered_is_not_written_again(void **state)
 	keep_delivered_s = 0;
 }
 
+static void
+a_large_message_is_shown_without_its_content(void **state)
+{
+	struct mail_process *p = *state;
+	char *large = malloc(LARGE_BYTES);
+	assert_non_null(large);
+	memset(large, 'x', LARGE_BYTES);
+	memcpy(large, "Subject: large\r\n\r\n", 18);
+	submit(p, 1, "bob@" BOB, slice_of(large, LARGE_BYTES));
+	free(large);
+	fail_dial(p, expect_dial(p, 465), DIAL_REASON_OFFLINE);
+	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_COMPOSE_NOTE);
+	assert_int_equal(m.fd, -1); /* nothing of it travels but what is inline */
+	assert_true(m.compose_note.is_cut && m.compose_note.body.len == IPC_BODY_INLINE_MAX);
+	assert_memory_equal(m.compose_note.body.data, "Prepared: yes\r\nSubject: large\r\n", 31);
+	assert_non_null(memmem(m.compose_note.text.data, m.compose_note.text.len, "(3.0 MiB)", 9));
+}
+
+/* Whatever the owner does to the folders, it is no matter for the mail. */
+static void
+folders_that_are_none_hold_nothing_up(void **state)
+{
+	struct mail_process *p = *state;
+	kill_process(p);
+	keep_delivered_s = 3600;
+	assert_true(mkdir("Maildir", 0700) == 0 || errno == EEXIST);
+	assert_int_equal(mknod("Maildir/.Waiting", S_IFREG | 0600, 0), 0);
+	assert_int_equal(mknod("Maildir/.Delivered", S_IFREG | 0600, 0), 0);
+	launch(p);
+	submit(p, 1, "bob@" BOB, slice_of_string(message));
+	fail_dial(p, expect_dial(p, 465), DIAL_REASON_OFFLINE);
+	deliver_to_bob(p);
+	await_files_of(p, "queue", NULL, 0);
+	keep_delivered_s = 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -113,6 +150,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		WITH_MAIL(what_waits_is_shown_and_moves),
 		WITH_MAIL(a_copy_that_is_in_delivered_is_not_written_again),
+		WITH_MAIL(a_large_message_is_shown_without_its_content),
+		WITH_MAIL(folders_that_are_none_hold_nothing_up),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)
