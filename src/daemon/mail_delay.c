@@ -34,7 +34,7 @@ add_recipients(struct queue_bounce *out, const struct queue_row *row)
 		if (r.code >= 500)
 			continue; /* a bounce is on its way */
 		if (row->reason != WAIT_REASON_REPLY || r.code == 0)
-			r = (struct pack_result){ 0, slice_of_string("4.4.7"), slice_of_string(words) };
+			r = (struct pack_result){ 0, slice_of_string(row->reason == WAIT_REASON_KEY ? "4.7.5" : "4.4.7"), slice_of_string(words) };
 		if (pack_failure(&out->failures, mailbox, &r, NULL) != 0)
 			return; /* the notice is about the message; it need not name thousands */
 	}

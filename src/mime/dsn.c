@@ -144,6 +144,16 @@ put_outcome(struct writer *w, const struct dsn_request *request, const struct ds
 		writer_put(w, "  ", advice_for(failure), "\r\n");
 }
 
+/* Late because the owner has to decide about a changed key. */
+static bool
+is_held(const struct dsn_request *request)
+{
+	for (size_t i = 0; i < request->failure_count; i++)
+		if (request->failures[i].code == 0 && slice_is(request->failures[i].enhanced, "4.7.5"))
+			return true;
+	return false;
+}
+
 static void
 put_explanation(struct writer *w, const struct dsn_request *request)
 {
@@ -154,7 +164,10 @@ put_explanation(struct writer *w, const struct dsn_request *request)
 	    request->failure_count == 1 ? "this recipient:\r\n" : "these recipients:\r\n");
 	for (size_t i = 0; i < request->failure_count; i++)
 		put_outcome(w, request, &request->failures[i]);
-	if (request->will_end_s != 0)
+	if (request->will_end_s != 0 && is_held(request))
+		writer_put(w, "\r\nIt waits until you have decided about the key, or the old one is back. If neither happens by\r\n", end,
+		    " it will be given up, and you will be told.\r\n");
+	else if (request->will_end_s != 0)
 		writer_put(w, "\r\nYou need not do anything, and need not send it again: it is tried again and again. If it has not arrived\r\n"
 		    "by ", end, ", it will be given up, and you will be told. The folder Waiting shows how it stands.\r\n");
 	else

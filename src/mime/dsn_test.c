@@ -146,6 +146,22 @@ a_delay_reads_like_this(void **state)
 	free(text);
 }
 
+static void
+a_held_message_waits_for_its_owner(void **state)
+{
+	(void)state;
+	const struct dsn_failure held = { slice_of_string("bob@other.onion"), 0, slice_of_string("4.7.5"), slice_of_string("another key") };
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	request.failures = &held;
+	request.failure_count = 1;
+	request.will_end_s = request.arrival_s + 7 * 86400;
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	assert_non_null(strstr(text, "  another key\r\n\r\nIt waits until you have decided about the key, or the old one is back."));
+	assert_null(strstr(text, "need not do anything"));
+	free(text);
+}
+
 /* What the queue says when it gives up, and what a person reads then. */
 static void
 each_cause_has_its_words(void **state)
@@ -156,6 +172,7 @@ each_cause_has_its_words(void **state)
 		unsigned code;
 		const char *enhanced, *text, *before, *advice;
 	} table[] = {
+		{ 0, "5.7.5", "Nothing was sent", "\r\n", "whether the key has changed" },
 		{ 0, "4.4.1", "it went offline", tried, "switched off all the time. Send your message again" }, /* offline */
 		{ 0, "4.4.4", "it is not published", tried, "address is right. If it is, the other side" }, /* never existed */
 		{ 0, "5.1.2", "no valid onion address", "\r\n", "address is right: ask the person" },
@@ -310,6 +327,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refusal_reads_like_this),
 		cmocka_unit_test(a_delay_reads_like_this),
+		cmocka_unit_test(a_held_message_waits_for_its_owner),
 		cmocka_unit_test(each_cause_has_its_words),
 		cmocka_unit_test(a_mail_library_reads_its_parts),
 		cmocka_unit_test(a_strangers_words_stay_in_their_line),
