@@ -166,6 +166,13 @@ class Node:
                 return row
         return None
 
+    def kill_role(self, role, identity=''):
+        """SIGKILL to a role, and its return; smtp: no session is warm then."""
+        pid = self.role(role, identity)['pid']
+        os.kill(pid, signal.SIGKILL)
+        self.wait_for(lambda status: any(row['role'] == role and row.get('identity', '') == identity and row['ready']
+                                         and row['pid'] not in (0, pid) for row in status['roles']), 20, f'{role} to be back')
+
     def program(self, name):
         return next((row for row in self.status()['programs'] if row['name'] == name), None)
 

@@ -47,6 +47,10 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
         uid = mailbox.wait_for(f'{subject} before')
         kind, before = mailbox.imap.uid('fetch', uid, '(INTERNALDATE)')
         mailbox.imap.uid('store', uid, '+FLAGS', '(\\Flagged)')
+    swaks(nomad, [running.bob.address], '--header', f'Subject: {subject} out')
+    with running.bob.mailbox() as mailbox:
+        mailbox.wait_for(f'{subject} out')
+    pin = a.json('peer', 'show', f'nomad/{running.bob.onion}')
     path = a.folder / 'nomad.smtorp'
     told = a.json('identity', 'export', 'nomad', str(path), '--passphrase-stdin', input=PASSPHRASE)
     assert told == {'name': 'nomad', 'address': nomad.address, 'file': str(path), 'bytes': path.stat().st_size}
@@ -62,6 +66,7 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
     b.wait_for(lambda status: any(row['name'] == 'settled' and row['state'] == 'published' for row in status['identities']), 60,
                'the moved identity to be published')
     settled = Identity(b, {**moved, 'password': nomad.password})
+    assert b.json('peer', 'list', '--identity', 'settled') == [{**pin, 'id': f'settled/{running.bob.onion}', 'identity': 'settled'}]
     with settled.mailbox() as mailbox:
         uid = mailbox.wait_for(f'{subject} before')
         kind, after = mailbox.imap.uid('fetch', uid, '(INTERNALDATE)')

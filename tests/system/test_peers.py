@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Fingerprints in addresses, and the keys of peers: attacks with real nodes, and with a server that writes down what it hears."""
-import os
 import shutil
-import signal
 import sys
 
 import pytest
@@ -238,7 +236,7 @@ def test_whoever_has_another_key_hears_nothing_of_a_message(running, recorder, s
             assert 'Nothing was sent' in report and 'in between' in report
             assert len(recorder.sessions) > before, 'it has been asked'
             a.cli('peer', 'forget', recorder.onion, check=False)
-            kill_sessions(running)
+            a.kill_role('smtp', 'alice')
     said = recorder.said()
     assert b'EHLO' in said, 'port 25 has been tried'
     assert b'MAIL' not in said and b'RCPT' not in said and b'dave' not in said and b'secret' not in said
@@ -254,7 +252,7 @@ def test_no_server_without_the_pinned_key_gets_anything(running, recorder, work,
     until(lambda: not row_for(alice, recorder.onion), 30, 'the queue to be empty', log=a.waiting)
     assert peer(alice, recorder.onion)['fingerprint'] == recorder.fingerprint
     recorder.speaks_smtorp, recorder.offers_starttls = False, False
-    kill_sessions(running)
+    a.kill_role('smtp', 'alice')
     begin = len(recorder.said())
     send(alice, [address], f'{subject} downgraded')
     until(held(alice, recorder.onion), TOR_PATIENCE_S, 'it to be held', log=a.waiting)
@@ -277,11 +275,3 @@ def test_no_server_without_the_pinned_key_gets_anything(running, recorder, work,
     assert b'MAIL' in recorder.said()[begin:]
     known = peer(alice, recorder.onion)
     assert known['state'] == 'pinned' and known['fingerprint'] == recorder.fingerprint
-
-
-def kill_sessions(running):
-    """Ends the sessions that a keeps warm: its smtp role dies and comes back."""
-    pid = running.a.role('smtp', 'alice')['pid']
-    os.kill(pid, signal.SIGKILL)
-    running.a.wait_for(lambda status: any(row['role'] == 'smtp' and row.get('identity') == 'alice' and row['ready']
-                                          and row['pid'] not in (0, pid) for row in status['roles']), 20, 'smtp to be back')

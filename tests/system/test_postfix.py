@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from harness.imap import TOR_PATIENCE_S
 from harness.installation import ROOT
 from harness.postfix import Postfix
 from harness.programs import swaks
+from harness.recorder import certificate
 from harness.waiting import until
 
 sys.path.insert(0, str(ROOT / 'testnet'))
@@ -61,27 +63,38 @@ def test_postfix_sends_to_our_port_25(running, subject, bridge, work):
 
 
 def test_postfix_receives_our_mail(running, subject, network, work):
-    """A provider's Postfix behind an onion service of its own: no smtorp/1, so we fall back to port 25."""
-    port = free_port()
+    """A provider's Postfix behind an onion service of its own: no smtorp/1, so we fall back to port 25. Its certificate is
+    renewed, which is only noted; and an address with the fingerprint of the new one reaches it, though it knows no such domain."""
+    port, node = free_port(), running.a
+
+    def known():
+        return next(row for row in node.json('peer', 'list', '--identity', 'alice') if row['onion'] == onion)
+
+    def deliver(address, name):
+        swaks(running.alice, [address], '--header', f'Subject: {name}', '--body', 'to Postfix')
+        return until(lambda: [m for m in postfix.messages() if name.encode() in m], TOR_PATIENCE_S, 'the message',
+                     log=node.waiting)[0]
+
     with control.Control.open(network.status()['control_socket']) as tor:
         onion = tor.add_onion(f'25,127.0.0.1:{port}') + '.onion'
+        pem, first = certificate(work, 'postfix')
         postfix = Postfix(work / 'postfix-receiver', port, [
             'myhostname = mx.example.org', f'virtual_mailbox_domains = {onion}',
-            'smtpd_tls_security_level = may', 'smtpd_tls_chain_files = ' + str(_certificate(work))]).start()
+            'smtpd_tls_security_level = may', f'smtpd_tls_chain_files = {pem}']).start()
         try:
-            swaks(running.alice, [f'carol@{onion}'], '--header', f'Subject: {subject}', '--body', 'to Postfix')
-            message = until(lambda: [m for m in postfix.messages() if subject.encode() in m], 420, 'the message')[0]
+            message = deliver(f'carol@{onion}', f'{subject} before')
+            assert (known()['state'], known()['trust'], known()['fingerprint']) == ('noted', 'noted', first)
+            postfix.stop()
+            _, second = certificate(work, 'postfix')
+            postfix.start()
+            node.kill_role('smtp', 'alice')
+            deliver(f'carol@{onion}', f'{subject} after')
+            assert (known()['state'], known()['fingerprint']) == ('noted', second)
+            assert 'that is only noted' in node.log.read_text()
+            deliver(f'carol@{second[:12]}.{onion}', f'{subject} by label')
+            assert (known()['state'], known()['trust'], known()['label_letters']) == ('pinned', 'label', 12)
         finally:
             postfix.stop()
     assert b'to Postfix' in message
     assert f'from {running.alice.onion}'.encode() in message
     assert b'TLS' in message.split(b'\n\n')[0], 'STARTTLS was offered and must be used'
-
-
-def _certificate(work):
-    path = work / 'postfix.pem'
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-                    '-subj', '/CN=mx.example.org', '-keyout', path, '-out', work / 'postfix.crt'], check=True,
-                   capture_output=True)
-    path.write_text(path.read_text() + (work / 'postfix.crt').read_text())
-    return path
