@@ -155,6 +155,11 @@ view_for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *na
 	if (client_call(&cli->paths, "status", NULL, CLIENT_TIMEOUT_MS, &status, &err) != 0)
 		return cli_fail(&err);
 	json_array_foreach(json_object_get(status, "identities"), i, row) {
+		if (strcmp(view_text(row, "state"), "locked") == 0) { /* no role of it runs that could be asked */
+			fprintf(stderr, "Identity %s is left out: it is locked. `%s` unlocks it.\n", view_text(row, "name"),
+			    view_text(row, "detail"));
+			continue;
+		}
 		int one = each(cli, view_text(row, "name"), context);
 		if (result == CLI_OK)
 			result = one;

@@ -43,8 +43,8 @@ long long view_number(json_t *object, const char *key);
 /* Prints JSON and a newline to standard output, and gives value up. Returns the exit status. */
 int view_print_json(json_t *value);
 
-/* Calls each for the identity that --identity names, or for all that the node has. The first status that is not CLI_OK
- * counts, but the others are asked all the same. */
+/* Calls each for the identity that --identity names, or for all that the node has but the locked ones, which are named on
+ * standard error. The first status that is not CLI_OK counts, but the others are asked all the same. */
 int view_for_identities(struct cli *cli, int (*each)(struct cli *cli, const char *name, void *context), void *context);
 
 /* A moment in the machine's own time, "2026-11-22 14:00:00". */

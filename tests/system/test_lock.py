@@ -90,6 +90,8 @@ def test_a_passphrase_keeps_the_keys_and_the_address_from_whoever_has_not_got_it
     assert not (node.home / 'run' / 'onion' / 'vault').exists()
     with pytest.raises(Exception, match='(?i)auth'):
         vault.mailbox()
+    listed = node.cli('queue', 'list')
+    assert 'vault is left out: it is locked. `smtorp unlock vault`' in listed.stderr
     # (from another node than mail comes from later: a tor that found nothing does not look again for a quarter of an hour)
     swaks(running.alice, [vault.address], '--header', f'Subject: {subject} is not taken')
     until(lambda: [row for row in running.a.json('queue', 'list', '--identity', 'alice')
