@@ -106,6 +106,7 @@ error_is_temporary(const struct error *err)
 	case ERROR_NO_SPACE:
 	case ERROR_IO:
 	case ERROR_UNREACHABLE:
+	case ERROR_DAMAGED:
 		return true;
 	}
 	return true;

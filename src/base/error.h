@@ -26,6 +26,7 @@ enum error_code {
 	ERROR_NO_SPACE,
 	ERROR_IO,
 	ERROR_UNREACHABLE, /* the peer cannot be reached now */
+	ERROR_DAMAGED,     /* what is on the disk is not what was written */
 };
 
 #define ERROR_TEXT_MAX 256

@@ -205,6 +205,19 @@ file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *err)
 	return 0;
 }
 
+int
+file_check_room(int dir_fd, const char *path, off_t bytes, struct error *err)
+{
+	int fd = openat(dir_fd, "room", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int errnum = fd < 0 || fallocate(fd, 0, 0, bytes) != 0 ? errno : 0;
+	file_close(&fd);
+	unlinkat(dir_fd, "room", 0);
+	if (errnum == ENOSPC || errnum == EDQUOT)
+		return error_set(err, ERROR_NO_SPACE, "the disk is full: there must be room for %lld MiB in %s; free some space",
+		    (long long)bytes >> 20, path);
+	return 0;
+}
+
 void
 file_close(int *fd)
 {

@@ -39,4 +39,8 @@ int file_seal(int fd, struct error *err);
 /* Checks that fd is a memfd sealed like that and tells its size, at most max_bytes. */
 int file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *err);
 
+/* Whether so many bytes could be written below the folder: ERROR_NO_SPACE with "path" in the text when they could not, also for a
+ * quota. File systems that cannot be asked have room. Makes a file "room" for a moment. */
+int file_check_room(int dir_fd, const char *path, off_t bytes, struct error *err);
+
 void file_close(int *fd); /* closes if >= 0 and sets -1 */

@@ -21,6 +21,7 @@ enum cli_exit {
 	CLI_EXISTS = EXITS_RUNS_ALREADY, /* there is one already */
 	CLI_TIMEOUT = 6,     /* what was waited for did not happen in time */
 	CLI_CONFIGURATION = EXITS_CONFIGURATION,
+	CLI_DATABASE_DAMAGED = EXITS_DATABASE_DAMAGED,
 	CLI_WRONG_PASSPHRASE = 20,
 	/* and from `smtorp up` what smtorpd ended with, see config/exits.h */
 };

@@ -43,6 +43,8 @@ print_identities(const struct paths *paths, json_t *status)
 		char address[ADDRESS_MAX + 1], state[VIEW_STATE_MAX];
 		view_row_address(paths, row, address);
 		printf("  %s (%s)\n    %s\n", view_text(row, "name"), view_state_text(status, view_text(row, "name"), state), address);
+		if (view_text(row, "trouble")[0] != '\0')
+			printf("    %s\n", view_text(row, "trouble"));
 	}
 }
 

@@ -21,6 +21,7 @@
 #include "cli/sibling.h"
 #include "cli/up_show.h"
 #include "cli/up_unlock.h"
+#include "identity/identity.h"
 
 #define LOOK_FAST_MS 250  /* while something is to be waited for */
 #define LOOK_SLOW_MS 2000
@@ -219,6 +220,22 @@ watch(struct up *up)
 	}
 }
 
+/* The log hides the names of identities, and here it is all of them. */
+static int
+say_damaged(const struct up *up)
+{
+	char names[IDENTITIES_MAX][IDENTITY_NAME_MAX + 1];
+	size_t count = 0;
+	int fd;
+	if (identity_open_all(up->cli->paths.data, false, &fd, NULL) == 0) {
+		identity_list(fd, names, IDENTITIES_MAX, &count, NULL);
+		file_close(&fd);
+	}
+	return cli_fail_with(CLI_DATABASE_DAMAGED, "the database of %s is damaged%s; `smtorp identity repair %s`, or `smtorp "
+	    "identity import` of an exported copy", count > 0 ? names[0] : "the identity",
+	    count > 1 ? ", and those of the others, too" : "", count > 0 ? names[0] : "NAME");
+}
+
 static int
 end(struct up *up)
 {
@@ -233,6 +250,8 @@ end(struct up *up)
 	}
 	if (WIFSIGNALED(status) && up->stops > 1)
 		return cli_fail_with(CLI_FAILED, "the node was killed; what it had accepted is on disk");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXITS_DATABASE_DAMAGED)
+		return say_damaged(up);
 	if (WIFEXITED(status) && WEXITSTATUS(status) >= EXITS_WRONG_USE && WEXITSTATUS(status) <= EXITS_LAST)
 		return WEXITSTATUS(status); /* its own words are enough */
 	if (!up->was_up)

@@ -13,5 +13,6 @@ enum exits {
 	EXITS_CONFIGURATION = 9, /* smtorp.conf, or a bridge */
 	EXITS_PORT_IN_USE = 10,
 	EXITS_DISK_FULL = 11,
-	EXITS_LAST = EXITS_DISK_FULL,
+	EXITS_DATABASE_DAMAGED = 12, /* of every identity that there is */
+	EXITS_LAST = EXITS_DATABASE_DAMAGED,
 };

@@ -92,7 +92,7 @@ finish_error(struct pending *p, const struct error *err)
 {
 	switch (err->code) {
 	case ERROR_NO_SPACE:
-		log_error("%s", err->text);
+		p->intake->events->on_no_space(p->intake->context, err);
 		finish(p, &no_space);
 		return;
 	case ERROR_INVALID:

@@ -30,6 +30,8 @@ struct mail_intake_events {
 	void (*on_appended)(void *context);
 	/* The journal broke, all were refused: the process must end. */
 	void (*on_broken)(void *context, const struct error *err);
+	/* One was refused for lack of space. */
+	void (*on_no_space)(void *context, const struct error *err);
 };
 
 /* All is borrowed but config, which is copied. */

@@ -172,6 +172,6 @@ mail_queue_answer(const struct mail_queue *q, const struct ipc_queue_request *re
 		snprintf(m.queue_end.text, sizeof m.queue_end.text, "%s", err.text);
 	}
 	q->send(q->context, &m);
-	if (err.code == ERROR_IO)
+	if (err.code == ERROR_IO || err.code == ERROR_DAMAGED)
 		q->on_broken(q->context, &err);
 }

@@ -214,11 +214,13 @@ main_with_home(const char *home)
 	if (parent_setup_home(&parent, &err) != 0)
 		return start_fails(&err, exit_of(err.code));
 	parent_notify_open(&parent);
-	int status = EXIT_SUCCESS;
+	int status;
 	if (set_up(&err) != 0)
 		status = start_fails(&err, err.code == ERROR_BUSY ? EXITS_PORT_IN_USE : exit_of(err.code));
-	else
+	else {
 		run();
+		status = parent.exit_status;
+	}
 	finish();
 	return status;
 }

@@ -130,6 +130,8 @@ struct parent_identity {
 	int listen_25, listen_465;
 	char path_25[IPC_PATH_MAX + 1], path_465[IPC_PATH_MAX + 1];
 	struct role_process mail, smtp, content;
+	enum ipc_store_condition store;
+	char trouble[IPC_TEXT_MAX + 1]; /* of the store, in words; "" when there is none */
 	enum ipc_publication state;
 	uint32_t uploaded;
 	char detail[128 + 1];
@@ -161,6 +163,8 @@ int parent_identity_tell_smtp(struct parent_identity *identity, struct error *er
 int parent_identity_tell_tor(struct parent_identity *identity, struct error *err);
 int parent_identity_tell_submission(struct parent_identity *identity, struct error *err);
 void parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state);
+/* Of a mail role. When no identity's database is whole, and none was since the start, the node ends. */
+void parent_identity_on_store(struct parent_identity *identity, const struct ipc_store_state *state);
 void parent_identity_nothing_published(struct parent *parent); /* tor is gone */
 /* The Argon2id text of its password; the caller wipes it. */
 int parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err);
@@ -322,6 +326,8 @@ struct parent {
 	struct parent_identity *identities;
 	struct timer *sweep, *deadline;
 	bool stopping;
+	bool has_worked; /* an identity's store, since the start */
+	int exit_status;
 	enum stop_phase stop_phase;
 };
 

@@ -115,10 +115,12 @@ static void
 tell_identity(struct parent *parent, uint64_t request_id, const struct parent_identity *identity)
 {
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_IDENTITY, .fd = -1, .status_identity = {
-		.request_id = request_id, .state = (uint8_t)identity->state, .uploaded = identity->uploaded } };
+		.request_id = request_id, .state = (uint8_t)identity->state, .uploaded = identity->uploaded,
+		.store = (uint8_t)identity->store } };
 	struct ipc_status_identity *row = &m.status_identity;
 	snprintf(row->identity, sizeof row->identity, "%s", identity->is.name);
 	snprintf(row->onion, sizeof row->onion, "%s", identity->is.onion);
+	snprintf(row->trouble, sizeof row->trouble, "%s", identity->trouble);
 	snprintf(row->detail, sizeof row->detail, "%s", identity->detail);
 	snprintf(row->path_25, sizeof row->path_25, "%s", identity->path_25);
 	snprintf(row->path_465, sizeof row->path_465, "%s", identity->path_465);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "config/exits.h"
 #include "daemon/parent.h"
 #include "identity/certificate.h"
 
@@ -347,6 +348,30 @@ parent_identity_on_state(struct parent *parent, const struct ipc_service_state *
 	identity->state = state->state <= SERVICE_FAILED ? (enum ipc_publication)state->state : SERVICE_FAILED;
 	identity->uploaded = state->uploaded;
 	snprintf(identity->detail, sizeof identity->detail, "%s", state->detail);
+}
+
+static bool
+all_are_damaged(const struct parent *parent)
+{
+	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next)
+		if (!identity->leaving && identity->store != STORE_DAMAGED)
+			return false;
+	return true;
+}
+
+void
+parent_identity_on_store(struct parent_identity *identity, const struct ipc_store_state *state)
+{
+	struct parent *parent = identity->parent;
+	identity->store = state->state <= STORE_DAMAGED ? (enum ipc_store_condition)state->state : STORE_OPENING;
+	snprintf(identity->trouble, sizeof identity->trouble, "%s", state->text);
+	parent->has_worked |= identity->store != STORE_DAMAGED;
+	if (identity->trouble[0] != '\0')
+		log_error("%s: %s", identity->is.name, identity->trouble);
+	if (parent->has_worked || !all_are_damaged(parent))
+		return;
+	parent->exit_status = EXITS_DATABASE_DAMAGED;
+	parent_stop(parent);
 }
 
 void

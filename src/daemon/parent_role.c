@@ -129,6 +129,9 @@ on_message(void *context, struct ipc_message *m)
 		parent_identity_on_state(parent, &m->service_state);
 		parent_notify_look(parent);
 		break;
+	case IPC_TYPE_STORE_STATE:
+		parent_identity_on_store(role->identity, &m->store_state);
+		break;
 	case IPC_TYPE_NEED_CONTENT:
 		if (parent->stopping || role->identity->leaving)
 			break;

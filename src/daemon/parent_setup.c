@@ -14,6 +14,7 @@
 #include "daemon/parent.h"
 #include "identity/certificate.h"
 
+/* To begin with: tor's view of the network, and a part of the journal. */
 #define ROOM_BYTES (16 * 1024 * 1024)
 
 static const char *const runtime_entries[] = { "control.sock", "sendmail.sock", "onion", "tor", "dovecot" };
@@ -38,20 +39,6 @@ take_lock(struct parent *parent, struct error *err)
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
 		return error_set_errno(err, errno, "cannot write the lock file in %s", parent->paths.data);
 	return 0;
-}
-
-/* What a node needs to begin with: tor's view of the network, and a part of the journal. Asked for, since quotas count too. */
-static int
-check_room(const struct parent *parent, struct error *err)
-{
-	int fd = openat(parent->data_fd, "room", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int errnum = fd < 0 || fallocate(fd, 0, 0, ROOM_BYTES) != 0 ? errno : 0;
-	file_close(&fd);
-	unlinkat(parent->data_fd, "room", 0);
-	if (errnum == ENOSPC || errnum == EDQUOT)
-		return error_set(err, ERROR_NO_SPACE, "the disk is full: a node needs %d MiB in %s to begin; free some space",
-		    ROOM_BYTES >> 20, parent->paths.data);
-	return 0; /* other failures, as of file systems that cannot be asked, are not about room */
 }
 
 /* Opens a folder by its whole path; it must be ours alone, also when it lies in /tmp. */
@@ -94,7 +81,7 @@ parent_setup_home(struct parent *parent, struct error *err)
 {
 	int onion_fd = -1;
 	if (open_folder(parent->paths.data, &parent->data_fd, err) != 0 || take_lock(parent, err) != 0 ||
-	    check_room(parent, err) != 0 || identity_open_all(parent->paths.data, true, &parent->identities_fd, err) != 0 ||
+	    file_check_room(parent->data_fd, parent->paths.data, ROOM_BYTES, err) != 0 || identity_open_all(parent->paths.data, true, &parent->identities_fd, err) != 0 ||
 	    file_open_private_dir(parent->data_fd, "node", &parent->node_fd, err) != 0 ||
 	    open_runtime(parent, err) != 0)
 		return -1;

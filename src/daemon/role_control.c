@@ -433,9 +433,12 @@ static void
 on_status_identity(const struct ipc_status_identity *row)
 {
 	static const char *const states[] = { "waiting", "published", "failed", "locked" };
-	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:s, s:{s:s, s:s}}", "name", row->identity,
+	static const char *const stores[] = { "opening", "works", "disk full", "damaged" };
+	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:{s:s, s:s}}", "name", row->identity,
 	    "onion", row->onion, "state", row->state <= SERVICE_LOCKED ? states[row->state] : "failed", "uploaded",
-	    (json_int_t)row->uploaded, "detail", row->detail, "sockets", "25", row->path_25, "465", row->path_465));
+	    (json_int_t)row->uploaded, "detail", row->detail, "store",
+	    stores[row->store <= STORE_DAMAGED ? row->store : STORE_OPENING], "trouble", row->trouble, "sockets", "25", row->path_25,
+	    "465", row->path_465));
 }
 
 static void

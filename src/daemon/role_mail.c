@@ -3,6 +3,7 @@
  * mail@ID: journal, mailbox and queue of one identity. Its working directory is the identity's mail/ folder, which its
  * parent has chosen; it opens nothing else and has no network.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "daemon/mail_notice.h"
 #include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
+#include "daemon/mail_trouble.h"
 #include "daemon/mail_waiting.h"
 #include "daemon/role.h"
 #include "queue/dispatch.h"
@@ -22,6 +24,8 @@
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
 #define SETTLE_MS 1000
+#define ROOM_AGAIN_MS 2000
+#define ROOM_BYTES (16 * 1024 * 1024) /* two parts of the journal: with less it soon is full again */
 #define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
 
 /* A role that gives and takes messages here. */
@@ -41,7 +45,8 @@ static struct mail {
 	struct mail_notice *notice;
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
-	struct timer *commit, *process, *settle;
+	struct timer *commit, *process, *settle, *room;
+	struct ipc_mail_config config;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
 	.control = { ROLE_CONTROL } };
 
@@ -49,7 +54,38 @@ static void
 die(const struct error *err)
 {
 	log_error("%s", err->text);
+	mail_trouble_note(err);
 	role_quit(1);
+}
+
+/* ---- a full disk: new mail is refused, what was taken waits, and both until there is room again */
+
+static void
+no_space(void *context, const struct error *err)
+{
+	(void)context;
+	mail_trouble_note(err);
+	if (!timer_is_running(mail.room))
+		timer_start(mail.room, ROOM_AGAIN_MS);
+}
+
+static void open_store(void);
+
+static void
+on_room(void *context)
+{
+	(void)context;
+	struct error err = { 0 };
+	if (file_check_room(AT_FDCWD, "mail", ROOM_BYTES, &err) != 0) {
+		timer_start(mail.room, ROOM_AGAIN_MS);
+		return;
+	}
+	if (mail.mailstore == NULL) {
+		open_store();
+		return;
+	}
+	mail_trouble_is_over();
+	timer_start(mail.process, 0);
 }
 
 /* ---- the work behind the answers */
@@ -80,7 +116,10 @@ on_process(void *context)
 			die(&err);
 			return;
 		}
-		log_error("%s", err.text);
+		if (err.code == ERROR_NO_SPACE)
+			no_space(NULL, &err);
+		else
+			log_error("%s", err.text);
 		timer_start(mail.process, PROCESS_AGAIN_MS);
 		return;
 	}
@@ -100,8 +139,10 @@ on_settle(void *context)
 	(void)context;
 	struct error err = { 0 };
 	if (mailstore_settle(mail.mailstore, &err) != 0) {
-		if (err.code == ERROR_IO)
+		if (err.code == ERROR_IO || err.code == ERROR_DAMAGED)
 			die(&err);
+		else if (err.code == ERROR_NO_SPACE)
+			no_space(NULL, &err);
 		else
 			log_error("%s", err.text);
 	}
@@ -199,9 +240,9 @@ refuse_for_now(struct source *s, const struct ipc_message *intake)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
 	m.intake_done.transaction_id = intake->intake.transaction_id;
-	m.intake_done.code = 451;
-	strcpy(m.intake_done.enhanced, "4.3.2");
-	strcpy(m.intake_done.text, "starting; try again later");
+	m.intake_done.code = mail_trouble_is_full() ? 452 : 451;
+	strcpy(m.intake_done.enhanced, mail_trouble_is_full() ? "4.3.1" : "4.3.2");
+	strcpy(m.intake_done.text, mail_trouble_is_full() ? "no space for mail; try again later" : "starting; try again later");
 	send_to(s, &m);
 }
 
@@ -219,7 +260,7 @@ answer_owner(const struct ipc_message *request)
 	bool is_pin = request->type == IPC_TYPE_PIN_REQUEST;
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = {
 		.request_id = is_pin ? request->pin_request.request_id : request->queue_request.request_id, .error = ERROR_BUSY,
-		.text = "this identity is starting; ask again in a moment" } };
+		.text = "this identity is not ready: `smtorp status` says why if it takes longer" } };
 	if (mail.mailstore == NULL) {
 		send_to(&mail.control, &m);
 		return;
@@ -317,9 +358,23 @@ begin_waiting(const struct ipc_mail_config *c)
 }
 
 static void
-begin(const struct ipc_mail_config *c)
+set_schedule(const struct ipc_mail_config *c)
 {
-	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken };
+	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
+		(int64_t)c->expire_s * 1000 };
+	if (mail.schedule.first_ms < 1000)
+		mail.schedule.first_ms = 1000;
+	if (mail.schedule.most_ms < mail.schedule.first_ms)
+		mail.schedule.most_ms = mail.schedule.first_ms;
+}
+
+/* With a full disk it is tried again. With a damaged database the role stays, so that nothing is started again and
+ * again: it refuses mail for the moment, and the owner's mail program reads on. */
+static void
+open_store(void)
+{
+	const struct ipc_mail_config *c = &mail.config;
+	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken, no_space };
 	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes };
@@ -328,16 +383,16 @@ begin(const struct ipc_mail_config *c)
 	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
 		.expire_ms = (int64_t)c->expire_s * 1000 };
 	memcpy(bounce_config.onion, c->onion, sizeof bounce_config.onion);
-	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
-		(int64_t)c->expire_s * 1000 };
-	if (mail.schedule.first_ms < 1000)
-		mail.schedule.first_ms = 1000;
-	if (mail.schedule.most_ms < mail.schedule.first_ms)
-		mail.schedule.most_ms = mail.schedule.first_ms;
 	if (mailstore_open(&mail.schedule, &mail.mailstore, &err) != 0) {
-		die(&err);
+		if (err.code == ERROR_NO_SPACE)
+			no_space(NULL, &err);
+		else if (err.code == ERROR_DAMAGED)
+			mail_trouble_note(&err);
+		else
+			die(&err);
 		return;
 	}
+	mail_trouble_is_over();
 	struct loop *loop = role_loop();
 	mail.commit = timer_new(loop, on_commit, NULL);
 	mail.process = timer_new(loop, on_process, NULL);
@@ -354,10 +409,19 @@ begin(const struct ipc_mail_config *c)
 }
 
 static void
+begin(const struct ipc_mail_config *config)
+{
+	mail.config = *config;
+	mail.room = timer_new(role_loop(), on_room, NULL);
+	set_schedule(config);
+	open_store();
+}
+
+static void
 on_parent(void *context, struct ipc_message *m)
 {
 	(void)context;
-	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.mailstore == NULL)
+	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.room == NULL)
 		begin(&m->mail_config);
 }
 

@@ -61,6 +61,7 @@ launch(struct mail_process *p)
 	m.mail_config.expire_s = 3600;
 	m.mail_config.keep_delivered_s = keep_delivered_s;
 	test_role_send(p->role.parent, &m);
+	assert_int_equal(test_role_next(&p->role, p->role.parent, IPC_TYPE_STORE_STATE).store_state.state, STORE_WORKS);
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
 	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
 	p->tor = test_role_give_peer(&p->role, ROLE_TOR, "");

@@ -76,6 +76,9 @@ enum role {
 #define IPC_SERVICE_STATE(U8, U16, U32, U64, STR, BYTES) \
 	STR(identity, IPC_NAME_MAX) U8(state) U32(uploaded) STR(detail, 128) /* enum ipc_publication */
 
+/* ---- mail tells the parent how its folder is, whenever that changes */
+#define IPC_STORE_STATE(U8, U16, U32, U64, STR, BYTES) U8(state) STR(text, IPC_TEXT_MAX) /* enum ipc_store_condition */
+
 /* ---- dialling: mail asks tor, tor hands the socket to smtp */
 #define IPC_DIAL(U8, U16, U32, U64, STR, BYTES) U64(session_id) STR(onion, IPC_ONION_MAX) U16(port)
 #define IPC_DIAL_CANCEL(U8, U16, U32, U64, STR, BYTES) U64(session_id)
@@ -138,7 +141,7 @@ enum role {
 	U64(request_id) STR(name, 32) STR(host, 64) U16(port) STR(path, IPC_PATH_MAX)
 #define IPC_STATUS_IDENTITY(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(identity, IPC_NAME_MAX) STR(onion, IPC_ONION_MAX) U8(state) U32(uploaded) STR(detail, 128) \
-	STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
+	U8(store) STR(trouble, IPC_TEXT_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
 #define IPC_CONTROL_END(U8, U16, U32, U64, STR, BYTES) U64(request_id) U8(error) STR(text, IPC_TEXT_MAX)
 
 /* ---- the owner looks into an identity's queue: any number of rows and one end */
@@ -183,6 +186,7 @@ enum role {
 	M(SERVICE_REMOVE, service_remove, ROLE_PARENT, ROLE_TOR, FD_NONE, IPC_SERVICE_REMOVE) \
 	M(TOR_STATE, tor_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_TOR_STATE) \
 	M(SERVICE_STATE, service_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SERVICE_STATE) \
+	M(STORE_STATE, store_state, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_STORE_STATE) \
 	M(DIAL, dial, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL) \
 	M(DIAL_CANCEL, dial_cancel, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL_CANCEL) \
 	M(DIAL_FAILED, dial_failed, ROLE_TOR, ROLE_MAIL, FD_NONE, IPC_DIAL_FAILED) \
@@ -222,6 +226,13 @@ enum ipc_listener {
 	LISTENER_SUBMISSIONS = 4, /* loopback: TLS from the first byte, AUTH */
 	LISTENER_SENDMAIL = 5,    /* Unix socket of the owner: no AUTH, the reverse-path chooses the identity */
 	LISTENER_CONTROL = 6,     /* Unix socket of the owner: JSON lines */
+};
+
+enum ipc_store_condition {
+	STORE_OPENING = 0, /* nothing was said yet */
+	STORE_WORKS = 1,
+	STORE_FULL = 2,    /* new mail is refused for now; goes away by itself */
+	STORE_DAMAGED = 3, /* the database; nothing is taken or sent until somebody mends it */
 };
 
 enum ipc_publication {

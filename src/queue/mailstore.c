@@ -50,7 +50,7 @@ open_journal(struct mailstore *s, struct error *err)
 	struct statement *load = s->statements[MAILSTORE_LOAD];
 	int row = statement_step(load, err);
 	if (row != 1)
-		return row == 0 ? error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state") : -1;
+		return row == 0 ? error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: it has no state") : -1;
 	uint64_t consumed = (uint64_t)statement_int(load, 0);
 	statement_reset(load);
 	if (file_open_private_dir(s->dir_fd, "journal", &s->journal_fd, err) != 0)
@@ -73,7 +73,7 @@ mailstore_publish_staged(struct mailstore *s, struct error *err)
 		struct slice text = statement_bytes(staged, 1);
 		uint64_t sequence = (uint64_t)statement_int(staged, 0);
 		if (text.len >= sizeof name || memchr(text.data, '/', text.len) != NULL)
-			row = error_set(err, ERROR_IO, "the database mail.db is damaged: a file name that is none");
+			row = error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: a file name that is none");
 		else {
 			memcpy(name, text.data, text.len);
 			name[text.len] = '\0';

@@ -168,7 +168,7 @@ a_missing_database_is_not_made_anew(void **state)
 	mailstore_free(s);
 	assert_int_equal(rename("mail.db", "elsewhere"), 0);
 	assert_int_equal(mailstore_open(&schedule, &s, &err), -1);
-	assert_int_equal(err.code, ERROR_NOT_FOUND);
+	assert_int_equal(err.code, ERROR_DAMAGED);
 	assert_int_equal(access("mail.db", F_OK), -1);
 	assert_int_equal(rename("elsewhere", "mail.db"), 0);
 	mailstore_free(open_store());

@@ -55,7 +55,7 @@ queue_next_bounce(struct queue *q, uint64_t after, struct queue_bounce *out, str
 	s = queue_with_id(q, QUEUE_ITEM, out->item);
 	row = statement_step(s, err);
 	if (row == 0)
-		error_set(err, ERROR_IO, "the database mail.db is damaged: a recipient without an item");
+		error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: a recipient without an item");
 	if (row != 1)
 		return -1;
 	out->body = (uint64_t)statement_int(s, 0);
@@ -105,7 +105,7 @@ queue_told(struct queue *q, uint64_t *below, struct error *err)
 	struct statement *s = q->statements[QUEUE_TOLD];
 	int row = statement_step(s, err);
 	if (row != 1)
-		return row == 0 ? error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state") : -1;
+		return row == 0 ? error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: it has no state") : -1;
 	*below = (uint64_t)statement_int(s, 0);
 	statement_reset(s);
 	return 0;

@@ -24,7 +24,7 @@ queueclock_open(struct database *db, struct queueclock **out, struct error *err)
 		goto out;
 	int row = statement_step(load, err);
 	if (row == 0)
-		error_set(err, ERROR_IO, "the database mail.db is damaged: it has no state");
+		error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: it has no state");
 	if (row != 1)
 		goto out;
 	int64_t start = schedule_resume_ms(statement_int(load, 0), statement_int(load, 1), clock_wall_ms());

@@ -27,9 +27,11 @@ database_fail(struct database *db, struct error *err)
 		return error_set(err, ERROR_BUSY, "another process holds the database %s", db->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return error_set(err, ERROR_IO, "the database %s is damaged (%s); restore it from a backup, or move it and the "
-		                                "journal away to begin anew", db->path, text);
+		return error_set(err, ERROR_DAMAGED, "the database %s is damaged (%s): `smtorp identity repair`, or import a "
+		                                     "copy", db->path, text);
 	default:
+		if (sqlite3_system_errno(db->handle) == ENOSPC || sqlite3_system_errno(db->handle) == EDQUOT)
+			return error_set(err, ERROR_NO_SPACE, "no room for the database %s; free some space", db->path);
 		return error_set(err, ERROR_IO, "the database %s failed: %s (%d)", db->path, text, code);
 	}
 }
@@ -61,8 +63,8 @@ check_whole(struct database *db, struct error *err)
 		return -1;
 	int result = statement_step(s, err);
 	if (result == 1 && !slice_is(statement_bytes(s, 0), "ok"))
-		result = error_set(err, ERROR_IO, "the database %s is damaged; restore it from a backup, or move it and the "
-		                                  "journal away to begin anew", db->path);
+		result = error_set(err, ERROR_DAMAGED, "the database %s is damaged: `smtorp identity repair`, or import a copy",
+		    db->path);
 	statement_free(s);
 	return result == 1 ? 0 : -1;
 }
@@ -103,6 +105,10 @@ prepare_connection(struct database *db, struct error *err)
 		"PRAGMA cache_size = -4096",
 		"PRAGMA journal_size_limit = 16777216",
 	};
+	/* The file may be one that somebody else has filled: what it brings along is not executed. */
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
 		if (database_run(db, settings[i], err) != 0)
 			return -1;
@@ -118,8 +124,7 @@ database_open(const char *path, bool may_create, const char *const *versions, un
 	if (!exists && errno != ENOENT)
 		return error_set_errno(err, errno, "cannot look at the database %s", path);
 	if (!exists && !may_create)
-		return error_set(err, ERROR_NOT_FOUND, "the database %s is missing; restore it from a backup, or move the "
-		                                       "journal away to begin anew", path);
+		return error_set(err, ERROR_DAMAGED, "the database %s is missing: `smtorp identity repair`, or import a copy", path);
 	struct database *db = calloc(1, sizeof *db);
 	if (db == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
@@ -130,10 +135,13 @@ database_open(const char *path, bool may_create, const char *const *versions, un
 		goto failed;
 	}
 	sqlite3_extended_result_codes(db->handle, 1);
+	/* Not before it is known to be whole: what is damaged stays as it was found. */
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (prepare_connection(db, err) != 0)
 		goto failed;
 	if (exists && st.st_size <= CHECK_MAX_BYTES && check_whole(db, err) != 0)
 		goto failed;
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	if (migrate(db, versions, count, err) != 0)
 		goto failed;
 	*out = db;

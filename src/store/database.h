@@ -3,7 +3,7 @@
  * SQLite behind a small wrapper: WAL, synchronous=FULL, held exclusively by one process. The only module that
  * includes sqlite3.h.
  *
- * A database that is damaged is never replaced: every call fails with ERROR_IO and a text that says so.
+ * A database that is damaged is never replaced: every call fails with ERROR_DAMAGED and a text that says so.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ struct database;
 struct statement;
 
 /* Opens path (relative to the working directory) and brings its schema to the last version. versions[i] is the SQL
- * that leads from version i to i + 1. may_create: a missing file is made; else ERROR_NOT_FOUND.
- * ERROR_BUSY when another process holds it, ERROR_IO when it is damaged, ERROR_UNSUPPORTED when its
+ * that leads from version i to i + 1. may_create: a missing file is made; else ERROR_DAMAGED.
+ * ERROR_BUSY when another process holds it, ERROR_DAMAGED when it is damaged, ERROR_UNSUPPORTED when its
  * schema is newer than this program. */
 int database_open(const char *path, bool may_create, const char *const *versions, unsigned count,
     struct database **out, struct error *err);

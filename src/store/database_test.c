@@ -30,7 +30,7 @@ keeps_what_was_committed(void **state)
 	struct database *db;
 	struct statement *insert, *select;
 	assert_int_equal(database_open("a.db", false, versions, 1, &db, &err), -1);
-	assert_int_equal(err.code, ERROR_NOT_FOUND);
+	assert_int_equal(err.code, ERROR_DAMAGED);
 	assert_int_equal(database_open("a.db", true, versions, 1, &db, &err), 0);
 	assert_int_equal(statement_new(db, "INSERT INTO t VALUES (?1, ?2, ?3)", &insert, &err), 0);
 	for (int i = 0; i < 2; i++) {
@@ -108,12 +108,34 @@ never_replaces_a_damaged_one(void **state)
 		assert_int_equal(pwrite(fd, noise, sizeof noise, page == 0 ? 8192 : page == 1 ? 4096 : 0), sizeof noise);
 		err = (struct error){ 0 };
 		assert_int_equal(database_open("c.db", true, versions, 1, &db, &err), -1);
-		assert_int_equal(err.code, ERROR_IO);
+		assert_int_equal(err.code, ERROR_DAMAGED);
 		assert_non_null(strstr(err.text, "damaged"));
 		assert_int_equal(fstat(fd, &after), 0);
 		assert_int_equal(before.st_size, after.st_size);
 	}
 	close(fd);
+}
+
+/* An imported file may be anybody's work. */
+static void
+executes_nothing_that_a_file_brings_along(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	struct statement *count;
+	static const char *const foreign[] = { "CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT;"
+		"CREATE TRIGGER more AFTER INSERT ON t BEGIN INSERT INTO t VALUES (new.id + 1000); END;"
+		"CREATE VIEW v AS SELECT id FROM t;" };
+	assert_int_equal(database_open("d.db", true, foreign, 1, &db, &err), 0);
+	assert_int_equal(database_run(db, "INSERT INTO t VALUES (1)", &err), 0);
+	assert_int_equal(statement_new(db, "SELECT count(*) FROM t", &count, &err), 0);
+	assert_int_equal(statement_step(count, &err), 1);
+	assert_int_equal(statement_int(count, 0), 1);
+	statement_free(count);
+	assert_int_equal(database_run(db, "INSERT INTO t SELECT id + 1 FROM v", &err), -1);
+	assert_int_equal(database_run(db, "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema", &err), -1);
+	database_close(db);
 }
 
 int
@@ -124,6 +146,7 @@ main(void)
 		cmocka_unit_test(the_schema_of_mail_db_is_good),
 		cmocka_unit_test(refuses_a_second_process),
 		cmocka_unit_test(never_replaces_a_damaged_one),
+		cmocka_unit_test(executes_nothing_that_a_file_brings_along),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -12,7 +12,7 @@ import pytest
 from harness.disk import NodeOnDisk
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
-WRONG_USE, RUNS_ALREADY, NO_PROGRAM, TOR_TOO_OLD, CONFIGURATION, PORT_IN_USE, DISK_FULL = 2, 5, 7, 8, 9, 10, 11
+WRONG_USE, RUNS_ALREADY, NO_PROGRAM, TOR_TOO_OLD, CONFIGURATION, PORT_IN_USE, DISK_FULL, DAMAGED = 2, 5, 7, 8, 9, 10, 11, 12
 BOTH = pytest.mark.parametrize('command', [['smtorpd'], ['smtorp', 'up']])
 
 
@@ -92,5 +92,5 @@ def test_the_manual_lists_every_status(installation):
         return {int(number): words for number, words in re.findall(r'^\.It (\d+)\n(.*?)(?=^\.It|\Z)', text, re.M | re.S)}
     node = table(installation.man / 'man8' / 'smtorpd.8')
     command = table(installation.man / 'man1' / 'smtorp.1')
-    assert {WRONG_USE, RUNS_ALREADY, NO_PROGRAM, TOR_TOO_OLD, CONFIGURATION, PORT_IN_USE, DISK_FULL} <= set(node) <= set(command)
-    assert all(node[status] == command[status] for status in node if status >= NO_PROGRAM)
+    assert {WRONG_USE, RUNS_ALREADY, NO_PROGRAM, TOR_TOO_OLD, CONFIGURATION, PORT_IN_USE, DISK_FULL, DAMAGED} <= set(node) <= set(command)
+    assert all(node[status] == command[status] for status in node if NO_PROGRAM <= status < DAMAGED)

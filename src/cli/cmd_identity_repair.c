@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/ask.h"
+#include "cli/client.h"
+#include "cli/cmd_identity.h"
+#include "identity/identity.h"
+#include "store/salvage.h"
+
+const struct cli_option cmd_identity_repair_options[] = {
+	{ "yes", NULL, "do not ask" },
+	{ 0 },
+};
+
+/* -1: go on; else the exit status. */
+static int
+confirm(const struct cli *cli, const char *name)
+{
+	char answer[ASK_LINE_MAX];
+	if (cli_has(cli, "yes"))
+		return -1;
+	if (isatty(STDIN_FILENO) != 1)
+		return cli_fail_with(CLI_USAGE, "a repair empties the queue: say --yes when nobody is there to be asked");
+	fprintf(stderr, "Is the database of %s damaged? Then go on: its messages that wait are put into the mailbox "
+	    SALVAGE_FOLDER ",\nand are not sent by themselves any more. The mail that you have stays.\n", name);
+	if (ask_line("Type the identity's name to go on: ", false, answer) != 0 || strcmp(answer, name) != 0)
+		return cli_fail_with(CLI_FAILED, "nothing was changed");
+	return -1;
+}
+
+static int
+salvage(const struct cli *cli, const char *name, char *aside, size_t size, size_t *count, struct error *err)
+{
+	struct identity identity;
+	int fd = -1, mail_fd = -1;
+	time_t now = time(NULL);
+	struct tm tm;
+	strftime(aside, size, "damaged-%Y%m%dT%H%M%S", gmtime_r(&now, &tm));
+	int result = identity_open_all(cli->paths.data, false, &fd, err);
+	if (result == 0)
+		result = identity_load(fd, name, &identity, err);
+	if (result == 0)
+		result = identity_open(fd, name, IDENTITY_MAIL_FOLDER, &mail_fd, err);
+	if (result == 0)
+		result = salvage_mail(mail_fd, aside, count, err);
+	file_close(&mail_fd);
+	file_close(&fd);
+	return result;
+}
+
+int
+cmd_identity_repair(struct cli *cli)
+{
+	struct error err = { 0 }, why = { 0 };
+	const char *name = cli->arguments[0];
+	char aside[64];
+	size_t count = 0;
+	bool was_loaded;
+	if (identity_check_name(name, &err) != 0)
+		return cli_fail_with(CLI_USAGE, "%s", err.text);
+	int answer = confirm(cli, name);
+	if (answer >= 0)
+		return answer;
+	if (cmd_identity_unload(cli, name, &was_loaded, &err) != 0 && err.code != ERROR_UNREACHABLE)
+		return cli_fail_with(CLI_FAILED, "nothing was changed, because the node does not let the identity go: %s", err.text);
+	int result = salvage(cli, name, aside, sizeof aside, &count, &err);
+	if (was_loaded && client_call_name(&cli->paths, "identity.load", name, &why) != 0)
+		fprintf(stderr, "smtorp: the running node did not take it in again: %s\n", why.text);
+	if (result != 0)
+		return cli_fail(&err);
+	printf("%s has a new database. ", name);
+	if (count > 0)
+		printf("The mailbox " SALVAGE_FOLDER " holds %zu messages that were on their way, in or out;\n"
+		       "some of them you may have already, or they may have been delivered.\n", count);
+	else
+		printf("Nothing was on its way.\n");
+	printf("What was there before is kept in %s/identities/%s/mail/%s\n", cli->paths.data, name, aside);
+	return cli_end_output();
+}

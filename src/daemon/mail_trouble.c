@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/mail_trouble.h"
+
+#include <stdio.h>
+
+#include "daemon/role.h"
+
+static enum ipc_store_condition told;
+
+static void
+tell(enum ipc_store_condition state, const char *text)
+{
+	struct ipc_message m = { .type = IPC_TYPE_STORE_STATE, .fd = -1, .store_state.state = (uint8_t)state };
+	if (told == state)
+		return;
+	told = state;
+	snprintf(m.store_state.text, sizeof m.store_state.text, "%s", text);
+	role_tell_parent(&m);
+}
+
+void
+mail_trouble_note(const struct error *err)
+{
+	if (err->code == ERROR_NO_SPACE)
+		tell(STORE_FULL, "the disk is full: mail is refused until there is room again; free some space");
+	else if (err->code == ERROR_DAMAGED)
+		tell(STORE_DAMAGED, err->text);
+}
+
+void
+mail_trouble_is_over(void)
+{
+	tell(STORE_WORKS, "");
+}
+
+bool
+mail_trouble_is_full(void)
+{
+	return told == STORE_FULL;
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: ISC
+"""A damaged database: whose it is, is said; it is left as it is; others run; and there is a way out."""
+import os
+
+import pytest
+
+from harness.waiting import until
+
+OFFLINE = {'tor.extra': 'DisableNetwork 1'}
+DATABASE_DAMAGED = 12
+
+
+def junk(path):
+    size = path.stat().st_size
+    with open(path, 'r+b') as file:
+        file.write(os.urandom(size))
+
+
+def cut(path):
+    os.truncate(path, 5000)
+
+
+def node_with(make_node, name, *identities):
+    """Stopped, with mail in each."""
+    node = make_node(name, OFFLINE, tor=False)
+    node.start(wait=False)
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    made = {}
+    for identity in identities:
+        made[identity] = node.identity(identity, wait=False)
+        node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+        send(node, made[identity].address, f'mail of {identity}')
+        with made[identity].mailbox() as mailbox:
+            mailbox.wait_for(f'mail of {identity}')
+    node.stop()
+    return node, made
+
+
+def send(node, address, subject, to=None, **options):
+    return node.run('smtorp-sendmail', '-f', address, to or address,
+                    input=f'From: {address}\nTo: {to or address}\nSubject: {subject}\n\ntext\n', **options)
+
+
+@pytest.mark.parametrize('damage', [junk, cut, os.unlink])
+@pytest.mark.parametrize('command', [['smtorpd'], ['smtorp', 'up']])
+def test_a_node_with_nothing_else_ends_with_a_status_of_its_own(make_node, command, damage):
+    node, made = node_with(make_node, f'only-{damage.__name__}-{command[0]}', 'zoe')
+    database = made['zoe'].mail / 'mail.db'
+    damage(database)
+    before = database.read_bytes() if database.exists() else None
+    result = node.run(*command, check=False, timeout=30)
+    assert result.returncode == DATABASE_DAMAGED, result.stderr
+    lines = [line for line in result.stderr.splitlines() if ' error ' in line]
+    assert len(lines) == 1 and 'mail.db' in lines[0] and 'identity repair' in lines[0], result.stderr
+    if command == ['smtorp', 'up']:  # the log hides names
+        assert 'the database of zoe is damaged' in result.stderr and 'identity repair zoe' in result.stderr
+    assert (database.read_bytes() if database.exists() else None) == before
+
+
+def test_the_other_identities_run_and_status_tells(make_node):
+    node, made = node_with(make_node, 'others', 'zoe', 'yve')
+    junk(made['zoe'].mail / 'mail.db')
+    node.start(wait=False)
+    status = node.wait_for(lambda status: {row['store'] for row in status['identities']} == {'damaged', 'works'}, 20, 'both')
+    row = next(row for row in status['identities'] if row['store'] == 'damaged')
+    assert row['name'] == 'zoe' and 'mail.db' in row['trouble'] and 'identity repair' in row['trouble']
+    assert 'the database mail.db is damaged' in node.cli('status').stdout
+    assert all(role['restarts'] == 0 for role in status['roles'])
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    send(node, made['yve'].address, 'still here')
+    with made['yve'].mailbox() as mailbox:
+        mailbox.wait_for('still here')
+    with made['zoe'].mailbox() as mailbox:  # what was there can be read
+        assert len(mailbox.uids()) == 1
+    refused = send(node, made['zoe'].address, 'not now', check=False)
+    assert refused.returncode == 75 and '451' in refused.stderr
+    node.stop()
+
+
+def test_a_repair_keeps_everything_and_sends_nothing_by_itself(make_node):
+    """What was read stays; what waited is in the mailbox Recovered; the damaged files are kept."""
+    node, made = node_with(make_node, 'repair', 'zoe', 'yve')
+    zoe = made['zoe']
+    node.start(wait=False)
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    far = f'bob@{made["yve"].onion}'
+    send(node, zoe.address, 'on its way', to=far)
+    until(lambda: len(node.json('queue', 'list')) == 1, 20, 'the queue')
+    node.kill()
+    junk(zoe.mail / 'mail.db')
+    damaged = (zoe.mail / 'mail.db').read_bytes()
+    node.start(wait=False)
+    node.wait_for(lambda status: 'damaged' in [row['store'] for row in status['identities']], 20, 'the damage')
+
+    assert node.cli('identity', 'repair', 'zoe', check=False).returncode == 2  # nobody is there to be asked
+    said = node.cli('identity', 'repair', 'zoe', '--yes').stdout
+    assert 'Recovered' in said
+    aside = next(zoe.mail.glob('damaged-*'))
+    assert str(aside) in said and (aside / 'mail.db').read_bytes() == damaged and (aside / 'queue').is_dir()
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    assert node.json('queue', 'list') == []
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    with zoe.mailbox() as mailbox:
+        assert len(mailbox.uids()) == 1
+        mailbox.imap.select('Recovered')
+        assert 'on its way' in [mailbox.message(uid)['Subject'] for uid in mailbox.uids()]
+        assert b'Recovered' in b''.join(mailbox.imap.lsub()[1])
+    send(node, zoe.address, 'after the repair')
+    with zoe.mailbox() as mailbox:
+        mailbox.wait_for('after the repair')
+    node.stop()
