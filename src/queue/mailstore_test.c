@@ -342,6 +342,39 @@ a_delay_is_told_once(void **state)
 	mailstore_free(s);
 }
 
+static int
+notice(struct mailstore *s, uint64_t pin, struct error *err)
+{
+	struct record r = { .type = RECORD_NOTICE, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""), .item = pin };
+	return mailstore_bounce(s, &r, slice_of_string("Subject: held\r\n\r\n"), err);
+}
+
+static void
+a_changed_key_is_told_once(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct mailstore *s = open_store();
+	struct pins *pins = queue_pins(mailstore_queue(s));
+	struct pin pin;
+	assert_int_equal(pins_use(pins, "b.onion", "aaaaaaaa", true, 0, 1, &err), 0);
+	assert_int_equal(pins_violated(pins, "b.onion", "bbbbbbbb", 2, &err), 0);
+	assert_int_equal(pins_next_untold(pins, &pin, &err), 1);
+	assert_int_equal(notice(s, pin.id, &err), 0);
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	mailstore_free(s);
+	s = open_store();
+	assert_true(mailstore_has_bounce(s)); /* known again before the first composition */
+	assert_int_equal(notice(s, pin.id, &err), 0); /* repeated all the same */
+	assert_int_equal(notice(s, pin.id + 1, &err), 0); /* forgotten meanwhile */
+	assert_int_equal(mailstore_commit(s, &err), 0);
+	process_all(s);
+	assert_false(mailstore_has_bounce(s));
+	assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <>\nSubject: held"), 1);
+	assert_int_equal(pins_next_untold(queue_pins(mailstore_queue(s)), &pin, &err), 0);
+	mailstore_free(s);
+}
+
 /* ---- with crashes */
 
 static unsigned steps_left;
@@ -498,6 +531,7 @@ main(void)
 		IN_FOLDER(no_space_refuses_and_changes_nothing),
 		IN_FOLDER(a_bounce_is_published_once),
 		IN_FOLDER(a_delay_is_told_once),
+		IN_FOLDER(a_changed_key_is_told_once),
 		IN_FOLDER(nothing_is_lost_or_doubled_by_a_kill_anywhere),
 		IN_FOLDER(nor_by_kills_while_it_recovers),
 	};

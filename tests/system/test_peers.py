@@ -85,7 +85,8 @@ def test_any_prefix_of_the_fingerprint_is_delivered(running, subject):
             mailbox.wait_for(f'{subject} {length}')
     known = peer(running.alice, running.bob.onion)
     assert (known['state'], known['trust'], known['label_letters'], known['fingerprint']) == ('pinned', 'label', 52, full)
-    assert full in running.a.cli('peer', 'show', running.bob.address).stdout
+    assert full in running.a.cli('peer', 'show', f'alice/{running.bob.address}').stdout
+    assert f'alice/{running.bob.onion}\tpinned' in running.a.cli('complete', 'peer', 'accept', 'al').stdout
 
 
 def test_both_forms_of_an_address_make_one_copy(running, subject):
