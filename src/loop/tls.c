@@ -11,6 +11,14 @@
 
 #include "loop/tlsconn.h"
 
+void
+tls_library_init(void)
+{
+	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+	    NULL) != 1)
+		abort();
+}
+
 /* Stated here rather than left to the machine's openssl.cnf: what a node offers must not tell which machine it is. */
 #define CIPHER_SUITES "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20"

@@ -15,6 +15,10 @@ struct tls_context;
 
 #define TLS_ALPN_SMTORP "smtorp/1"
 
+/* Prepares OpenSSL, before anything else of it is used, for a process that will open no file. The machine's openssl.cnf is
+ * not read: what our handshakes look like is not to depend on where they happen. */
+void tls_library_init(void);
+
 /* A server context from PEM texts (certificate and unencrypted private key). ERROR_INVALID. */
 int tls_context_new_server(struct slice certificate_pem, struct slice key_pem, struct tls_context **out,
     struct error *err);
