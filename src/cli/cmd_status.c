@@ -88,6 +88,28 @@ print_processes(json_t *status)
 		print_program(row);
 }
 
+/* One line when all roles are alike, as they are but for a moment. */
+static void
+print_sandbox(json_t *status)
+{
+	size_t i, ready = 0, filtered = 0, landlocked = 0;
+	json_t *row;
+	long long version = 0;
+	json_array_foreach(json_object_get(status, "roles"), i, row) {
+		json_t *sandbox = json_object_get(row, "sandbox");
+		ready += json_is_true(json_object_get(row, "ready"));
+		filtered += json_is_true(json_object_get(sandbox, "seccomp"));
+		landlocked += view_number(sandbox, "landlock") > 0;
+		if (view_number(sandbox, "landlock") > version)
+			version = view_number(sandbox, "landlock");
+	}
+	printf("sandbox       system calls limited (seccomp) in %zu of %zu processes; ", filtered, ready);
+	if (landlocked > 0)
+		printf("files out of reach (Landlock %lld) in %zu\n", version, landlocked);
+	else
+		printf("this kernel has no Landlock\n");
+}
+
 int
 cmd_status_main(struct cli *cli)
 {
@@ -104,6 +126,7 @@ cmd_status_main(struct cli *cli)
 	print_endpoint("", endpoints, "submissions", "(TLS)");
 	print_endpoint("reading", endpoints, "imap", "(IMAP, STARTTLS)");
 	print_endpoint("", endpoints, "imaps", "(IMAP, TLS)");
+	print_sandbox(status);
 	print_identities(&cli->paths, status);
 	print_processes(status);
 	json_decref(status);

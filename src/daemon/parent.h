@@ -107,6 +107,7 @@ struct role_process {
 	struct parent_identity *identity;  /* NULL: one for the node */
 	struct channel *channel;           /* NULL: not running */
 	bool ready, asked_to_end;
+	struct ipc_ready holds;        /* of its sandbox, when it is ready */
 	bool needed;                       /* content: asked for again while the last one was ending */
 };
 

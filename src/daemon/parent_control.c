@@ -57,7 +57,8 @@ tell_role(struct parent *parent, uint64_t request_id, const struct role_process 
 {
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_ROLE, .fd = -1, .status_role = { .request_id = request_id,
 		.role = (uint8_t)role->role, .pid = (uint32_t)role->process.pid, .restarts = role->process.restarts,
-		.ready = role->ready } };
+		.ready = role->ready, .seccomp = role->ready && role->holds.seccomp,
+		.landlock = role->ready ? role->holds.landlock : 0 } };
 	if (role->identity != NULL)
 		snprintf(m.status_role.identity, sizeof m.status_role.identity, "%s", role->identity->is.name);
 	parent_role_send(&parent->control, &m);

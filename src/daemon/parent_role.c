@@ -119,6 +119,7 @@ on_message(void *context, struct ipc_message *m)
 	switch (m->type) {
 	case IPC_TYPE_READY:
 		role->ready = true;
+		role->holds = m->ready;
 		parent_notify_look(parent);
 		break;
 	case IPC_TYPE_TOR_STATE:

@@ -9,8 +9,12 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "loop/tls.h"
+#include "sandbox/sandbox.h"
 
 static struct {
+	enum role role;
+	struct sandbox_wants wants;
 	struct loop *loop;
 	struct channel *parent;
 	const struct role_events *events;
@@ -66,12 +70,20 @@ role_init(enum role own, const struct role_events *events, void *context)
 {
 	static const struct channel_events channel_events = { on_message, on_end };
 	random_init();
+	tls_library_init();
 	log_init(ipc_role_name(own), LOG_LEVEL_INFO);
 	give_up_what_can_be();
+	self.role = own;
 	self.events = events;
 	self.context = context;
 	self.loop = loop_new();
 	self.parent = channel_new(self.loop, ROLE_PARENT_FD, own, ROLE_PARENT, &channel_events, NULL);
+}
+
+void
+role_wants_tcp(void)
+{
+	self.wants.tcp = true;
 }
 
 struct loop *
@@ -84,6 +96,14 @@ int
 role_run(void)
 {
 	struct ipc_message ready = { .type = IPC_TYPE_READY, .fd = -1 };
+	struct sandbox_holds holds;
+	struct error err = { 0 };
+	if (sandbox_enter(self.role, self.wants, &holds, &err) != 0) {
+		log_error("this role does not start without its sandbox: %s", err.text);
+		return 1;
+	}
+	ready.ready.seccomp = holds.seccomp;
+	ready.ready.landlock = (uint8_t)(holds.landlock < UINT8_MAX ? holds.landlock : UINT8_MAX);
 	role_tell_parent(&ready);
 	loop_run(self.loop);
 	return self.exit_status;

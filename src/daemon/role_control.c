@@ -424,9 +424,9 @@ on_status_endpoint(const struct ipc_status_endpoint *row)
 static void
 on_status_role(const struct ipc_status_role *row)
 {
-	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b}", "role", ipc_role_name((enum role)row->role),
-	    "identity", row->identity, "pid", (json_int_t)row->pid, "restarts", (json_int_t)row->restarts, "ready",
-	    row->ready));
+	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b, s:{s:b, s:i}}", "role",
+	    ipc_role_name((enum role)row->role), "identity", row->identity, "pid", (json_int_t)row->pid, "restarts",
+	    (json_int_t)row->restarts, "ready", row->ready, "sandbox", "seccomp", row->seccomp, "landlock", row->landlock));
 }
 
 static void
@@ -565,6 +565,7 @@ main(void)
 		.on_peer_gone = on_peer_gone, .on_stop = on_stop };
 	static const struct control_queue_events queue_events = { on_queue_row, on_queue_done };
 	json_set_alloc_funcs(malloc, secret_free_ordinary); /* a request may hold a key */
+	json_object_seed(0); /* jansson reads /dev/urandom for it, which cannot be opened later */
 	role_init(ROLE_CONTROL, &events, NULL);
 	control_queue_init(role_loop(), &queue_events, NULL);
 	control.next_id = random_u64() >> 1; /* so that answers to a process before us are not taken for ours */

@@ -374,6 +374,8 @@ main(int argc, char **argv)
 		refuse(&err);
 		return 1;
 	}
+	if (socks.address.ss_family != AF_UNIX)
+		role_wants_tcp();
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
 	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);

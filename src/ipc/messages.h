@@ -49,7 +49,7 @@ enum role {
 #define IPC_PEER(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
 #define IPC_PEER_GONE(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
 #define IPC_STOP(U8, U16, U32, U64, STR, BYTES) /* finish within five seconds */
-#define IPC_READY(U8, U16, U32, U64, STR, BYTES)
+#define IPC_READY(U8, U16, U32, U64, STR, BYTES) U8(seccomp) U8(landlock) /* struct sandbox_holds */
 
 /* ---- what a role must know before it begins; sent once, first */
 #define IPC_SMTP_CONFIG(U8, U16, U32, U64, STR, BYTES) \
@@ -131,7 +131,8 @@ enum role {
 #define IPC_UNLOCK(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(identity, IPC_NAME_MAX) BYTES(key, IPC_KEY_BYTES)
 #define IPC_STATUS_ROLE(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready)
+	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready) \
+	U8(seccomp) U8(landlock)
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) U32(pid) U32(restarts) /* tor, dovecot */
 #define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \

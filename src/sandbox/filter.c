@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A seccomp filter from a row of the role table, by libseccomp.
+ *
+ * What is in no row fails with EPERM, as it would for a program without rights: libraries cope with that, and the log
+ * shows what they complain of. What only an intruder asks for ends the process.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/slice.h"
+#include "sandbox/sandbox_internal.h"
+
+#define CALL_NAME_MAX 32
+
+static const char fatal_calls[] = "execve execveat ptrace process_vm_readv process_vm_writev";
+
+/* Memory that can be written and then run is what exploits need, and nothing of ours. */
+static int
+add_without_exec(scmp_filter_ctx filter, int call)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+static int
+allow_sockets(scmp_filter_ctx filter, int family)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+}
+
+static int
+allow(scmp_filter_ctx filter, int call)
+{
+	if (call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect))
+		return add_without_exec(filter, call);
+	if (call == SCMP_SYS(socket))
+		return allow_sockets(filter, AF_UNIX);
+	if (call == SCMP_SYS(tgkill)) /* abort() */
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (call == SCMP_SYS(prlimit64)) /* its own, to be read */
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
+}
+
+static int
+forbid(scmp_filter_ctx filter, int call)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0);
+}
+
+/* Calls that an architecture does not have (arm64 has no unlink) are left out: there the library uses another of the row. */
+static int
+add_all(scmp_filter_ctx filter, const char *names, int (*add)(scmp_filter_ctx, int), struct error *err)
+{
+	for (const char *at = names; *at != '\0'; at += strspn(at, " ")) {
+		char name[CALL_NAME_MAX];
+		size_t len = strcspn(at, " ");
+		snprintf(name, sizeof name, "%.*s", (int)len, at);
+		at += len;
+		int call = seccomp_syscall_resolve_name(name);
+		if (call == __NR_SCMP_ERROR)
+			return error_set(err, ERROR_INVALID, "libseccomp knows no system call '%s'", name);
+		if (call < 0)
+			continue;
+		int result = add(filter, call);
+		if (result != 0)
+			return error_set_errno(err, -result, "cannot add %s to the seccomp filter", name);
+	}
+	return 0;
+}
+
+static int
+load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct sandbox_wants wants, struct error *err)
+{
+	if (add_all(filter, fatal_calls, forbid, err) != 0 || add_all(filter, rules_common_calls, allow, err) != 0 ||
+	    add_all(filter, rules->calls, allow, err) != 0)
+		return -1;
+	static const int tcp[] = { AF_INET, AF_INET6 };
+	for (size_t i = 0; wants.tcp && i < sizeof tcp / sizeof tcp[0]; i++)
+		if (allow_sockets(filter, tcp[i]) != 0)
+			return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	int result = seccomp_load(filter);
+	if (result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP)
+		return 0;
+	return result == 0 ? 1 : error_set_errno(err, -result, "cannot load the seccomp filter");
+}
+
+int
+filter_load(const struct sandbox_rules *rules, struct sandbox_wants wants, struct error *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	if (filter == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	int result = load(filter, rules, wants, err);
+	seccomp_release(filter);
+	return result;
+}

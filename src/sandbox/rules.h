@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What each role may ask of the kernel: the "system calls" rows of ARCHITECTURE.md's role table. tools/check-roles holds
+ * the two against each other, word by word.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "ipc/messages.h"
+
+struct sandbox_rules {
+	const char *calls;      /* names of system calls, beyond rules_common_calls, with a space between them */
+	bool own_folder;        /* files below the working directory; all others have none */
+};
+
+/* Allowed to every role. */
+extern const char rules_common_calls[];
+
+/* NULL for the parent, which is an ordinary program of its user. */
+const struct sandbox_rules *rules_of(enum role role);

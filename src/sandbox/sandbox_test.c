@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Each role asks from inside its sandbox for what its row of the role table does not allow. The processes themselves are
+ * asked too: tests/system/test_sandbox.py.
+ */
+#include "base/test_folder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "sandbox/sandbox.h"
+
+enum outcome { ALLOWED = 0, DENIED = 1, NO_SANDBOX = 77 };
+
+static const enum role all_roles[] = { ROLE_TOR, ROLE_SMTP, ROLE_SUBMISSION, ROLE_MAIL, ROLE_CONTENT, ROLE_CONTROL };
+#define ROLES (sizeof all_roles / sizeof all_roles[0])
+
+/* What a role asks for: DENIED when the kernel said so, ALLOWED when it worked or failed for another reason. */
+typedef enum outcome attempt(void);
+
+static enum outcome
+outcome_of(long result)
+{
+	return result < 0 && (errno == EPERM || errno == EACCES) ? DENIED : ALLOWED;
+}
+
+/* The wait status of a process that enters the role's sandbox in the test's folder and tries. */
+static int
+status_of(enum role role, attempt *try)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sandbox_holds holds;
+		struct error err = { 0 };
+		if (sandbox_enter(role, (struct sandbox_wants){ false }, &holds, &err) != 0)
+			_exit(99);
+		_exit(holds.seccomp ? (int)try() : NO_SANDBOX);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SANDBOX)
+		skip(); /* sanitizers, or a kernel without seccomp */
+	return status;
+}
+
+static void
+assert_outcome(enum role role, attempt *try, enum outcome wanted)
+{
+	int status = status_of(role, try);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), wanted);
+}
+
+static void
+assert_denied_to_all(attempt *try)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		assert_outcome(all_roles[i], try, DENIED);
+}
+
+static enum outcome
+open_passwd(void)
+{
+	return outcome_of(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static enum outcome
+open_above(void)
+{
+	return outcome_of(open("../smtorp-sandbox-test-sibling", O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static enum outcome
+list_home(void)
+{
+	return outcome_of(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static enum outcome
+inet_socket(void)
+{
+	return outcome_of(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+static enum outcome
+unix_socket(void)
+{
+	return outcome_of(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+static enum outcome
+netlink_socket(void)
+{
+	return outcome_of(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+}
+
+static enum outcome
+connect_something(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "nothing" };
+	return outcome_of(connect(0, (const struct sockaddr *)&address, sizeof address));
+}
+
+static enum outcome
+fork_process(void)
+{
+	return outcome_of(fork());
+}
+
+static enum outcome
+signal_parent(void)
+{
+	return outcome_of(kill(getppid(), 0));
+}
+
+static enum outcome
+executable_memory(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ?
+	    DENIED : ALLOWED;
+}
+
+static enum outcome
+memory_made_executable(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return page == MAP_FAILED ? ALLOWED : outcome_of(mprotect(page, 4096, PROT_READ | PROT_EXEC));
+}
+
+static enum outcome
+become_dumpable(void)
+{
+	return outcome_of(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+
+static enum outcome
+execute(void)
+{
+	char true_name[] = "true", *const arguments[] = { true_name, NULL };
+	execv("/bin/true", arguments);
+	return DENIED;
+}
+
+static enum outcome
+trace_parent(void)
+{
+	ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+	return DENIED;
+}
+
+static enum outcome
+give_up(void)
+{
+	abort();
+}
+
+static enum outcome
+write_own_file(void)
+{
+	int fd = open("own", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	bool works = fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fsync(fd) == 0 && mkdir("sub", 0700) == 0 &&
+	    rename("own", "sub/own") == 0 && unlink("sub/own") == 0;
+	return works ? ALLOWED : DENIED;
+}
+
+static enum outcome
+use_memory(void)
+{
+	for (size_t len = 1; len < 64 << 20; len *= 4) {
+		char *memory = malloc(len);
+		if (memory == NULL)
+			return DENIED;
+		memory[len - 1] = 1;
+		memory = realloc(memory, 2 * len);
+		free(memory);
+	}
+	return ALLOWED;
+}
+
+static void
+no_role_opens_a_file_of_others(void **state)
+{
+	(void)state;
+	assert_denied_to_all(open_passwd);
+	assert_denied_to_all(open_above);
+	assert_denied_to_all(list_home);
+}
+
+static void
+no_role_reaches_the_network(void **state)
+{
+	(void)state;
+	assert_denied_to_all(inet_socket);
+	assert_denied_to_all(netlink_socket);
+	for (size_t i = 0; i < ROLES; i++) {
+		enum outcome wanted = all_roles[i] == ROLE_TOR ? ALLOWED : DENIED;
+		assert_outcome(all_roles[i], unix_socket, wanted);
+		assert_outcome(all_roles[i], connect_something, wanted);
+	}
+}
+
+static void
+no_role_makes_or_signals_processes(void **state)
+{
+	(void)state;
+	assert_denied_to_all(fork_process);
+	assert_denied_to_all(signal_parent);
+	assert_denied_to_all(become_dumpable);
+}
+
+static void
+no_role_runs_new_code(void **state)
+{
+	(void)state;
+	assert_denied_to_all(executable_memory);
+	assert_denied_to_all(memory_made_executable);
+}
+
+static void
+executing_and_tracing_end_the_process(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROLES; i++) {
+		int status = status_of(all_roles[i], execute);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+		status = status_of(all_roles[i], trace_parent);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+}
+
+static void
+a_failed_assertion_still_ends_the_process(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROLES; i++) {
+		int status = status_of(all_roles[i], give_up);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+}
+
+static void
+what_a_role_needs_works(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROLES; i++) {
+		assert_outcome(all_roles[i], use_memory, ALLOWED);
+		assert_outcome(all_roles[i], write_own_file, all_roles[i] == ROLE_MAIL ? ALLOWED : DENIED);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_role_opens_a_file_of_others),
+		cmocka_unit_test(no_role_reaches_the_network),
+		cmocka_unit_test(no_role_makes_or_signals_processes),
+		cmocka_unit_test(no_role_runs_new_code),
+		cmocka_unit_test(executing_and_tracing_end_the_process),
+		cmocka_unit_test(a_failed_assertion_still_ends_the_process),
+		cmocka_unit_test(what_a_role_needs_works),
+	};
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
+}
