@@ -252,7 +252,7 @@ a_server_that_only_sips_is_given_up(void **state)
 	server.next = script;
 	server.stream = stream_new(loop, fds[1], 4000, 1000, &events, NULL);
 	server_speak_first();
-	smtpc_session_set_minute_ms(50);
+	smtpc_session_set_minute_ms(250);
 	sip = timer_new(loop, on_sip, NULL);
 	timer_start(sip, 1);
 	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
