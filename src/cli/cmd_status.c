@@ -7,6 +7,8 @@
 #include "cli/client.h"
 #include "cli/view.h"
 
+#define RECENT_S 120 /* what happened to the network is told so long */
+
 static void
 print_tor(json_t *status)
 {
@@ -17,6 +19,10 @@ print_tor(json_t *status)
 	    percent == 100 ? "" : ", connecting");
 	if (percent < 100)
 		printf("              %lld %% %s\n", percent, view_text(tor, "phase"));
+	if (view_text(tor, "hint")[0] != '\0')
+		printf("              %s\n", view_text(tor, "hint"));
+	if (view_text(tor, "network_event")[0] != '\0' && view_number(tor, "network_event_s") < RECENT_S)
+		printf("              %s %lld s ago, retrying\n", view_text(tor, "network_event"), view_number(tor, "network_event_s"));
 	if (view_text(tor, "control")[0] != '\0')
 		printf("              not the node's own: %s\n", view_text(tor, "control"));
 	if (view_number(tor, "bridges") > 0)

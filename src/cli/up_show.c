@@ -72,10 +72,25 @@ show_endpoints(struct up_show *show, json_t *status)
 	progress_say(&show->progress, "`smtorp mua NAME` prints settings for them.");
 }
 
+/* What helps when tor gets stuck, and what happened to the machine's network: once each. */
+static void
+show_news(struct up_show *show, json_t *tor)
+{
+	json_t *before = json_object_get(show->last, "tor");
+	const char *hint = view_text(tor, "hint"), *event = view_text(tor, "network_event");
+	if (hint[0] != '\0' && strcmp(hint, view_text(before, "hint")) != 0)
+		progress_say(&show->progress, "%s", hint);
+	bool is_new = before == NULL || strcmp(event, view_text(before, "network_event")) != 0 ||
+	    view_number(tor, "network_event_s") < view_number(before, "network_event_s");
+	if (event[0] != '\0' && is_new)
+		progress_say(&show->progress, "%s %lld s ago, retrying", event, view_number(tor, "network_event_s"));
+}
+
 static void
 show_tor(struct up_show *show, json_t *status)
 {
 	json_t *tor = json_object_get(status, "tor");
+	show_news(show, tor);
 	if (bootstrap(status) < 100) {
 		if (show->last != NULL && bootstrap(show->last) == 100)
 			progress_say(&show->progress, "tor has lost its connection or has been started again");

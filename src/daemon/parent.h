@@ -189,7 +189,9 @@ struct parent_tor {
 	struct process program;
 	struct role_process role;
 	uint8_t bootstrap_percent;
-	char version[64 + 1], phase[128 + 1];
+	char version[64 + 1], phase[128 + 1], hint[IPC_HINT_MAX + 1];
+	bool was_ready;        /* it has reached its network before */
+	int64_t progress_ms;   /* when it last came further */
 	bool shares; /* the system's tor connects to our sockets as another user, by its group */
 	gid_t gid;
 };
@@ -243,6 +245,19 @@ void parent_log_finish(struct parent *parent);
 /* Names in the log are hidden (log.addresses): to be called before anything is said about them. */
 void parent_log_hide(struct parent *parent, const char *word);
 void parent_log_hide_identity(struct parent *parent, const struct identity *identity);
+
+/* ---- parent_network.c: sleep, other networks, another clock */
+
+struct parent_network {
+	struct watching *watching;
+	char event[64];   /* what happened last, for people; "": nothing yet */
+	int64_t event_ms;
+};
+
+void parent_network_open(struct parent *parent);
+void parent_network_close(struct parent *parent);
+/* Tells who waits for the network to try again. */
+void parent_network_tell(struct parent *parent, bool reconnect);
 
 /* ---- parent_dovecot.c: IMAP */
 
@@ -320,6 +335,7 @@ struct parent {
 	struct role_process control, submission;
 	struct parent_control control_answers;
 	struct parent_log log;
+	struct parent_network network;
 	struct parent_tor tor;
 	struct parent_dovecot dovecot;
 	struct parent_listeners listeners;

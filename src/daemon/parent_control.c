@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "daemon/parent.h"
 
+#define STUCK_MS 30000 /* tor that comes no further for so long may need help */
+
 void
 parent_control_answer(struct parent *parent, uint64_t request_id, const struct error *err)
 {
@@ -99,6 +101,20 @@ tell_endpoints(struct parent *parent, uint64_t request_id)
 	tell_endpoint(parent, request_id, "imaps", config->imaps.host, parent->dovecot.imaps_port, "");
 }
 
+/* What can be done when tor comes no further: what its role says, or what is left to try. */
+static const char *
+hint(const struct parent *parent)
+{
+	const struct parent_tor *tor = &parent->tor;
+	if (tor->hint[0] != '\0' || tor->bootstrap_percent == 100 || clock_monotonic_ms() - tor->progress_ms < STUCK_MS)
+		return tor->hint;
+	if (parent_tor_is_system(parent))
+		return "tor makes no progress: is this machine online? The log of that tor says more";
+	if (parent->config.tor_bridge.count > 0)
+		return "tor makes no progress: is this machine online, and are the bridges still there? `smtorp logs` says more";
+	return "tor makes no progress: is this machine online? Where Tor is blocked, `smtorp up --bridge LINE` helps";
+}
+
 static void
 tell_tor(struct parent *parent, uint64_t request_id)
 {
@@ -109,6 +125,9 @@ tell_tor(struct parent *parent, uint64_t request_id)
 	snprintf(m.status_tor.version, sizeof m.status_tor.version, "%s", tor->version);
 	snprintf(m.status_tor.phase, sizeof m.status_tor.phase, "%s", tor->phase);
 	snprintf(m.status_tor.control, sizeof m.status_tor.control, "%s", parent->config.tor_control);
+	snprintf(m.status_tor.hint, sizeof m.status_tor.hint, "%s", hint(parent));
+	snprintf(m.status_tor.network_event, sizeof m.status_tor.network_event, "%s", parent->network.event);
+	m.status_tor.network_event_s = (uint32_t)((clock_monotonic_ms() - parent->network.event_ms) / 1000);
 	parent_role_send(&parent->control, &m);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/parent.h"
@@ -24,6 +25,8 @@ forget_state(struct parent *parent)
 	if (!parent_tor_is_system(parent) || tor->bootstrap_percent > 0)
 		snprintf(tor->phase, sizeof tor->phase, "%s", parent_tor_is_system(parent) ? "connecting to tor" : "starting");
 	tor->bootstrap_percent = 0;
+	tor->progress_ms = clock_monotonic_ms();
+	tor->hint[0] = '\0';
 	parent_identity_nothing_published(parent);
 }
 
@@ -93,7 +96,14 @@ void
 parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
 {
 	struct parent_tor *tor = &parent->tor;
+	bool is_back = tor->was_ready && tor->bootstrap_percent < 100 && state->bootstrap_percent == 100;
+	if (state->bootstrap_percent > tor->bootstrap_percent)
+		tor->progress_ms = clock_monotonic_ms();
+	tor->was_ready = tor->was_ready || state->bootstrap_percent == 100;
 	tor->bootstrap_percent = state->bootstrap_percent;
+	snprintf(tor->hint, sizeof tor->hint, "%s", state->hint);
+	if (is_back)
+		parent_network_tell(parent, false);
 	snprintf(tor->version, sizeof tor->version, "%s", state->version);
 	snprintf(tor->phase, sizeof tor->phase, "%s", state->phase);
 }

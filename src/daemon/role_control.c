@@ -398,6 +398,9 @@ on_status_tor(const struct ipc_status_tor *row)
 	json_object_set_new(tor, "version", json_string(row->version));
 	json_object_set_new(tor, "bridges", json_integer(row->bridges));
 	json_object_set_new(tor, "control", json_string(row->control));
+	json_object_set_new(tor, "hint", json_string(row->hint));
+	json_object_set_new(tor, "network_event", json_string(row->network_event));
+	json_object_set_new(tor, "network_event_s", json_integer(row->network_event_s));
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "daemon/mail_bounce.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
@@ -26,6 +27,9 @@
 #define SETTLE_MS 1000
 #define ROOM_AGAIN_MS 2000
 #define ROOM_BYTES (16 * 1024 * 1024) /* two parts of the journal: with less it soon is full again */
+#define NETWORK_SPREAD_MS 5000
+#define NETWORK_SPREAD_PERCENT 50
+#define NETWORK_TRIES 4       /* after the first one: at 15 s, 1 min, 3 min, 10 min or so */
 #define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
 
 /* A role that gives and takes messages here. */
@@ -45,8 +49,10 @@ static struct mail {
 	struct mail_notice *notice;
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
-	struct timer *commit, *process, *settle, *room;
+	struct timer *commit, *process, *settle, *room, *network;
 	struct ipc_mail_config config;
+	int64_t network_pause_ms;
+	unsigned network_tries_left;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
 	.control = { ROLE_CONTROL } };
 
@@ -96,6 +102,33 @@ on_commit(void *context)
 	(void)context;
 	mail_intake_commit(mail.intake);
 	timer_start(mail.process, 0);
+}
+
+/* At once, but not at the same moment as the other identities of the node: who watches two of them should not see them act
+ * together. */
+static void
+on_network(void *context)
+{
+	(void)context;
+	if (mail.mailstore == NULL)
+		return;
+	dispatch_network(mail.dispatch);
+	if (mail.network_tries_left > 0) {
+		mail.network_tries_left--;
+		mail.network_pause_ms *= 3;
+		timer_start(mail.network, random_jitter_ms(mail.network_pause_ms, NETWORK_SPREAD_PERCENT));
+	}
+}
+
+/* Several times: tor needs a while to find its way, and so do peers that sat in the same train. */
+static void
+try_again_soon(void)
+{
+	if (mail.mailstore == NULL)
+		return;
+	mail.network_tries_left = NETWORK_TRIES;
+	mail.network_pause_ms = NETWORK_SPREAD_MS;
+	timer_start(mail.network, (int64_t)random_below(NETWORK_SPREAD_MS));
 }
 
 static void
@@ -397,6 +430,7 @@ open_store(void)
 	mail.commit = timer_new(loop, on_commit, NULL);
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
+	mail.network = timer_new(loop, on_network, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
@@ -423,6 +457,8 @@ on_parent(void *context, struct ipc_message *m)
 	(void)context;
 	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.room == NULL)
 		begin(&m->mail_config);
+	else if (m->type == IPC_TYPE_NETWORK)
+		try_again_soon();
 }
 
 static void

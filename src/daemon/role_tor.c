@@ -45,7 +45,7 @@ static struct {
 	struct dialer *dialer;
 	struct timer *heartbeat;
 	struct status status;
-	bool version_is_known;
+	bool version_is_known, may_reconnect;
 	struct peer *peers;
 } self;
 
@@ -80,6 +80,7 @@ tell_status(void)
 	m.tor_state.bootstrap_percent = (uint8_t)self.status.bootstrap_percent;
 	snprintf(m.tor_state.version, sizeof m.tor_state.version, "%s", self.status.version);
 	snprintf(m.tor_state.phase, sizeof m.tor_state.phase, "%s", self.status.phase);
+	snprintf(m.tor_state.hint, sizeof m.tor_state.hint, "%s", self.status.hint);
 	role_tell_parent(&m);
 	dialer_set_ready(self.dialer, self.version_is_known && self.status.bootstrap_percent == 100);
 }
@@ -88,8 +89,12 @@ static void
 take_status(struct slice words)
 {
 	unsigned before = self.status.bootstrap_percent;
+	char said[sizeof self.status.hint];
+	memcpy(said, self.status.hint, sizeof said);
 	if (!self.version_is_known || !status_take(&self.status, words))
 		return; /* before the version is known the same comes with it: see on_info() */
+	if (self.status.hint[0] != '\0' && strcmp(self.status.hint, said) != 0)
+		log_warn("%s", self.status.hint);
 	if (self.status.bootstrap_percent == 100 && before < 100)
 		log_info("tor has reached its network");
 	tell_status();
@@ -201,6 +206,37 @@ greet_tor(void)
 	    &err) != 0 ||
 	    control_send(self.control, slice_of_string("GETINFO version status/bootstrap-phase"), on_info, NULL, &err) != 0)
 		on_control_end(NULL, &err);
+}
+
+/* ---- another network */
+
+/* Whoever has switched tor's network off in its configuration wants it to stay so. */
+static void
+on_disabled(void *context, const struct control_reply *answer)
+{
+	(void)context;
+	struct slice value;
+	self.may_reconnect = answer->code == 250 && control_reply_value(answer, "DisableNetwork", &value) && slice_is(value, "0");
+}
+
+/* Not before tor is done with the other half: it would open its SOCKS socket anew, and then, closing the old one, take the
+ * name of the new one away. */
+static void
+on_switched_off(void *context, const struct control_reply *answer)
+{
+	(void)context;
+	(void)answer;
+	control_send(self.control, slice_of_string("SETCONF DisableNetwork=0"), NULL, NULL, NULL);
+}
+
+/* tor notices a dead connection after minutes. It makes new ones at once, and publishes anew, when its network is switched off
+ * and on; guards stay what they are. */
+static void
+reconnect(void)
+{
+	if (!self.may_reconnect)
+		return;
+	control_send(self.control, slice_of_string("SETCONF DisableNetwork=1"), on_switched_off, NULL, NULL);
 }
 
 /* ---- services */
@@ -346,6 +382,8 @@ on_parent(void *context, struct ipc_message *m)
 		add_service(m);
 	else if (m->type == IPC_TYPE_SERVICE_REMOVE)
 		services_remove(self.services, m->service_remove.identity);
+	else if (m->type == IPC_TYPE_NETWORK && m->network.reconnect)
+		reconnect();
 }
 
 /* Nothing to finish: tor takes its services back when the control connection is closed. */
@@ -381,6 +419,8 @@ main(int argc, char **argv)
 	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);
 	self.heartbeat = timer_new(role_loop(), on_heartbeat, NULL);
 	greet_tor();
+	if (!is_system) /* the network of another tor is not ours to switch */
+		control_send(self.control, slice_of_string("GETCONF DisableNetwork"), on_disabled, NULL, NULL);
 	int status = role_run();
 	dialer_free(self.dialer);
 	while (self.peers != NULL) {

@@ -40,6 +40,7 @@ enum role {
 #define IPC_HASH_MAX 160
 #define IPC_PATH_MAX 108
 #define IPC_KEY_BYTES 32
+#define IPC_HINT_MAX 200
 #define IPC_KEY_HASH_BYTES 32
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 
@@ -48,6 +49,9 @@ enum role {
 /* ---- parent to everybody */
 #define IPC_PEER(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
 #define IPC_PEER_GONE(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
+/* The machine woke up, or has another network, or clock: what waits for the network is worth a try. reconnect: connections
+ * of before are dead, most likely. */
+#define IPC_NETWORK(U8, U16, U32, U64, STR, BYTES) U8(reconnect)
 #define IPC_STOP(U8, U16, U32, U64, STR, BYTES) /* finish within five seconds */
 #define IPC_READY(U8, U16, U32, U64, STR, BYTES) U8(seccomp) U8(landlock) /* struct sandbox_holds */
 
@@ -71,8 +75,9 @@ enum role {
 #define IPC_SERVICE_ADD(U8, U16, U32, U64, STR, BYTES) \
 	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
 #define IPC_SERVICE_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
+/* hint: what the owner can do about it that it goes no further; may be empty. */
 #define IPC_TOR_STATE(U8, U16, U32, U64, STR, BYTES) \
-	U8(bootstrap_percent) STR(version, 64) STR(phase, 128)
+	U8(bootstrap_percent) STR(version, 64) STR(phase, 128) STR(hint, IPC_HINT_MAX)
 #define IPC_SERVICE_STATE(U8, U16, U32, U64, STR, BYTES) \
 	STR(identity, IPC_NAME_MAX) U8(state) U32(uploaded) STR(detail, 128) /* enum ipc_publication */
 
@@ -135,9 +140,10 @@ enum role {
 	U8(seccomp) U8(landlock)
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) U32(pid) U32(restarts) /* tor, dovecot */
+/* control: of a tor that is not ours, else empty. network_event: what happened last to the machine, so long ago; empty: nothing. */
 #define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(bootstrap_percent) U8(bridges) STR(version, 64) STR(phase, 128) \
-	STR(control, 128) /* of a tor that is not ours; else empty */
+	STR(control, 128) STR(hint, IPC_HINT_MAX) STR(network_event, 64) U32(network_event_s)
 #define IPC_STATUS_ENDPOINT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) STR(host, 64) U16(port) STR(path, IPC_PATH_MAX)
 #define IPC_STATUS_IDENTITY(U8, U16, U32, U64, STR, BYTES) \
@@ -174,6 +180,7 @@ enum role {
 	M(PEER, peer, ROLE_PARENT, ALL_ROLES, FD_ALWAYS, IPC_PEER) \
 	M(PEER_GONE, peer_gone, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_PEER_GONE) \
 	M(STOP, stop, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_STOP) \
+	M(NETWORK, network, ROLE_PARENT, ROLE_TOR | ROLE_MAIL, FD_NONE, IPC_NETWORK) \
 	M(READY, ready, ALL_ROLES, ROLE_PARENT, FD_NONE, IPC_READY) \
 	M(SMTP_CONFIG, smtp_config, ROLE_PARENT, ROLE_SMTP, FD_NONE, IPC_SMTP_CONFIG) \
 	M(MAIL_CONFIG, mail_config, ROLE_PARENT, ROLE_MAIL, FD_NONE, IPC_MAIL_CONFIG) \

@@ -217,6 +217,16 @@ dispatch_set_tor(struct dispatch *d, bool is_there)
 }
 
 void
+dispatch_network(struct dispatch *d)
+{
+	struct error err = { 0 };
+	if (dispatch_broke(d, queue_retry_network(mailstore_queue(d->mailstore), mailstore_now_ms(d->mailstore), &err), &err))
+		return;
+	d->paused_until_ms = 0;
+	dispatch_wake(d);
+}
+
+void
 dispatch_set_smtp(struct dispatch *d, bool is_there)
 {
 	d->has_smtp = false;

@@ -53,4 +53,7 @@ enum ipc_wait_reason dispatch_reason(const struct dispatch *dispatch, const char
 
 bool dispatch_is_delivering(const struct dispatch *dispatch, uint64_t item);
 
+/* The machine's network may be another one: what could not be reached is tried now. */
+void dispatch_network(struct dispatch *dispatch);
+
 void dispatch_stop(struct dispatch *dispatch); /* ends all sessions politely and begins no others */

@@ -6,7 +6,7 @@
 #define NEW_MAIL_PAUSE_MS (60 * 1000)
 #define PORT_KNOWN_MS ((int64_t)24 * 3600 * 1000)
 
-enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, STATEMENTS };
+enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, HURRY_NETWORK, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
 	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '') ON CONFLICT (onion) DO UPDATE SET"
@@ -21,6 +21,9 @@ static const char *const sql[STATEMENTS] = {
 	           " WHERE items.onion = ?1 AND items.due_ms IS NOT NULL) WHERE onion = ?1",
 	[HURRY] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?2) WHERE onion = ?1",
 	[HURRY_ALL] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?1)",
+	/* What a peer itself has put off stays so: it is due when the first of its items is. */
+	[HURRY_NETWORK] = "UPDATE peers SET not_before_ms = 0, due_ms = (SELECT min(items.due_ms) FROM items WHERE items.onion = peers.onion"
+	                  " AND items.due_ms IS NOT NULL) WHERE not_before_ms > ?1 AND reason IN (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 };
 
 struct peers {
@@ -172,5 +175,17 @@ peers_hurry(struct peers *p, const char *onion, int64_t now_ms, struct error *er
 	statement_bind_int(s, onion != NULL ? 2 : 1, now_ms);
 	if (onion != NULL)
 		statement_bind_string(s, 1, onion);
+	return statement_run(s, err);
+}
+
+int
+peers_hurry_network(struct peers *p, int64_t now_ms, struct error *err)
+{
+	static const enum ipc_wait_reason reasons[] = { WAIT_REASON_TOR_DOWN, WAIT_REASON_NO_DESCRIPTOR, WAIT_REASON_OFFLINE,
+		WAIT_REASON_RENDEZVOUS, WAIT_REASON_TIMEOUT, WAIT_REASON_LOST, WAIT_REASON_OTHER };
+	struct statement *s = p->statements[HURRY_NETWORK];
+	statement_bind_int(s, 1, now_ms);
+	for (int i = 0; i < 7; i++)
+		statement_bind_int(s, 2 + i, reasons[i]);
 	return statement_run(s, err);
 }

@@ -47,6 +47,9 @@ int peers_failed(struct peers *peers, const char *onion, enum ipc_wait_reason re
 /* Whoever has mail waiting is due now, however often it failed; onion NULL: all of them. */
 int peers_hurry(struct peers *peers, const char *onion, int64_t now_ms, struct error *err);
 
+/* The same for all that were not reached, for reasons that may lie in our own network. */
+int peers_hurry_network(struct peers *peers, int64_t now_ms, struct error *err);
+
 /* It takes mail on this port. Writes nothing when that is known and nothing had failed. */
 int peers_reached(struct peers *peers, const char *onion, uint16_t port, int64_t now_ms, struct error *err);
 int peers_forget_port(struct peers *peers, const char *onion, struct error *err);

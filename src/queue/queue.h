@@ -130,6 +130,9 @@ int queue_look(struct queue *queue, uint64_t after, bool has_replies, queue_take
 /* Makes an item (0: every one) due now, and its peer with it. *count becomes how many. ERROR_NOT_FOUND. */
 int queue_retry(struct queue *queue, uint64_t item, int64_t now_ms, uint64_t *count, struct error *err);
 
+/* The network is another one: peers that could not be reached are due now. What a peer has put off stays so. */
+int queue_retry_network(struct queue *queue, int64_t now_ms, struct error *err);
+
 /* Forgets the recipients that wait; nobody is told. Those that failed are reported all the same; if there are none but
  * such, they are forgotten. Not for an item that is being delivered. ERROR_NOT_FOUND. */
 int queue_cancel(struct queue *queue, uint64_t item, struct error *err);

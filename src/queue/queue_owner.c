@@ -159,6 +159,12 @@ queue_retry(struct queue *q, uint64_t item, int64_t now_ms, uint64_t *count, str
 	return -1;
 }
 
+int
+queue_retry_network(struct queue *q, int64_t now_ms, struct error *err)
+{
+	return peers_hurry_network(q->peers, now_ms, err);
+}
+
 static int
 cancel(struct queue *q, uint64_t item, struct error *err)
 {

@@ -73,6 +73,23 @@ a_look_says_why_each_item_waits(void **state)
 }
 
 static void
+another_network_hurries_what_could_not_be_reached_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_result why = { 451, slice_of_string("4.4.1"), slice_of_string("no") };
+	add(f, 3, 3, "b.onion", "alice@a.onion", 1, NOW);
+	add(f, 4, 4, "c.onion", "alice@a.onion", 1, NOW);
+	add(f, 5, 5, "d.onion", "alice@a.onion", 1, NOW);
+	assert_int_equal(queue_peer_failed(f->queue, "b.onion", WAIT_REASON_OFFLINE, &why, NOW, 0, &err), 0);
+	assert_int_equal(queue_peer_failed(f->queue, "c.onion", WAIT_REASON_REFUSED, &why, NOW, 0, &err), 0);
+	deliver(f, "d.onion", NOW, CODES(450));
+	assert_int_equal(queue_retry_network(f->queue, NOW + 1, &err), 0);
+	assert_int_equal(look(f, 0, 1).last.due_ms, NOW);
+	assert_true(look(f, 3, 1).last.due_ms > NOW + 1);
+	assert_true(look(f, 4, 1).last.due_ms > NOW + 1);
+}
+
+static void
 a_database_of_the_version_before_is_taken_over(void **state)
 {
 	struct fixture *f = *state;
@@ -183,6 +200,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_QUEUE(a_look_says_why_each_item_waits),
+		WITH_QUEUE(another_network_hurries_what_could_not_be_reached_and_nothing_else),
 		WITH_QUEUE(a_database_of_the_version_before_is_taken_over),
 		WITH_QUEUE(a_look_goes_on_where_it_ended),
 		WITH_QUEUE(a_retry_does_not_wait_for_the_schedule),

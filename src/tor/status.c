@@ -55,7 +55,7 @@ static bool
 set_phase(struct status *status, const char *phase)
 {
 	char cut[sizeof status->phase];
-	snprintf(cut, sizeof cut, "%s", phase);
+	snprintf(cut, sizeof cut, "%.*s", STATUS_PHASE_MAX, phase);
 	if (strcmp(cut, status->phase) == 0)
 		return false;
 	memcpy(status->phase, cut, sizeof cut);
@@ -79,21 +79,43 @@ take_bootstrap(struct status *status, struct slice words)
 		snprintf(phase, sizeof phase, "%s", summary);
 	bool changed = status->bootstrap_percent != (unsigned)percent;
 	status->bootstrap_percent = (unsigned)percent;
+	if (percent == 100)
+		status->hint[0] = '\0';
 	return set_phase(status, phase) || changed;
+}
+
+/* "3 days" */
+static void
+say_span(unsigned long long seconds, char *out, size_t size)
+{
+	static const struct {
+		unsigned long long seconds;
+		const char *name;
+	} units[] = { { 365ULL * 86400, "year" }, { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	size_t i = 0;
+	while (i < 4 && seconds < 2 * units[i].seconds)
+		i++;
+	unsigned long long n = (seconds + units[i].seconds / 2) / units[i].seconds;
+	snprintf(out, size, "%llu %s%s", n, units[i].name, n == 1 ? "" : "s");
 }
 
 static bool
 take_clock_skew(struct status *status, struct slice words)
 {
-	char skew[24], phase[256];
+	char skew[24], hint[sizeof status->hint], span[48];
 	if (!control_reply_keyword(words, "SKEW", skew, sizeof skew))
 		return false;
 	long long seconds = strtoll(skew, NULL, 10);
-	bool ahead = seconds > 0;
-	unsigned long long minutes = (ahead ? (unsigned long long)seconds : 0 - (unsigned long long)seconds) / 60;
-	snprintf(phase, sizeof phase, "this machine's clock is %llu minutes %s; set it right, or tor cannot work", minutes,
-	    ahead ? "ahead" : "behind");
-	return set_phase(status, phase);
+	unsigned long long off = seconds > 0 ? (unsigned long long)seconds : 0 - (unsigned long long)seconds;
+	if (status->bootstrap_percent == 100 || off == 0)
+		return false; /* one relay's opinion: tor works */
+	say_span(off, span, sizeof span);
+	snprintf(hint, sizeof hint, "this machine's clock is %s %s: set it right (or its time zone), and the node goes on by itself", span,
+	    seconds > 0 ? "ahead" : "behind");
+	if (strcmp(hint, status->hint) == 0)
+		return false;
+	memcpy(status->hint, hint, sizeof hint);
+	return true;
 }
 
 bool

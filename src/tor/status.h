@@ -12,11 +12,13 @@
 #define STATUS_VERSION_LEAST "0.4.9.11" /* fixes a rendezvous impersonation race and a crash in proof-of-work code */
 #define STATUS_VERSION_MAX 64
 #define STATUS_PHASE_MAX 128
+#define STATUS_HINT_MAX 200
 
 struct status {
 	unsigned bootstrap_percent;           /* 0 to 100 */
 	char version[STATUS_VERSION_MAX + 1]; /* "" until known */
 	char phase[STATUS_PHASE_MAX + 1];     /* for people: what is being done, or what is wrong */
+	char hint[STATUS_HINT_MAX + 1];       /* for people: what to do about it; "": nothing */
 };
 
 /* Takes tor's version ("0.4.9.11", perhaps with more words). ERROR_UNSUPPORTED when it is older than the least that will

@@ -56,9 +56,12 @@ says_that_the_clock_is_wrong(void **state)
 	(void)state;
 	struct status status = { 0 };
 	assert_true(status_take(&status, slice_of_string("WARN CLOCK_SKEW SKEW=-7200 SOURCE=DIRSERV:127.0.0.1:80")));
-	assert_non_null(strstr(status.phase, "120 minutes behind"));
+	assert_non_null(strstr(status.hint, "clock is 2 hours behind"));
 	assert_true(status_take(&status, slice_of_string("WARN CLOCK_SKEW SKEW=3600 SOURCE=CONSENSUS")));
-	assert_non_null(strstr(status.phase, "60 minutes ahead"));
+	assert_non_null(strstr(status.hint, "60 minutes ahead"));
+	assert_false(status_take(&status, slice_of_string("WARN CLOCK_SKEW SKEW=3600 SOURCE=CONSENSUS")));
+	assert_true(status_take(&status, slice_of_string("WARN CLOCK_SKEW SKEW=31536001 SOURCE=CONSENSUS")));
+	assert_non_null(strstr(status.hint, "365 days ahead"));
 	assert_true(status_take(&status, slice_of_string("WARN CLOCK_SKEW SKEW=-9223372036854775808 SOURCE=CONSENSUS")));
 }
 

@@ -14,8 +14,8 @@ class TorNetwork:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
-    def _run(self, *arguments, **options):
-        return subprocess.run([sys.executable, TESTNET, *arguments], check=True, **options)
+    def _run(self, *arguments, prefix=(), **options):
+        return subprocess.run([*prefix, sys.executable, TESTNET, *arguments], check=True, **options)
 
     def start(self, quiet=True):
         self._run('start', str(self.folder), *(['--quiet'] if quiet else []))

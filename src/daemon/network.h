@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The addresses by which this machine is on its networks, and how they differ from those of before. What does not say that
+ * connections break is left out: link-local addresses, and the halves of IPv6 addresses that change every day.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+#define NETWORK_ADDRESSES_MAX 256
+#define NETWORK_NAME_MAX 16
+
+struct network_address {
+	char interface[NETWORK_NAME_MAX];
+	uint8_t family;
+	bool is_loopback;
+	unsigned char bytes[8]; /* all of an IPv4 address, the prefix of an IPv6 one */
+};
+
+struct network {
+	struct network_address addresses[NETWORK_ADDRESSES_MAX];
+	size_t count;
+};
+
+/* Adds one unless it is there or of no interest; those beyond the maximum are left out. */
+void network_add(struct network *n, const char *interface, bool is_loopback, const struct sockaddr *address);
+
+/* The network as it is now, of interfaces that are up and have a carrier. */
+int network_read(struct network *out, struct error *err);
+
+enum network_change {
+	NETWORK_SAME,
+	NETWORK_MORE,   /* a further address: what there is goes on */
+	NETWORK_OTHER,  /* an address is gone, or the first one came: connections of before are dead */
+};
+enum network_change network_compare(const struct network *before, const struct network *now);
