@@ -185,11 +185,37 @@ decide_the_rest(struct delivery *d, unsigned code, const char *enhanced, const c
 	}
 }
 
-void
-delivery_refuse(struct delivery *d, unsigned code, const char *enhanced, const char *text)
+static const char *
+why_not(const struct smtpc_message *message, const struct reply_extensions *has, unsigned *code, const char **enhanced)
 {
-	decide_the_rest(d, code, enhanced, text);
+	*code = 554;
+	*enhanced = "5.6.0";
+	if (!dot_has_only_crlf(message->body))
+		return "the message has line ends that SMTP cannot carry";
+	*enhanced = "5.6.3";
+	if ((message->flags & SMTPC_8BIT) != 0 && !has->eight_bit_mime)
+		return "the message has 8-bit text, which the recipient's server does not take";
+	*code = 550;
+	*enhanced = "5.6.7";
+	if ((message->flags & SMTPC_SMTPUTF8) != 0 && !has->smtputf8)
+		return "the message has UTF-8 in its addresses or header, which the recipient's server does not take";
+	*code = 552;
+	*enhanced = "5.3.4";
+	if (has->size_max_bytes != 0 && message->body.len > has->size_max_bytes)
+		return "the message is larger than the recipient's server takes";
+	return NULL;
+}
+
+bool
+delivery_refuse_unfit(struct delivery *d, const struct smtpc_message *message, const struct reply_extensions *has)
+{
+	unsigned code;
+	const char *enhanced, *why = why_not(message, has, &code, &enhanced);
+	if (why == NULL)
+		return false;
+	decide_the_rest(d, code, enhanced, why);
 	d->sent = d->answered = d->count + 4;
+	return true;
 }
 
 const struct smtpc_result *

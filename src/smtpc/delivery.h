@@ -38,8 +38,10 @@ int delivery_new(const struct smtpc_message *message, const struct delivery_rule
     struct error *err);
 void delivery_free(struct delivery *delivery); /* takes NULL */
 
-/* Decides it without asking the peer: the same result for all. text is copied. */
-void delivery_refuse(struct delivery *delivery, unsigned code, const char *enhanced, const char *text);
+/* Of a message that SMTP, or this peer by what it offers, cannot carry: decides it without asking the peer, the same
+ * result for all. false: it can go. */
+bool delivery_refuse_unfit(struct delivery *delivery, const struct smtpc_message *message,
+    const struct reply_extensions *has);
 
 /* Writes what may be written now, some 64 KiB at most; to be called again when the stream has drained and after each
  * reply. */

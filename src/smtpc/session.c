@@ -9,7 +9,6 @@
 #include "loop/stream.h"
 #include "smtp/reply.h"
 #include "smtpc/delivery.h"
-#include "smtpc/dot.h"
 
 #define INPUT_MAX_BYTES 8192
 #define OUTPUT_MAX_BYTES (256 * 1024)
@@ -248,28 +247,6 @@ take_delivery_reply(struct smtpc_session *s, const struct reply *reply)
 	}
 }
 
-static const char *
-why_not(const struct smtpc_session *s, const struct smtpc_message *message, unsigned *code, const char **enhanced)
-{
-	const struct reply_extensions *has = &s->extensions;
-	*code = 554;
-	*enhanced = "5.6.0";
-	if (!dot_has_only_crlf(message->body))
-		return "the message has line ends that SMTP cannot carry";
-	*enhanced = "5.6.3";
-	if ((message->flags & SMTPC_8BIT) != 0 && !has->eight_bit_mime)
-		return "the message has 8-bit text, which the recipient's server does not take";
-	*code = 550;
-	*enhanced = "5.6.7";
-	if ((message->flags & SMTPC_SMTPUTF8) != 0 && !has->smtputf8)
-		return "the message has UTF-8 in its addresses or header, which the recipient's server does not take";
-	*code = 552;
-	*enhanced = "5.3.4";
-	if (has->size_max_bytes != 0 && message->body.len > has->size_max_bytes)
-		return "the message is larger than the recipient's server takes";
-	return NULL;
-}
-
 int
 smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *message, struct error *err)
 {
@@ -287,11 +264,8 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 	};
 	if (delivery_new(message, &rules, &s->delivery, err) != 0)
 		return -1;
-	unsigned code;
-	const char *enhanced, *why = why_not(s, message, &code, &enhanced);
-	s->refused_here = why != NULL;
-	if (why != NULL) {
-		delivery_refuse(s->delivery, code, enhanced, why);
+	s->refused_here = delivery_refuse_unfit(s->delivery, message, &s->extensions);
+	if (s->refused_here) {
 		timer_start(s->soon, 0);
 		return 0;
 	}
