@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/mail_pins.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -104,11 +103,6 @@ mail_pins_answer(const struct mail_queue *q, const struct ipc_pin_request *reque
 {
 	struct error err = { 0 };
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end.request_id = request->request_id };
-	if (carry_out(q, request, &m.queue_end, &err) != 0) {
-		m.queue_end.error = (uint8_t)err.code;
-		snprintf(m.queue_end.text, sizeof m.queue_end.text, "%s", err.text);
-	}
-	q->send(q->context, &m);
-	if (err.code == ERROR_IO)
-		q->on_broken(q->context, &err);
+	int result = carry_out(q, request, &m.queue_end, &err);
+	mail_queue_end(q, &m, result, &err);
 }

@@ -58,15 +58,12 @@ pack_row(struct page *p, const struct ipc_message *row)
 	struct buffer encoded;
 	unsigned char len[4];
 	buffer_init(&encoded, IPC_ROWS_MAX - sizeof len);
-	if (ipc_encode(row, &encoded, NULL) != 0) { /* its fields were cut to their sizes above */
-		p->is_broken = true;
-		return;
-	}
+	int result = ipc_encode(row, &encoded, NULL); /* its fields were cut to their sizes above */
 	size_t more = buffer_len(&encoded) + sizeof len;
 	if (buffer_len(&p->packed) + more > IPC_ROWS_MAX)
 		send_packed(p);
 	encode_number(len, buffer_len(&encoded), sizeof len);
-	if (buffer_append(&p->packed, len, sizeof len, NULL) != 0 ||
+	if (result != 0 || buffer_append(&p->packed, len, sizeof len, NULL) != 0 ||
 	    buffer_append(&p->packed, buffer_bytes(&encoded), buffer_len(&encoded), NULL) != 0)
 		p->is_broken = true;
 	p->bytes += more;
@@ -163,15 +160,22 @@ carry_out(const struct mail_queue *q, const struct ipc_queue_request *request, s
 }
 
 void
+mail_queue_end(const struct mail_queue *q, struct ipc_message *end, int result, const struct error *err)
+{
+	if (result != 0) {
+		end->queue_end.error = (uint8_t)err->code;
+		snprintf(end->queue_end.text, sizeof end->queue_end.text, "%s", err->text);
+	}
+	q->send(q->context, end);
+	if (result != 0 && database_is_lost(err))
+		q->on_broken(q->context, err);
+}
+
+void
 mail_queue_answer(const struct mail_queue *q, const struct ipc_queue_request *request)
 {
 	struct error err = { 0 };
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end.request_id = request->request_id };
-	if (carry_out(q, request, &m.queue_end, &err) != 0) {
-		m.queue_end.error = (uint8_t)err.code;
-		snprintf(m.queue_end.text, sizeof m.queue_end.text, "%s", err.text);
-	}
-	q->send(q->context, &m);
-	if (err.code == ERROR_IO || err.code == ERROR_DAMAGED)
-		q->on_broken(q->context, &err);
+	int result = carry_out(q, request, &m.queue_end, &err);
+	mail_queue_end(q, &m, result, &err);
 }

@@ -21,3 +21,6 @@ struct mail_queue {
 
 /* Carries out a QUEUE_REQUEST: QUEUE_ROWS, if any, and one QUEUE_END. */
 void mail_queue_answer(const struct mail_queue *queue, const struct ipc_queue_request *request);
+
+/* Sends end, a QUEUE_END, and tells of a database that failed. err is read when result is not 0. */
+void mail_queue_end(const struct mail_queue *queue, struct ipc_message *end, int result, const struct error *err);

@@ -66,7 +66,7 @@ failed(int result, const struct error *err)
 static bool
 broke(struct mail_waiting *w, int result, const struct error *err)
 {
-	if (result < 0 && err->code == ERROR_IO)
+	if (result < 0 && database_is_lost(err))
 		w->events->on_broken(w->context, err);
 	return failed(result, err);
 }

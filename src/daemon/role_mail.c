@@ -172,7 +172,7 @@ on_settle(void *context)
 	(void)context;
 	struct error err = { 0 };
 	if (mailstore_settle(mail.mailstore, &err) != 0) {
-		if (err.code == ERROR_IO || err.code == ERROR_DAMAGED)
+		if (database_is_lost(&err))
 			die(&err);
 		else if (err.code == ERROR_NO_SPACE)
 			no_space(NULL, &err);

@@ -47,7 +47,7 @@ dispatch_broke(struct dispatch *d, int result, const struct error *err)
 {
 	if (result >= 0)
 		return false;
-	if (error_is_temporary(err) && err->code != ERROR_IO && err->code != ERROR_DAMAGED && !d->is_broken) {
+	if (error_is_temporary(err) && !database_is_lost(err) && !d->is_broken) {
 		log_warn("%s", err->text);
 		timer_start(d->look, 5000);
 		return true;

@@ -36,6 +36,12 @@ database_fail(struct database *db, struct error *err)
 	}
 }
 
+bool
+database_is_lost(const struct error *err)
+{
+	return err->code == ERROR_IO || err->code == ERROR_DAMAGED;
+}
+
 int
 database_run(struct database *db, const char *sql, struct error *err)
 {

@@ -24,6 +24,10 @@ int database_open(const char *path, bool may_create, const char *const *versions
     struct database **out, struct error *err);
 void database_close(struct database *db); /* checkpoints; takes NULL; finalise all statements first */
 
+/* What a call failed with means that the database is of no more use to this process: it is damaged, or reading or writing
+ * it failed. Not so a full disk, or a lack of memory. */
+bool database_is_lost(const struct error *err);
+
 int database_begin(struct database *db, struct error *err);
 int database_commit(struct database *db, struct error *err); /* durable on return; rolls back when it fails */
 void database_rollback(struct database *db); /* nothing when no transaction is open */

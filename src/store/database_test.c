@@ -116,6 +116,18 @@ never_replaces_a_damaged_one(void **state)
 	close(fd);
 }
 
+static void
+knows_which_errors_are_its_end(void **state)
+{
+	(void)state;
+	static const enum error_code lost[] = { ERROR_IO, ERROR_DAMAGED };
+	static const enum error_code passing[] = { ERROR_NO_SPACE, ERROR_NO_MEMORY, ERROR_BUSY, ERROR_NOT_FOUND, ERROR_DENIED };
+	for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
+		assert_true(database_is_lost(&(struct error){ .code = lost[i] }));
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		assert_false(database_is_lost(&(struct error){ .code = passing[i] }));
+}
+
 /* An imported file may be anybody's work. */
 static void
 executes_nothing_that_a_file_brings_along(void **state)
@@ -146,6 +158,7 @@ main(void)
 		cmocka_unit_test(the_schema_of_mail_db_is_good),
 		cmocka_unit_test(refuses_a_second_process),
 		cmocka_unit_test(never_replaces_a_damaged_one),
+		cmocka_unit_test(knows_which_errors_are_its_end),
 		cmocka_unit_test(executes_nothing_that_a_file_brings_along),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
