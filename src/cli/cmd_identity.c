@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/cmd_identity.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -182,6 +185,28 @@ cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, s
 	*was_loaded = view_row(status, name) != NULL;
 	json_decref(status);
 	return *was_loaded ? client_call_name(&cli->paths, "identity.unload", name, err) : 0;
+}
+
+int
+cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err)
+{
+	char path[PATHS_MAX + 8];
+	snprintf(path, sizeof path, "%s/lock", cli->paths.data);
+	*out_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*out_fd < 0)
+		return error_set_errno(err, errno, "cannot open the lock file in %s", cli->paths.data);
+	if (flock(*out_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	file_close(out_fd);
+	return error_set(err, ERROR_BUSY, "the node is starting or stopping: try again in a moment");
+}
+
+int
+cmd_identity_begin_alone(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, struct error *err)
+{
+	if (cmd_identity_unload(cli, name, was_loaded, err) == 0)
+		return 0;
+	return err->code == ERROR_UNREACHABLE ? cmd_identity_lock_node(cli, lock_fd, err) : -1;
 }
 
 int

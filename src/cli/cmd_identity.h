@@ -40,6 +40,10 @@ int cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loade
 /* Keeps a node from starting until *out_fd is closed. ERROR_BUSY when one runs. */
 int cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err);
 
+/* From here on nobody but us touches the identity: the running node has let it go (*was_loaded: it had it), or none can start
+ * until *lock_fd, born -1, is closed. */
+int cmd_identity_begin_alone(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, struct error *err);
+
 /* Makes the identity that the first argument names, as the options --local-part, --wait, --timeout and --json say, of a
  * key that there is already, or a fresh one for NULL. Returns the exit status, after its text. */
 int cmd_identity_make(struct cli *cli, const struct onionkey *key);

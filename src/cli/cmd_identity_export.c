@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,29 +76,6 @@ close_target(struct target *t)
 	file_close(&t->dir_fd);
 }
 
-int
-cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err)
-{
-	char path[PATHS_MAX + 8];
-	snprintf(path, sizeof path, "%s/lock", cli->paths.data);
-	*out_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (*out_fd < 0)
-		return error_set_errno(err, errno, "cannot open the lock file in %s", cli->paths.data);
-	if (flock(*out_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	file_close(out_fd);
-	return error_set(err, ERROR_BUSY, "the node is starting or stopping: try again in a moment");
-}
-
-/* While nobody but us touches the identity. *lock_fd is closed by the caller. */
-static int
-begin(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, struct error *err)
-{
-	if (cmd_identity_unload(cli, name, was_loaded, err) == 0)
-		return 0;
-	return err->code == ERROR_UNREACHABLE ? cmd_identity_lock_node(cli, lock_fd, err) : -1;
-}
-
 static int
 write_target(const struct cli *cli, const char *name, struct target *t, const char *passphrase, struct error *err)
 {
@@ -141,7 +117,7 @@ export(struct cli *cli, const struct identity *identity, const char *passphrase)
 	int lock_fd = -1, result = -1;
 	bool was_loaded = false;
 	interrupt_hold();
-	if (open_target(cli->arguments[1], &t, &err) == 0 && begin(cli, identity->name, &lock_fd, &was_loaded, &err) == 0)
+	if (open_target(cli->arguments[1], &t, &err) == 0 && cmd_identity_begin_alone(cli, identity->name, &lock_fd, &was_loaded, &err) == 0)
 		result = write_target(cli, identity->name, &t, passphrase, &err);
 	if (result == 0)
 		fstat(t.fd, &st);

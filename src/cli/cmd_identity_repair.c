@@ -60,14 +60,16 @@ cmd_identity_repair(struct cli *cli)
 	char aside[64];
 	size_t count = 0;
 	bool was_loaded;
+	int lock_fd = -1;
 	if (identity_check_name(name, &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	int answer = confirm(cli, name);
 	if (answer >= 0)
 		return answer;
-	if (cmd_identity_unload(cli, name, &was_loaded, &err) != 0 && err.code != ERROR_UNREACHABLE)
+	if (cmd_identity_begin_alone(cli, name, &lock_fd, &was_loaded, &err) != 0)
 		return cli_fail_with(CLI_FAILED, "nothing was changed, because the node does not let the identity go: %s", err.text);
 	int result = salvage(cli, name, aside, sizeof aside, &count, &err);
+	file_close(&lock_fd);
 	if (was_loaded && client_call_name(&cli->paths, "identity.load", name, &why) != 0)
 		fprintf(stderr, "smtorp: the running node did not take it in again: %s\n", why.text);
 	if (result != 0)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """A damaged database: whose it is, is said; it is left as it is; others run; and there is a way out."""
+import fcntl
 import os
 
 import pytest
 
+from harness import account
 from harness.waiting import until
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
@@ -75,6 +77,20 @@ def test_the_other_identities_run_and_status_tells(make_node):
     refused = send(node, made['zoe'].address, 'not now', check=False)
     assert refused.returncode == 75 and '451' in refused.stderr
     node.stop()
+
+
+def test_nothing_is_repaired_while_a_node_starts_or_stops(make_node):
+    node = make_node('starting', OFFLINE, tor=False)
+    node.cli('identity', 'new', 'zoe')
+    mail = node.home / 'identities' / 'zoe' / 'mail'
+    with open(node.home / 'lock', 'w') as lock:
+        account.own(node.home / 'lock')
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = node.cli('identity', 'repair', 'zoe', '--yes', check=False)
+        assert result.returncode == 1 and 'starting or stopping' in result.stderr, result.stderr
+        assert not list(mail.glob('damaged-*'))
+    node.cli('identity', 'repair', 'zoe', '--yes')
+    assert list(mail.glob('damaged-*'))
 
 
 def test_a_repair_keeps_everything_and_sends_nothing_by_itself(make_node):
