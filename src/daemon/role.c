@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "loop/tls.h"
 #include "sandbox/sandbox.h"
 
 static struct {
@@ -70,7 +69,6 @@ role_init(enum role own, const struct role_events *events, void *context)
 {
 	static const struct channel_events channel_events = { on_message, on_end };
 	random_init();
-	tls_library_init();
 	log_init(ipc_role_name(own), LOG_LEVEL_INFO);
 	give_up_what_can_be();
 	self.role = own;

@@ -20,6 +20,7 @@
 #include "daemon/mail_trouble.h"
 #include "daemon/mail_waiting.h"
 #include "daemon/role.h"
+#include "onionkey/onionkey.h"
 #include "queue/dispatch.h"
 #include "queue/mailstore.h"
 
@@ -498,6 +499,7 @@ main(void)
 {
 	static const struct role_events events = { on_parent, on_peer, on_peer_gone, on_stop };
 	tzset(); /* the folders show local times; nothing is opened for them later */
+	onionkey_library_init();
 	role_init(ROLE_MAIL, &events, NULL);
 	int status = role_run();
 	finish();

@@ -230,6 +230,7 @@ main(int argc, char **argv)
 	buffer_init(&early.certificate, PEM_MAX_BYTES);
 	for (int i = 0; i <= LISTENER_SENDMAIL; i++)
 		early.listeners[i] = -1;
+	tls_library_init();
 	role_init(role_smtp.role, &events, NULL);
 	role_smtp.server = smtpd_new(role_loop(),
 	    is_submission ? &role_submission_events : &role_smtp_server_events, NULL);

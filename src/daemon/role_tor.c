@@ -407,6 +407,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "smtorp-tor is started by smtorpd\n");
 		return 2;
 	}
+	onionkey_library_init();
 	role_init(ROLE_TOR, &role_events, NULL);
 	if (is_system && log_in(argv[1], &err) != 0) {
 		refuse(&err);

@@ -17,6 +17,10 @@
 #define ONIONKEY_NAME_LEN 56                        /* without ".onion" */
 #define ONIONKEY_FILE_BYTES (32 + ONIONKEY_SECRET_BYTES) /* "== ed25519v1-secret: type0 ==\0\0\0" and the key */
 
+/* Prepares libcrypto, before anything here is used, in a process that will open no file: the machine's openssl.cnf is not
+ * read. */
+void onionkey_library_init(void);
+
 struct onionkey {
 	unsigned char secret[ONIONKEY_SECRET_BYTES];
 	unsigned char public_key[ONIONKEY_PUBLIC_BYTES]; /* always derived from the scalar, never taken from a caller */
