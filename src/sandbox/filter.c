@@ -6,6 +6,7 @@
  * shows what they complain of. What only an intruder asks for ends the process.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,9 +35,37 @@ allow_sockets(scmp_filter_ctx filter, int family)
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
 }
 
+/* What loops, seals and SQLite's locks need. Not F_SETOWN and F_SETSIG: with them a descriptor's events are signals to whomever,
+ * SIGKILL among them. */
+static int
+allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
+		F_ADD_SEALS, F_GET_SEALS };
+	int result = 0;
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0] && result == 0; i++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)commands[i]));
+	return result;
+}
+
+/* With MSG_FASTOPEN sending is connecting: a listening socket that was shut down can be made to call anybody by it. */
+static int
+allow_sending(scmp_filter_ctx filter, int call)
+{
+	if (call == SCMP_SYS(sendmsg))
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 2, SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0),
+	    SCMP_A4(SCMP_CMP_EQ, 0));
+}
+
 static int
 allow(scmp_filter_ctx filter, int call)
 {
+	if (call == SCMP_SYS(fcntl))
+		return allow_fcntl(filter);
+	if (call == SCMP_SYS(sendmsg) || call == SCMP_SYS(sendto))
+		return allow_sending(filter, call);
 	if (call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect))
 		return add_without_exec(filter, call);
 	if (call == SCMP_SYS(socket))

@@ -6,6 +6,7 @@
 #include "base/test_folder.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -121,6 +122,55 @@ signal_parent(void)
 	return outcome_of(kill(getppid(), 0));
 }
 
+/* The signal that says that a descriptor can be read may be any, and go to any process. */
+static enum outcome
+signal_by_descriptor(void)
+{
+	enum outcome owner = outcome_of(fcntl(STDIN_FILENO, F_SETOWN, getppid()));
+	return owner == ALLOWED ? ALLOWED : outcome_of(fcntl(STDIN_FILENO, F_SETSIG, SIGKILL));
+}
+
+static enum outcome
+own_by_descriptor(void)
+{
+	const struct f_owner_ex owner = { F_OWNER_PID, getppid() };
+	return outcome_of(fcntl(STDIN_FILENO, F_SETOWN_EX, &owner));
+}
+
+/* A listening socket, as the submission role has them, and one that would be called. */
+static int listening_fd, victim_fd;
+static struct sockaddr_in victim;
+
+static void
+listen_twice(void)
+{
+	const struct sockaddr_in loopback = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof victim;
+	listening_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	victim_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listening_fd, (const struct sockaddr *)&loopback, sizeof loopback), 0);
+	assert_int_equal(bind(victim_fd, (const struct sockaddr *)&loopback, sizeof loopback), 0);
+	assert_int_equal(listen(listening_fd, 1), 0);
+	assert_int_equal(listen(victim_fd, 8), 0);
+	assert_int_equal(getsockname(victim_fd, (struct sockaddr *)&victim, &len), 0);
+}
+
+static enum outcome
+call_by_sendto(void)
+{
+	shutdown(listening_fd, SHUT_RDWR);
+	return outcome_of(sendto(listening_fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *)&victim, sizeof victim));
+}
+
+static enum outcome
+call_by_sendmsg(void)
+{
+	struct iovec bytes = { (char[]){ "x" }, 1 };
+	struct msghdr m = { .msg_name = &victim, .msg_namelen = sizeof victim, .msg_iov = &bytes, .msg_iovlen = 1 };
+	shutdown(listening_fd, SHUT_RDWR);
+	return outcome_of(sendmsg(listening_fd, &m, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+
 static enum outcome
 executable_memory(void)
 {
@@ -205,6 +255,11 @@ no_role_reaches_the_network(void **state)
 		assert_outcome(all_roles[i], unix_socket, wanted);
 		assert_outcome(all_roles[i], connect_something, wanted);
 	}
+	listen_twice();
+	assert_denied_to_all(call_by_sendto);
+	assert_denied_to_all(call_by_sendmsg);
+	close(listening_fd);
+	close(victim_fd);
 }
 
 static void
@@ -213,6 +268,8 @@ no_role_makes_or_signals_processes(void **state)
 	(void)state;
 	assert_denied_to_all(fork_process);
 	assert_denied_to_all(signal_parent);
+	assert_denied_to_all(signal_by_descriptor);
+	assert_denied_to_all(own_by_descriptor);
 	assert_denied_to_all(become_dumpable);
 }
 
