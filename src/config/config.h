@@ -15,6 +15,7 @@
 #define CONFIG_VALUE_MAX 1024
 #define CONFIG_PLACE_MAX 128
 #define CONFIG_TOR_COOKIE "/run/tor/control.authcookie" /* need not be there */
+#define CONFIG_TOR_COOKIE_NONE "none"                   /* whatever answers is taken for the tor that is meant */
 
 struct config_endpoint {
 	char host[64]; /* a loopback address; other addresses are refused */

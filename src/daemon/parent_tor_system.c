@@ -41,7 +41,7 @@ parent_tor_system_check(const struct parent *parent, struct error *err)
 static bool
 may_lack_cookie(const struct config *config)
 {
-	return strcmp(config->tor_cookie, CONFIG_TOR_COOKIE) == 0;
+	return strcmp(config->tor_cookie, CONFIG_TOR_COOKIE) == 0 || strcmp(config->tor_cookie, CONFIG_TOR_COOKIE_NONE) == 0;
 }
 
 /* ---- whose tor it is */
@@ -151,6 +151,8 @@ open_cookie(const struct config *config, int *out_fd, struct error *err)
 {
 	unsigned char cookie[LOGIN_COOKIE_BYTES + 1];
 	*out_fd = -1;
+	if (strcmp(config->tor_cookie, CONFIG_TOR_COOKIE_NONE) == 0)
+		return 0;
 	int fd = open(config->tor_cookie, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && may_lack_cookie(config))
 		return 0; /* tor may do without, and says so if not */

@@ -118,8 +118,12 @@ choose(struct exchange *x, struct slice cookie, bool *with_cookie, struct error 
 		control_reply_keyword(text, "COOKIEFILE", file, sizeof file);
 	}
 	*with_cookie = !has_method(methods, "NULL");
-	if (!*with_cookie)
+	if (!*with_cookie && cookie.len == 0)
 		return 0;
+	/* It would get the onion keys without a proof that it is the tor whose cookie this is: anybody may listen on a free port. */
+	if (!*with_cookie)
+		return error_set(err, ERROR_DENIED, "what answers at tor.control gives no proof that it is the tor whose cookie is there, and gets no key: it "
+		    "may be anybody's program. If it is right, set \"tor.cookie = none\" in smtorp.conf");
 	if (!has_method(methods, "SAFECOOKIE"))
 		return error_set(err, ERROR_DENIED, "tor lets nobody in by its cookie (it offers %.60s): set \"CookieAuthentication 1\" in its "
 		    "torrc", methods[0] == '\0' ? "nothing" : methods);

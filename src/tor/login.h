@@ -2,7 +2,7 @@
  *
  * Authentication at the control port of a tor that is not ours (control-spec, PROTOCOLINFO, AUTHCHALLENGE, AUTHENTICATE):
  * by the cookie, which is never shown (SAFECOOKIE: both sides prove that they know it), or with nothing where tor asks for
- * nothing. Blocks; to be done before anything else on the connection.
+ * nothing and no cookie is known. Blocks; to be done before anything else on the connection.
  */
 #pragma once
 
@@ -19,8 +19,8 @@
  * credentials, as tor does unless NoIsolateSOCKSAuth tells it not to.
  *
  * fd: connected, blocking or not. cookie: LOGIN_COOKIE_BYTES, or empty when there is none. timeout_ms: for all of it.
- * ERROR_DENIED: tor wants something else, and the text says what to do; or what answers does not know the cookie; or that port
- * mixes circuits.
+ * ERROR_DENIED: tor wants something else, and the text says what to do; or what answers does not know the cookie, or does not
+ * prove that it does; or that port mixes circuits.
  * ERROR_CLOSED, ERROR_TIMEOUT, ERROR_PROTOCOL. */
 int login(int fd, struct slice cookie, const char *socks, int64_t timeout_ms, struct error *err);
 

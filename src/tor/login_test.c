@@ -139,8 +139,10 @@ what_cannot_be_is_said(void **state)
 		{ { .answers = { "510 what\r\n" }, .cookie = cookie }, true, ERROR_DENIED, "510 what" },
 		{ { .answers = { "nonsense\r\n" }, .cookie = cookie }, true, ERROR_PROTOCOL, "" },
 		{ { .answers = { NULL }, .cookie = cookie }, true, ERROR_CLOSED, "" },
-		{ { .answers = { INFO("NULL"), "250 OK\r\n", PORTS("") "650 X\r\n" }, .cookie = cookie }, true, ERROR_PROTOCOL, "more" },
-		{ { .answers = { INFO("NULL"), "250 OK\r\n", PORTS(" NoIsolateSOCKSAuth") }, .cookie = cookie }, true, ERROR_DENIED, "share circuits" },
+		{ { .answers = { INFO("NULL"), "250 OK\r\n", PORTS("") "650 X\r\n" }, .cookie = cookie }, false, ERROR_PROTOCOL, "more" },
+		{ { .answers = { INFO("NULL"), "250 OK\r\n", PORTS(" NoIsolateSOCKSAuth") }, .cookie = cookie }, false, ERROR_DENIED, "share circuits" },
+		{ { .answers = { INFO("NULL"), "250 OK\r\n", PORTS("") }, .cookie = cookie }, true, ERROR_DENIED, "gets no key" },
+		{ { .answers = { INFO("NULL,SAFECOOKIE"), "250 OK\r\n", PORTS("") }, .cookie = cookie }, true, ERROR_DENIED, "gets no key" },
 	};
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct error err = { 0 };

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -159,6 +160,35 @@ def test_a_cookie_that_is_not_its_own_is_told(make_node, system_tor, work):
     node.wait_for(lambda status: 'does not know the cookie' in status['tor']['phase'], 30, 'the reason')
     assert 'does not know the cookie' in node.cli('logs', '--role', 'tor').stdout
     node.stop()
+
+
+def test_who_sits_on_the_port_and_wants_no_proof_gets_no_key(make_node, system_tor):
+    """Any user may listen there while tor does not, and say that nobody need prove anything."""
+    heard = bytearray()
+
+    def answer(connection):
+        with connection, connection.makefile('rb') as lines:
+            for line in lines:
+                heard.extend(line)
+                connection.sendall(b'250-PROTOCOLINFO 1\r\n250-AUTH METHODS=NULL\r\n250 OK\r\n'
+                                   if line.startswith(b'PROTOCOLINFO') else b'250 OK\r\n')
+
+    with socket.create_server(('127.0.0.1', 0)) as squatter:
+        def serve():
+            while True:
+                try:
+                    connection, _ = squatter.accept()
+                except OSError:
+                    return
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+        threading.Thread(target=serve, daemon=True).start()
+        node = node_with(make_node, system_tor, 'squat', **{'tor.control': f'127.0.0.1:{squatter.getsockname()[1]}'})
+        node.start(wait=False)
+        node.identity('dora', wait=False)
+        node.wait_for(lambda status: 'gets no key' in status['tor']['phase'], 30, 'the reason')
+        node.stop()
+        squatter.shutdown(socket.SHUT_RDWR)
+    assert heard.startswith(b'PROTOCOLINFO') and b'ADD_ONION' not in heard
 
 
 def test_no_tor_there_is_said_and_waited_for(make_node):
