@@ -18,6 +18,7 @@
 #include "daemon/control_queue.h"
 #include "daemon/role.h"
 #include "loop/stream.h"
+#include "smtp/reply.h"
 
 #define LINE_MAX_BYTES 65536
 #define OUTPUT_MAX_BYTES (4 * 1024 * 1024)
@@ -56,6 +57,15 @@ static struct {
 
 /* ---- answers */
 
+/* Words that may be tor's or some role's. JSON takes UTF-8 only, and terminals obey what is not printable. */
+static json_t *
+text_of(const char *words)
+{
+	char printable[IPC_TEXT_MAX + 1];
+	reply_make_printable(printable, sizeof printable, slice_of_string(words));
+	return json_string(printable);
+}
+
 static void
 send_json(struct connection *c, json_t *answer)
 {
@@ -71,8 +81,8 @@ send_json(struct connection *c, json_t *answer)
 static void
 answer_error(struct connection *c, json_t *rpc_id, int code, const char *text)
 {
-	send_json(c, json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", rpc_id == NULL ? json_null() : rpc_id,
-	    "error", "code", code, "message", text));
+	send_json(c, json_pack("{s:s, s:O, s:{s:i, s:o}}", "jsonrpc", "2.0", "id", rpc_id == NULL ? json_null() : rpc_id,
+	    "error", "code", code, "message", text_of(text)));
 }
 
 static void
@@ -394,12 +404,12 @@ on_status_tor(const struct ipc_status_tor *row)
 		return;
 	json_t *tor = json_object_get(request->result, "tor");
 	json_object_set_new(tor, "bootstrap", json_integer(row->bootstrap_percent));
-	json_object_set_new(tor, "phase", json_string(row->phase));
-	json_object_set_new(tor, "version", json_string(row->version));
+	json_object_set_new(tor, "phase", text_of(row->phase));
+	json_object_set_new(tor, "version", text_of(row->version));
 	json_object_set_new(tor, "bridges", json_integer(row->bridges));
-	json_object_set_new(tor, "control", json_string(row->control));
-	json_object_set_new(tor, "hint", json_string(row->hint));
-	json_object_set_new(tor, "network_event", json_string(row->network_event));
+	json_object_set_new(tor, "control", text_of(row->control));
+	json_object_set_new(tor, "hint", text_of(row->hint));
+	json_object_set_new(tor, "network_event", text_of(row->network_event));
 	json_object_set_new(tor, "network_event_s", json_integer(row->network_event_s));
 }
 
@@ -437,10 +447,10 @@ on_status_identity(const struct ipc_status_identity *row)
 {
 	static const char *const states[] = { "waiting", "published", "failed", "locked" };
 	static const char *const stores[] = { "opening", "works", "disk full", "damaged" };
-	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:{s:s, s:s}}", "name", row->identity,
+	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:o, s:{s:s, s:s}}", "name", row->identity,
 	    "onion", row->onion, "state", row->state <= SERVICE_LOCKED ? states[row->state] : "failed", "uploaded",
-	    (json_int_t)row->uploaded, "detail", row->detail, "store",
-	    stores[row->store <= STORE_DAMAGED ? row->store : STORE_OPENING], "trouble", row->trouble, "sockets", "25", row->path_25,
+	    (json_int_t)row->uploaded, "detail", text_of(row->detail), "store",
+	    stores[row->store <= STORE_DAMAGED ? row->store : STORE_OPENING], "trouble", text_of(row->trouble), "sockets", "25", row->path_25,
 	    "465", row->path_465));
 }
 

@@ -136,6 +136,34 @@ rows_become_json_whatever_a_peer_has_said(void **state)
 	buffer_finish(&recipients);
 }
 
+/* A tor that is not ours, a path of the owner's or a role that was taken over has written them. */
+static void
+words_of_others_stay_words(void **state)
+{
+	struct control_process *p = *state;
+	ask(p, "status", "{}");
+	uint64_t id = test_role_next(&p->role, p->role.parent, IPC_TYPE_CONTROL_REQUEST).control_request.request_id;
+	struct ipc_message m = { .type = IPC_TYPE_STATUS_TOR, .fd = -1, .status_tor = { .request_id = id,
+		.version = "0.4 \xc2\x9b" "2J", .phase = "on \xff the \x1b[2J way" } };
+	test_role_send(p->role.parent, &m);
+	m = (struct ipc_message){ .type = IPC_TYPE_STATUS_IDENTITY, .fd = -1, .status_identity = { .request_id = id,
+		.identity = "alice", .onion = "x.onion", .detail = "cut \xe4\xb8", .trouble = "a\x1b]0;b\nc \xff" } };
+	test_role_send(p->role.parent, &m);
+	m = (struct ipc_message){ .type = IPC_TYPE_CONTROL_END, .fd = -1, .control_end.request_id = id };
+	test_role_send(p->role.parent, &m);
+	expect(p, "\"phase\":\"on ? the ?[2J way\"");
+	assert_non_null(strstr(p->line, "\"version\":\"0.4 ?2J\""));
+	assert_non_null(strstr(p->line, "\"trouble\":\"a?]0;b?c ?\""));
+	assert_non_null(strstr(p->line, "\"detail\":\"cut ??\""));
+
+	ask(p, "identity.load", "{\"name\":\"alice\"}");
+	id = test_role_next(&p->role, p->role.parent, IPC_TYPE_CONTROL_REQUEST).control_request.request_id;
+	m = (struct ipc_message){ .type = IPC_TYPE_CONTROL_END, .fd = -1, .control_end = { .request_id = id, .error = ERROR_IO,
+		.text = "cannot open /home/\xff\x1b[2J" } };
+	test_role_send(p->role.parent, &m);
+	expect(p, "cannot open /home/??[2J");
+}
+
 static void
 an_order_that_fails_says_why(void **state)
 {
@@ -207,6 +235,7 @@ main(int argc, char **argv)
 #define WITH_CONTROL(test) cmocka_unit_test_setup_teardown(test, start, finish)
 	const struct CMUnitTest tests[] = {
 		WITH_CONTROL(rows_become_json_whatever_a_peer_has_said),
+		WITH_CONTROL(words_of_others_stay_words),
 		WITH_CONTROL(an_order_that_fails_says_why),
 		WITH_CONTROL(a_key_goes_to_the_parent_as_it_came),
 		WITH_CONTROL(who_asked_a_role_that_dies_is_told),
