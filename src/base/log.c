@@ -18,10 +18,8 @@ log_init(const char *name, enum log_level level)
 	tzset(); /* else gmtime_r() opens the time zone's file at the first line, when roles open nothing any more */
 }
 
-/* One event, one line, and nothing that a terminal obeys, whatever a peer put into it: no C0 or C1 control, also not in
- * UTF-8. */
-static void
-make_harmless(unsigned char *line, size_t len)
+void
+log_make_harmless(unsigned char *line, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (line[i] < ' ' || line[i] == 0x7f)
@@ -54,7 +52,7 @@ log_line(enum log_level level, const char *format, ...)
 	used = len < 0 ? used : used + (size_t)len;
 	if (used > sizeof line - 2)
 		used = sizeof line - 2;
-	make_harmless((unsigned char *)line, used);
+	log_make_harmless((unsigned char *)line, used);
 	line[used++] = '\n';
 	if (write(STDERR_FILENO, line, used) < 0)
 		return; /* nowhere left to say so */

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 enum log_level {
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARN,
@@ -16,6 +18,10 @@ void log_init(const char *who, enum log_level most);
 
 __attribute__((format(printf, 2, 3)))
 void log_line(enum log_level level, const char *format, ...);
+
+/* One event, one line, and nothing that a terminal obeys, whoever wrote it: puts spaces in the place of C0 and C1 controls, also
+ * of those in UTF-8. log_line() does it. */
+void log_make_harmless(unsigned char *line, size_t len);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)

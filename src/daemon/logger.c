@@ -21,6 +21,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/log_files.h"
 #include "base/logline.h"
 #include "base/random.h"
@@ -36,6 +37,7 @@ static struct {
 	struct redact redact;
 	unsigned char line[REDACT_LINE_MAX_BYTES];
 	size_t line_len;
+	bool is_too_long; /* what follows of this line is left out */
 	struct buffer out;
 } self = { .file_fd = -1 };
 
@@ -97,7 +99,9 @@ static void
 take_line(struct slice line)
 {
 	struct logline l;
-	if (line.len > 0 && line.data[0] == 1) {
+	bool is_word = line.len > 0 && line.data[0] == 1; /* the first byte may be the parent's */
+	log_make_harmless(self.line + is_word, line.len - is_word);
+	if (is_word) {
 		redact_hide(&self.redact, slice_of(line.data + 1, line.len - 1), NULL);
 		return;
 	}
@@ -115,20 +119,33 @@ take_line(struct slice line)
 		put(buffer_bytes(&self.out), buffer_len(&self.out));
 }
 
+/* Where a line ends too early, it may be within an address, of which nobody would recognize either half: the last word goes. */
+static void
+cut(void)
+{
+	static const char mark[] = "...";
+	size_t len = self.line_len - strlen(mark);
+	while (len > 0 && self.line[len - 1] != ' ')
+		len--;
+	memcpy(self.line + len, mark, strlen(mark));
+	take_line(slice_of(self.line, len + strlen(mark)));
+	self.is_too_long = true;
+}
+
 static void
 take(const unsigned char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		bool ends = bytes[i] == '\n' || self.line_len == sizeof self.line;
-		if (ends) {
-			take_line(slice_of(self.line, self.line_len));
+		if (bytes[i] == '\n') {
+			if (!self.is_too_long)
+				take_line(slice_of(self.line, self.line_len));
 			self.line_len = 0;
+			self.is_too_long = false;
+		} else if (!self.is_too_long && self.line_len == sizeof self.line) {
+			cut();
+		} else if (!self.is_too_long) {
+			self.line[self.line_len++] = bytes[i];
 		}
-		if (bytes[i] == '\n')
-			continue;
-		/* Nothing that a terminal obeys, whoever wrote it; the first byte may be the parent's. */
-		bool is_control = (bytes[i] < ' ' && (bytes[i] != 1 || self.line_len > 0)) || bytes[i] == 0x7f;
-		self.line[self.line_len++] = is_control ? ' ' : bytes[i];
 	}
 }
 
@@ -144,7 +161,7 @@ run(void)
 			break;
 		take(chunk, (size_t)n);
 	}
-	if (self.line_len > 0)
+	if (self.line_len > 0 && !self.is_too_long)
 		take_line(slice_of(self.line, self.line_len));
 }
 

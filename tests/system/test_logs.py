@@ -134,6 +134,27 @@ def test_the_log_is_bounded_and_for_the_owner_only(installation, work):
     flood.unlink()
 
 
+@pytest.mark.parametrize('mode', ['hide', 'show'])
+def test_what_others_write_stays_words(installation, tmp_path, mode):
+    """Dovecot's and tor's lines may hold what any local user has said to them: nothing of it reaches the terminal as an order,
+    and no address can be pushed over the end of a line so that neither half is known for one."""
+    onion = 'b' * 55 + 'd'
+    lines = [b'dovecot: auth: Info: unknown \xc2\x9b2J\x9b2J\x1b[2J\x07 end']
+    for shift in range(4020, 4100, 7):
+        begin = b'dovecot: lmtp: Info: '
+        lines.append(begin + b'x' * (shift - len(begin)) + f' zephyrine@{onion}.onion said {onion} '.encode() * 2)
+    (tmp_path / 'log').mkdir()
+    (tmp_path / 'input').write_bytes(b'\n'.join(lines) + b'\nafter\n')
+    program = installation.bin.parent / 'libexec' / 'smtorp' / 'smtorp-log'
+    shown = subprocess.run(['sh', '-c', 'exec "$0" "$1" 3<"$2" 4<"$3"', str(program), mode, str(tmp_path / 'input'),
+                            str(tmp_path / 'log')], check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).stderr
+    for written in (shown, (tmp_path / 'log' / 'smtorpd.log').read_bytes()):
+        assert b'unknown   2J 2J [2J  end\n' in written and written.endswith(b'warn program: after\n')
+        assert written.count(b'\n') == len(lines) + 1
+        if mode == 'hide':
+            assert b'zephyr' not in written and b'bbbb' not in written
+
+
 def test_no_log_is_said_to_be_none(make_node):
     node = make_node('unlogged', tor=False)
     result = node.cli('logs', check=False)
