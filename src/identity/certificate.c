@@ -149,24 +149,31 @@ out:
 	return result;
 }
 
+static X509 *
+parse(struct slice pem, struct error *err)
+{
+	BIO *bio = pem.len > CERTIFICATE_PEM_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (certificate == NULL)
+		error_set(err, ERROR_INVALID, "the TLS certificate cannot be read");
+	BIO_free(bio);
+	return certificate;
+}
+
 int
 certificate_fingerprint(struct slice pem, char out[CERTIFICATE_FINGERPRINT_LEN + 1], struct error *err)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE], *der = NULL;
-	int result = -1;
-	BIO *bio = pem.len > CERTIFICATE_PEM_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
-	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	int len = certificate == NULL ? -1 : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-	if (len > 0 && EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1) {
+	X509 *certificate = parse(pem, err);
+	if (certificate == NULL)
+		return -1;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+	bool ok = len > 0 && EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1;
+	if (ok)
 		encode_base32(out, hash, 32);
-		result = 0;
-	} else {
-		error_set(err, ERROR_INVALID, "the TLS certificate cannot be read");
-	}
 	OPENSSL_free(der);
 	X509_free(certificate);
-	BIO_free(bio);
-	return result;
+	return ok ? 0 : error_set(err, ERROR_INVALID, "the TLS certificate has no key that can be read");
 }
 
 int
@@ -174,12 +181,12 @@ certificate_sha256(struct slice pem, char out[CERTIFICATE_SHA256_LEN + 1], struc
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
-	BIO *bio = pem.len > CERTIFICATE_PEM_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
-	X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	bool ok = certificate != NULL && X509_digest(certificate, EVP_sha256(), hash, &len) == 1;
+	X509 *certificate = parse(pem, err);
+	if (certificate == NULL)
+		return -1;
+	bool ok = X509_digest(certificate, EVP_sha256(), hash, &len) == 1;
 	for (unsigned i = 0; ok && i < len; i++)
 		snprintf(out + (size_t)3 * i, 4, i + 1 < len ? "%02X:" : "%02X", hash[i]);
 	X509_free(certificate);
-	BIO_free(bio);
-	return ok ? 0 : error_set(err, ERROR_INVALID, "the TLS certificate cannot be read");
+	return ok ? 0 : error_set(err, ERROR_NO_MEMORY, "out of memory");
 }
