@@ -117,25 +117,25 @@ answer_items(struct connection *c, const struct request *request)
 
 static const struct method {
 	const char *name;
-	enum ipc_control_verb verb;     /* for the parent, */
-	enum ipc_queue_verb queue_verb; /* or for the identity's mail role, */
-	enum ipc_pin_verb pin_verb;     /* which also knows the peers */
+	enum ipc_control_verb verb; /* for the parent, */
+	enum ipc_queue_verb queue;  /* or for the identity's mail role, */
+	enum ipc_pin_verb pin;      /* which also knows the peers */
 	bool has_name, has_items, has_key;
 } methods[] = {
-	{ "status", CONTROL_STATUS, 0, 0, false, false },
-	{ "identity.load", CONTROL_IDENTITY_LOAD, 0, 0, true, false },
-	{ "identity.unload", CONTROL_IDENTITY_UNLOAD, 0, 0, true, false },
-	{ "identity.lock", CONTROL_IDENTITY_LOCK, 0, 0, true, false },
-	{ "identity.unlock", 0, 0, 0, true, false, true }, /* {name, key: base64} */
-	{ "stop", CONTROL_STOP, 0, 0, false, false },
-	{ "queue.list", 0, QUEUE_VERB_LIST, 0, true, true },      /* {name, after?, limit?}: {items, next} */
-	{ "queue.show", 0, QUEUE_VERB_SHOW, 0, true, true },      /* {name, item}: {items, next} */
-	{ "queue.retry", 0, QUEUE_VERB_RETRY, 0, true, false },   /* {name, item?}: {count} */
-	{ "queue.cancel", 0, QUEUE_VERB_CANCEL, 0, true, false }, /* {name, item}: {count} */
-	{ "peer.list", 0, 0, PIN_VERB_LIST, true, true },         /* {name, after?, limit?}: {items, next} */
-	{ "peer.show", 0, 0, PIN_VERB_SHOW, true, true },         /* {name, onion}: {items, next} */
-	{ "peer.accept", 0, 0, PIN_VERB_ACCEPT, true, false },    /* {name, onion, label?}: {count} */
-	{ "peer.forget", 0, 0, PIN_VERB_FORGET, true, false },    /* {name, onion}: {count} */
+	{ "status", .verb = CONTROL_STATUS },
+	{ "stop", .verb = CONTROL_STOP },
+	{ "identity.load", .verb = CONTROL_IDENTITY_LOAD, .has_name = true },
+	{ "identity.unload", .verb = CONTROL_IDENTITY_UNLOAD, .has_name = true },
+	{ "identity.lock", .verb = CONTROL_IDENTITY_LOCK, .has_name = true },
+	{ "identity.unlock", .has_name = true, .has_key = true },                           /* {name, key: base64} */
+	{ "queue.list", .queue = QUEUE_VERB_LIST, .has_name = true, .has_items = true },    /* {name, after?, limit?}: {items, next} */
+	{ "queue.show", .queue = QUEUE_VERB_SHOW, .has_name = true, .has_items = true },    /* {name, item}: {items, next} */
+	{ "queue.retry", .queue = QUEUE_VERB_RETRY, .has_name = true },                     /* {name, item?}: {count} */
+	{ "queue.cancel", .queue = QUEUE_VERB_CANCEL, .has_name = true },                   /* {name, item}: {count} */
+	{ "peer.list", .pin = PIN_VERB_LIST, .has_name = true, .has_items = true },         /* {name, after?, limit?}: {items, next} */
+	{ "peer.show", .pin = PIN_VERB_SHOW, .has_name = true, .has_items = true },         /* {name, onion}: {items, next} */
+	{ "peer.accept", .pin = PIN_VERB_ACCEPT, .has_name = true },                        /* {name, onion, label?}: {count} */
+	{ "peer.forget", .pin = PIN_VERB_FORGET, .has_name = true },                        /* {name, onion}: {count} */
 };
 
 static const struct method *
@@ -222,15 +222,15 @@ is_count(json_t *value)
 static void
 ask_about_queue(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
 {
-	bool is_list = method->queue_verb == QUEUE_VERB_LIST;
+	bool is_list = method->queue == QUEUE_VERB_LIST;
 	json_t *item = json_object_get(params, is_list ? "after" : "item"), *limit = json_object_get(params, "limit");
-	bool may_miss = is_list || method->queue_verb == QUEUE_VERB_RETRY;
+	bool may_miss = is_list || method->queue == QUEUE_VERB_RETRY;
 	if ((item == NULL && !may_miss) || !is_count(item) || !is_count(limit)) {
 		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"item\", \"after\" and \"limit\" are numbers");
 		return;
 	}
 	const struct ipc_message order = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = {
-		.request_id = control.next_id, .verb = (uint8_t)method->queue_verb, .item = (uint64_t)json_integer_value(item),
+		.request_id = control.next_id, .verb = (uint8_t)method->queue, .item = (uint64_t)json_integer_value(item),
 		.limit = (uint32_t)json_integer_value(limit) } };
 	ask_mail(c, rpc_id, method, name, &order);
 }
@@ -242,14 +242,14 @@ ask_about_peers(struct connection *c, json_t *rpc_id, const struct method *metho
 	const char *onion = json_string_value(json_object_get(params, "onion"));
 	json_t *label = json_object_get(params, "label");
 	if (!is_count(after) || !is_count(limit) || (label != NULL && json_string_length(label) == 0) ||
-	    json_string_length(label) > IPC_FINGERPRINT_LEN || (onion == NULL && method->pin_verb != PIN_VERB_LIST) ||
+	    json_string_length(label) > IPC_FINGERPRINT_LEN || (onion == NULL && method->pin != PIN_VERB_LIST) ||
 	    (onion != NULL && strlen(onion) > IPC_ONION_MAX)) {
 		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"onion\" is an onion name, \"label\" the beginning of a fingerprint, "
 		    "\"after\" and \"limit\" are numbers");
 		return;
 	}
 	struct ipc_message order = { .type = IPC_TYPE_PIN_REQUEST, .fd = -1, .pin_request = { .request_id = control.next_id,
-		.verb = (uint8_t)method->pin_verb, .after = (uint64_t)json_integer_value(after),
+		.verb = (uint8_t)method->pin, .after = (uint64_t)json_integer_value(after),
 		.limit = (uint32_t)json_integer_value(limit) } };
 	strcpy(order.pin_request.onion, onion != NULL ? onion : "");
 	strcpy(order.pin_request.label, label != NULL ? json_string_value(label) : "");
@@ -285,9 +285,9 @@ take_request(struct connection *c, json_t *request)
 		answer_error(c, id, RPC_NODE, "too many requests at a time: wait for answers");
 		return;
 	}
-	if (method->queue_verb != 0)
+	if (method->queue != 0)
 		ask_about_queue(c, id, method, identity, params);
-	else if (method->pin_verb != 0)
+	else if (method->pin != 0)
 		ask_about_peers(c, id, method, identity, params);
 	else if (method->has_key)
 		ask_unlock(c, id, identity, json_string_value(json_object_get(params, "key")));
