@@ -11,72 +11,73 @@
 #include "mime/library.h"
 #include "mime/mailboxes.h"
 
+static const struct {
+	const char *value;
+	enum error_code code;
+} mailboxes[] = {
+	{ "alice@own.onion", ERROR_NONE },
+	{ "Alice <alice@own.onion>", ERROR_NONE },
+	{ "\"Alice, of \\\"Wonderland\\\"\" <alice@own.onion>", ERROR_NONE },
+	{ "A. L. Ice <alice@own.onion>", ERROR_NONE },
+	{ "<alice+list@own.onion>", ERROR_NONE },
+	{ "ALICE@Own.Onion", ERROR_NONE },
+	{ "alice@own.onion (a comment (in a comment), with bob@other.onion)", ERROR_NONE },
+	{ "=?UTF-8?Q?J=C3=B6?= <alice@own.onion>", ERROR_NONE },
+	{ "=?ISO-2022-JP?B?GyRCJUYbKEI=?= <alice@own.onion>", ERROR_NONE },
+	{ "J\xc3\xb6 <alice@own.onion>", ERROR_NONE },
+	{ "\"bob@other.onion\" <alice@own.onion>", ERROR_NONE },
+	{ "alice@own.onion, Alice <alice+x@own.onion>", ERROR_NONE },
+	{ "bob@own.onion", ERROR_DENIED },
+	{ "alice@other.onion", ERROR_DENIED },
+	{ "alice@x.own.onion", ERROR_DENIED },
+	{ "alice@own.onion.", ERROR_INVALID },
+	{ "<alice@own.onion. >", ERROR_INVALID },
+	{ "Alice J. <alice@own.onion>, \"A.\" <alice@own.onion>", ERROR_NONE },
+	{ "alicex@own.onion", ERROR_DENIED },
+	{ "alic@own.onion", ERROR_DENIED },
+	{ "alice", ERROR_DENIED },
+	{ "alice@own.onion, bob@other.onion", ERROR_DENIED },
+	{ "alice@own.onion,, <bob@other.onion>", ERROR_DENIED },
+	{ "Alice <bob@other.onion>", ERROR_DENIED },
+	{ "<alice@own.onion> bob", ERROR_DENIED },
+	{ "alice@own.onion bob@other.onion", ERROR_INVALID },
+	{ "bob@other.onion <alice@own.onion>", ERROR_INVALID },
+	{ "<alice@own.onion> <bob@other.onion>", ERROR_INVALID },
+	{ "alice@own.onion; bob@other.onion", ERROR_INVALID },
+	{ "friends: alice@own.onion;", ERROR_INVALID },
+	{ "undisclosed:;", ERROR_INVALID },
+	{ "<@relay.onion:alice@own.onion>", ERROR_INVALID },
+	{ "alice@[127.0.0.1]", ERROR_INVALID },
+	{ "alice@own.onion)", ERROR_INVALID },
+	{ "(alice@own.onion", ERROR_INVALID },
+	{ "\"alice@own.onion", ERROR_INVALID },
+	{ "Alice <alice@own.onion", ERROR_INVALID },
+	{ "alice@own.onion>", ERROR_INVALID },
+	{ "<alice@own.onion, bob@other.onion>", ERROR_INVALID },
+	{ "Alice <alice@abcd2345.own.onion>", ERROR_NONE },
+	{ "alice+shop@ABCD2345ABCD2345ABCD2345ABCD2345ABCD2345ABCD2345ABCD.Own.Onion", ERROR_NONE },
+	{ "alice@abcd234.own.onion", ERROR_DENIED },
+	{ "alice@abcd2345abcd2345abcd2345abcd2345abcd2345abcd2345abcda.own.onion", ERROR_DENIED },
+	{ "alice@abcd2341.own.onion", ERROR_DENIED },
+	{ "alice@abcd2345.abcd2345.own.onion", ERROR_DENIED },
+	{ "alice@abcd2345.other.onion", ERROR_DENIED },
+	{ "bob@abcd2345.own.onion", ERROR_DENIED },
+	{ "", ERROR_INVALID },
+	{ "<>", ERROR_INVALID },
+	{ "Alice", ERROR_DENIED },
+};
+
 static void
 only_own_mailboxes_pass(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *value;
-		enum error_code code;
-	} table[] = {
-		{ "alice@own.onion", ERROR_NONE },
-		{ "Alice <alice@own.onion>", ERROR_NONE },
-		{ "\"Alice, of \\\"Wonderland\\\"\" <alice@own.onion>", ERROR_NONE },
-		{ "A. L. Ice <alice@own.onion>", ERROR_NONE },
-		{ "<alice+list@own.onion>", ERROR_NONE },
-		{ "ALICE@Own.Onion", ERROR_NONE },
-		{ "alice@own.onion (a comment (in a comment), with bob@other.onion)", ERROR_NONE },
-		{ "=?UTF-8?Q?J=C3=B6?= <alice@own.onion>", ERROR_NONE },
-		{ "=?ISO-2022-JP?B?GyRCJUYbKEI=?= <alice@own.onion>", ERROR_NONE },
-		{ "J\xc3\xb6 <alice@own.onion>", ERROR_NONE },
-		{ "\"bob@other.onion\" <alice@own.onion>", ERROR_NONE },
-		{ "alice@own.onion, Alice <alice+x@own.onion>", ERROR_NONE },
-		{ "bob@own.onion", ERROR_DENIED },
-		{ "alice@other.onion", ERROR_DENIED },
-		{ "alice@x.own.onion", ERROR_DENIED },
-		{ "alice@own.onion.", ERROR_INVALID },
-		{ "<alice@own.onion. >", ERROR_INVALID },
-		{ "Alice J. <alice@own.onion>, \"A.\" <alice@own.onion>", ERROR_NONE },
-		{ "alicex@own.onion", ERROR_DENIED },
-		{ "alic@own.onion", ERROR_DENIED },
-		{ "alice", ERROR_DENIED },
-		{ "alice@own.onion, bob@other.onion", ERROR_DENIED },
-		{ "alice@own.onion,, <bob@other.onion>", ERROR_DENIED },
-		{ "Alice <bob@other.onion>", ERROR_DENIED },
-		{ "<alice@own.onion> bob", ERROR_DENIED },
-		{ "alice@own.onion bob@other.onion", ERROR_INVALID },
-		{ "bob@other.onion <alice@own.onion>", ERROR_INVALID },
-		{ "<alice@own.onion> <bob@other.onion>", ERROR_INVALID },
-		{ "alice@own.onion; bob@other.onion", ERROR_INVALID },
-		{ "friends: alice@own.onion;", ERROR_INVALID },
-		{ "undisclosed:;", ERROR_INVALID },
-		{ "<@relay.onion:alice@own.onion>", ERROR_INVALID },
-		{ "alice@[127.0.0.1]", ERROR_INVALID },
-		{ "alice@own.onion)", ERROR_INVALID },
-		{ "(alice@own.onion", ERROR_INVALID },
-		{ "\"alice@own.onion", ERROR_INVALID },
-		{ "Alice <alice@own.onion", ERROR_INVALID },
-		{ "alice@own.onion>", ERROR_INVALID },
-		{ "<alice@own.onion, bob@other.onion>", ERROR_INVALID },
-		{ "Alice <alice@abcd2345.own.onion>", ERROR_NONE },
-		{ "alice+shop@ABCD2345ABCD2345ABCD2345ABCD2345ABCD2345ABCD2345ABCD.Own.Onion", ERROR_NONE },
-		{ "alice@abcd234.own.onion", ERROR_DENIED },
-		{ "alice@abcd2345abcd2345abcd2345abcd2345abcd2345abcd2345abcda.own.onion", ERROR_DENIED },
-		{ "alice@abcd2341.own.onion", ERROR_DENIED },
-		{ "alice@abcd2345.abcd2345.own.onion", ERROR_DENIED },
-		{ "alice@abcd2345.other.onion", ERROR_DENIED },
-		{ "bob@abcd2345.own.onion", ERROR_DENIED },
-		{ "", ERROR_INVALID },
-		{ "<>", ERROR_INVALID },
-		{ "Alice", ERROR_DENIED },
-	};
-	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+	for (size_t i = 0; i < sizeof mailboxes / sizeof mailboxes[0]; i++) {
 		struct error err = { 0 };
-		int result = mailboxes_are_own(slice_of_string(table[i].value), "alice", "own.onion", &err);
-		if (err.code != table[i].code)
-			print_error("%s: %d %s\n", table[i].value, (int)err.code, err.text);
-		assert_int_equal(err.code, table[i].code);
-		assert_int_equal(result, table[i].code == ERROR_NONE ? 0 : -1);
+		int result = mailboxes_are_own(slice_of_string(mailboxes[i].value), "alice", "own.onion", &err);
+		if (err.code != mailboxes[i].code)
+			print_error("%s: %d %s\n", mailboxes[i].value, (int)err.code, err.text);
+		assert_int_equal(err.code, mailboxes[i].code);
+		assert_int_equal(result, mailboxes[i].code == ERROR_NONE ? 0 : -1);
 	}
 }
 
