@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "cli/client.h"
 #include "cli/cmd_identity.h"
 #include "cli/interrupt.h"
@@ -136,13 +137,13 @@ int
 cmd_identity_export(struct cli *cli)
 {
 	struct identity identity;
-	char passphrase[ASK_LINE_MAX];
 	int status = cmd_identity_load(cli, &identity);
-	if (status == CLI_OK)
-		status = passphrase_ask_new(cli, "the file", passphrase);
 	if (status != CLI_OK)
 		return status;
-	status = export(cli, &identity, passphrase);
-	explicit_bzero(passphrase, sizeof passphrase);
+	char *passphrase = secret_new(ASK_LINE_MAX);
+	status = passphrase_ask_new(cli, "the file", passphrase);
+	if (status == CLI_OK)
+		status = export(cli, &identity, passphrase);
+	secret_free(passphrase);
 	return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/secret.h"
 #include "cli/client.h"
 #include "cli/cmd_identity.h"
 #include "cli/interrupt.h"
@@ -60,17 +61,17 @@ cmd_identity_import(struct cli *cli)
 {
 	struct identity identity;
 	struct error err;
-	char passphrase[ASK_LINE_MAX];
 	const char *name = cli_option_value(cli, "name");
 	if (name != NULL && identity_check_name(name, &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	int fd = open(cli->arguments[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return cli_fail_with(CLI_FAILED, "cannot open %s: %s", cli->arguments[0], strerror(errno));
+	char *passphrase = secret_new(ASK_LINE_MAX);
 	int status = passphrase_ask(cli, "Passphrase of the file: ", passphrase);
 	if (status == CLI_OK)
 		status = import(cli, name, fd, passphrase, &identity);
-	explicit_bzero(passphrase, sizeof passphrase);
+	secret_free(passphrase);
 	file_close(&fd);
 	if (status != CLI_OK)
 		return status;
