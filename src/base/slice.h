@@ -26,6 +26,16 @@ slice_of_string(const char *string)
 	return slice_of(string, strlen(string));
 }
 
+/* As much of it as fits, and a NUL. */
+static inline void
+slice_to_string(struct slice s, char *out, size_t room)
+{
+	size_t len = s.len < room - 1 ? s.len : room - 1;
+	if (len > 0)
+		memcpy(out, s.data, len);
+	out[len] = '\0';
+}
+
 static inline bool
 slice_is(struct slice s, const char *string)
 {

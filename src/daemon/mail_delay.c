@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/mail_delay.h"
 
-#include <string.h>
-
 #include "daemon/reason.h"
 #include "ipc/pack.h"
 
@@ -13,14 +11,6 @@ struct search {
 	bool is_found;
 };
 
-static void
-copy_string(char *out, size_t room, struct slice s)
-{
-	size_t len = s.len < room - 1 ? s.len : room - 1; /* it was checked when it came */
-	memcpy(out, s.data, len);
-	out[len] = '\0';
-}
-
 /* Each recipient of the row that waits, with what is known of it: the peer's reply, or words about the whole node. */
 static void
 add_recipients(struct queue_bounce *out, const struct queue_row *row)
@@ -28,13 +18,14 @@ add_recipients(struct queue_bounce *out, const struct queue_row *row)
 	char text[IPC_TEXT_MAX + 1], words[REASON_TEXT_MAX];
 	struct slice list = slice_of(buffer_bytes(&row->recipients), buffer_len(&row->recipients)), mailbox;
 	struct pack_result r;
-	copy_string(text, sizeof text, slice_of(buffer_bytes(&row->text), buffer_len(&row->text)));
+	slice_to_string(slice_of(buffer_bytes(&row->text), buffer_len(&row->text)), text, sizeof text);
 	reason_say(row->reason, text, words);
 	while (pack_next_failure(&list, &mailbox, &r)) {
 		if (r.code >= 500)
 			continue; /* a bounce is on its way */
 		if (row->reason != WAIT_REASON_REPLY || r.code == 0)
-			r = (struct pack_result){ 0, slice_of_string(row->reason == WAIT_REASON_KEY ? "4.7.5" : "4.4.7"), slice_of_string(words) };
+			r = (struct pack_result){ 0, slice_of_string(row->reason == WAIT_REASON_KEY ? "4.7.5" : "4.4.7"),
+				slice_of_string(words) };
 		if (pack_failure(&out->failures, mailbox, &r, NULL) != 0)
 			return; /* the notice is about the message; it need not name thousands */
 	}
@@ -58,7 +49,7 @@ take_row(void *context, const struct queue_row *row)
 		out->body_bytes = row->body_bytes;
 		out->arrival_s = row->arrival_s;
 		out->arrival_ms = row->arrival_ms;
-		copy_string(out->reverse_path, sizeof out->reverse_path, row->reverse_path);
+		slice_to_string(row->reverse_path, out->reverse_path, sizeof out->reverse_path); /* checked when it came */
 	}
 	s->is_found = true;
 	out->item = row->id;

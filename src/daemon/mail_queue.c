@@ -18,14 +18,14 @@ struct page {
 	struct buffer packed; /* rows on their way into a message */
 };
 
+/* Addresses were checked when they came; this was not. */
 static void
-copy_slice(char *out, size_t room, struct slice s)
+copy_text(struct slice s, char *out, size_t room)
 {
-	size_t len = s.len < room - 1 ? s.len : room - 1; /* texts only: addresses were checked when they came */
-	memcpy(out, s.data, len);
-	out[len] = '\0';
-	for (char *nul = out; (nul = memchr(nul, '\0', (size_t)(out + len - nul))) != NULL;)
-		*nul = ' '; /* a peer's words; the message could not be sent with it */
+	slice_to_string(s, out, room);
+	for (size_t i = 0; i < s.len && i < room - 1; i++)
+		if (out[i] == '\0')
+			out[i] = ' '; /* a peer's words; the message could not be sent with it */
 }
 
 /* What is being done now says more than what happened before. */
@@ -39,7 +39,7 @@ say_reason(const struct mail_queue *q, const struct queue_row *row, struct ipc_q
 		now = WAIT_REASON_NEW; /* it would not be tried yet if tor were there */
 	out->reason = (uint8_t)(now != WAIT_REASON_NEW ? now : row->reason);
 	if (now == WAIT_REASON_NEW)
-		copy_slice(out->text, sizeof out->text, slice_of(buffer_bytes(&row->text), buffer_len(&row->text)));
+		copy_text(slice_of(buffer_bytes(&row->text), buffer_len(&row->text)), out->text, sizeof out->text);
 }
 
 static void
@@ -85,8 +85,8 @@ take_row(void *context, const struct queue_row *row)
 		.item = row->id, .size_bytes = row->body_bytes, .arrival_s = (uint64_t)row->arrival_s,
 		.tries = (uint32_t)row->tries, .recipient_count = row->recipient_count,
 		.recipients = slice_of(buffer_bytes(&row->recipients), buffer_len(&row->recipients)) } };
-	copy_slice(m.queue_row.onion, sizeof m.queue_row.onion, row->onion);
-	copy_slice(m.queue_row.reverse_path, sizeof m.queue_row.reverse_path, row->reverse_path);
+	slice_to_string(row->onion, m.queue_row.onion, sizeof m.queue_row.onion);
+	slice_to_string(row->reverse_path, m.queue_row.reverse_path, sizeof m.queue_row.reverse_path);
 	if (row->due_ms != QUEUE_NO_TRY) {
 		int64_t in_ms = row->due_ms - mailstore_now_ms(q->mailstore);
 		m.queue_row.next_s = (uint64_t)((clock_wall_ms() + (in_ms > 0 ? in_ms : 0)) / 1000);

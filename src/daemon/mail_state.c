@@ -56,7 +56,7 @@ static unsigned
 reason_of(const struct queue_row *row, const struct dispatch *dispatch, int64_t now_ms)
 {
 	char onion[IPC_ONION_MAX + 1];
-	snprintf(onion, sizeof onion, "%.*s", (int)row->onion.len, (const char *)row->onion.data);
+	slice_to_string(row->onion, onion, sizeof onion);
 	enum ipc_wait_reason now = dispatch == NULL ? WAIT_REASON_NEW : dispatch_reason(dispatch, onion, row->id);
 	if (now == WAIT_REASON_TOR_DOWN && row->due_ms <= now_ms)
 		return now; /* it would be tried if tor were there */
@@ -69,7 +69,7 @@ say_recipients(struct mail_state *s, const struct queue_row *row, unsigned reaso
 	struct slice list = slice_of(buffer_bytes(&row->recipients), buffer_len(&row->recipients)), mailbox;
 	struct pack_result r;
 	char text[IPC_TEXT_MAX + 1], words[REASON_TEXT_MAX];
-	snprintf(text, sizeof text, "%.*s", (int)buffer_len(&row->text), (const char *)buffer_bytes(&row->text));
+	slice_to_string(slice_of(buffer_bytes(&row->text), buffer_len(&row->text)), text, sizeof text);
 	reason_say(reason, reason == row->reason ? text : "", words);
 	while (pack_next_failure(&list, &mailbox, &r)) {
 		if (r.code >= 500)

@@ -65,26 +65,18 @@ with_onion(struct pins *p, int which, const char *onion)
 /* ---- looking */
 
 static void
-copy(char *out, size_t room, struct slice s)
-{
-	size_t len = s.len < room - 1 ? s.len : room - 1; /* it was checked when it came */
-	memcpy(out, s.data, len);
-	out[len] = '\0';
-}
-
-static void
 read_pin(const struct statement *s, struct pin *out)
 {
 	int64_t trust = statement_int(s, 3);
 	out->id = (uint64_t)statement_int(s, 0);
-	copy(out->onion, sizeof out->onion, statement_bytes(s, 1));
-	copy(out->fingerprint, sizeof out->fingerprint, statement_bytes(s, 2));
+	slice_to_string(statement_bytes(s, 1), out->onion, sizeof out->onion);
+	slice_to_string(statement_bytes(s, 2), out->fingerprint, sizeof out->fingerprint);
 	/* What a later version may have written holds mail rather than lets it go. */
 	out->trust = trust >= PIN_NOTED && trust <= PIN_ACCEPTED ? (enum ipc_pin_trust)trust : PIN_FIRST_USE;
 	out->label_letters = (unsigned)statement_int(s, 4);
 	out->since_s = statement_int(s, 5);
 	out->changed_s = statement_int(s, 6);
-	copy(out->shown, sizeof out->shown, statement_bytes(s, 7));
+	slice_to_string(statement_bytes(s, 7), out->shown, sizeof out->shown);
 }
 
 static int
@@ -143,7 +135,7 @@ pins_label_fits(struct pins *p, const struct pin *pin, struct slice label, const
 	struct statement *s = with_onion(p, BEFORE, pin->onion);
 	while (!fits && (row = statement_step(s, err)) == 1) {
 		char before[PINS_FINGERPRINT_SIZE];
-		copy(before, sizeof before, statement_bytes(s, 0));
+		slice_to_string(statement_bytes(s, 0), before, sizeof before);
 		fits = address_label_fits(label, before);
 	}
 	if (row >= 0)
