@@ -21,8 +21,8 @@ int cmd_identity_import(struct cli *cli);
 int cmd_identity_sheet(struct cli *cli);
 int cmd_identity_import_sheet(struct cli *cli);
 
-extern const struct cli_option cmd_identity_new_options[], cmd_identity_json_options[], cmd_identity_delete_options[], cmd_identity_repair_options[],
-    cmd_identity_password_options[], cmd_identity_import_key_options[], cmd_identity_export_options[],
+extern const struct cli_option cmd_identity_new_options[], cmd_identity_json_options[], cmd_identity_delete_options[],
+    cmd_identity_repair_options[], cmd_identity_password_options[], cmd_identity_import_key_options[], cmd_identity_export_options[],
     cmd_identity_import_options[], cmd_identity_sheet_options[], cmd_identity_import_sheet_options[];
 
 /* What they share. */

@@ -149,6 +149,7 @@ mua_thunderbird_make_profile(const struct mua_settings *s, const char *folder)
 	file_close(&fd);
 	if (result != 0)
 		return cli_fail(&err);
-	printf("Now: thunderbird --profile %s\nIt asks for the password of `smtorp identity new`, once for reading and once for sending.\n", folder);
+	printf("Now: thunderbird --profile %s\n"
+	       "It asks for the password of `smtorp identity new`, once for reading and once for sending.\n", folder);
 	return cli_end_output();
 }

@@ -23,6 +23,6 @@ void control_queue_init(struct loop *loop, const struct control_queue_events *ev
 void control_queue_set_peer(const char *identity, int fd);
 void control_queue_forget_peer(const char *identity);
 
-/* Sends the request: QUEUE_REQUEST or PIN_REQUEST, with its id. ERROR_NOT_FOUND: there is no such identity; ERROR_UNREACHABLE: its process is not there now;
- * ERROR_BUSY: it has enough to do. Else on_done follows, never from inside this call. */
+/* Sends the request: QUEUE_REQUEST or PIN_REQUEST, with its id. ERROR_NOT_FOUND: there is no such identity;
+ * ERROR_UNREACHABLE: its process is not there now; ERROR_BUSY: it has enough to do. Else on_done follows, never from inside this call. */
 int control_queue_ask(const char *identity, const struct ipc_message *request, uint64_t request_id, struct error *err);

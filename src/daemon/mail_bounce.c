@@ -78,7 +78,8 @@ compose(struct mail_bounce *b)
 		log_error("%s; its notification comes without it", err.text);
 	int64_t left_ms = b->at_hand.arrival_ms + b->config.expire_ms - mailstore_now_ms(b->mailstore);
 	struct mail_content_dsn dsn = { b->config.onion, b->at_hand.reverse_path, b->at_hand.arrival_s,
-		b->is_delay ? clock_wall_s() + (left_ms > 0 ? left_ms / 1000 : 0) : 0, slice_of(buffer_bytes(&b->at_hand.failures), buffer_len(&b->at_hand.failures)) };
+		b->is_delay ? clock_wall_s() + (left_ms > 0 ? left_ms / 1000 : 0) : 0,
+		slice_of(buffer_bytes(&b->at_hand.failures), buffer_len(&b->at_hand.failures)) };
 	b->is_composing = true;
 	mail_content_compose_dsn(b->content, &dsn, &body, on_composed, b);
 }

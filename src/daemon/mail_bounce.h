@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * mail@ID tells local senders what failed, and once of each message that it is late: has the notification composed by content@ID and journals it. One at a
- * time, and none while one is in the journal (doc/durability.md).
+ * mail@ID tells local senders what failed, and once of each message that it is late: has the notification composed by
+ * content@ID and journals it. One at a time, and none while one is in the journal (doc/durability.md).
  */
 #pragma once
 

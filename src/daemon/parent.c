@@ -244,7 +244,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = { { "home", required_argument, NULL, 'H' },
-		{ "bridge", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+		{ "bridge", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 } };
 	const char *home = NULL;
 	struct error err = { 0 };
 	int option;

@@ -81,7 +81,8 @@ parent_setup_home(struct parent *parent, struct error *err)
 {
 	int onion_fd = -1;
 	if (open_folder(parent->paths.data, &parent->data_fd, err) != 0 || take_lock(parent, err) != 0 ||
-	    file_check_room(parent->data_fd, parent->paths.data, ROOM_BYTES, err) != 0 || identity_open_all(parent->paths.data, true, &parent->identities_fd, err) != 0 ||
+	    file_check_room(parent->data_fd, parent->paths.data, ROOM_BYTES, err) != 0 ||
+	    identity_open_all(parent->paths.data, true, &parent->identities_fd, err) != 0 ||
 	    file_open_private_dir(parent->data_fd, "node", &parent->node_fd, err) != 0 ||
 	    open_runtime(parent, err) != 0)
 		return -1;

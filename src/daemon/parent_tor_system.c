@@ -88,7 +88,8 @@ find_group(struct parent *parent, struct error *err)
 	struct stat st;
 	if (stat(path, &st) != 0) {
 		if (path == config->tor_cookie && may_lack_cookie(config)) {
-			log_warn("the node cannot tell as which user the tor at %s runs, and lets only its own user connect to its sockets", config->tor_control);
+			log_warn("the node cannot tell as which user the tor at %s runs, and lets only its own user connect to its "
+			    "sockets", config->tor_control);
 			return 0;
 		}
 		return error_set_errno(err, errno, "cannot look at %s: is tor running, and may the node's user go there?", path);

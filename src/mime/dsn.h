@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * A delivery status notification (RFC 3464) in a multipart/report (RFC 6522): tells a sender of this node, in plain words
- * and for programs, which recipients a message did not reach, or has not reached yet. It names the identity's onion and no host, path or program.
+ * and for programs, which recipients a message did not reach, or has not reached yet. It names the identity's onion and no
+ * host, path or program.
  */
 #pragma once
 

@@ -25,7 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	const struct dsn_failure failure = { parts[0], size % 2 ? 550 : 0, parts[1], parts[2] };
 	const struct dsn_request request = { .onion = "own.onion", .recipient = "alice@own.onion", .now_s = (int64_t)size,
-		.failures = &failure, .failure_count = 1, .will_end_s = size % 3 == 0 ? 1 : 0, .original = parts[3], .id_letters = "id", .boundary_letters = "boundary" };
+		.failures = &failure, .failure_count = 1, .will_end_s = size % 3 == 0 ? 1 : 0, .original = parts[3],
+		.id_letters = "id", .boundary_letters = "boundary" };
 	struct buffer out;
 	struct header_scan scan;
 	struct header_field field;

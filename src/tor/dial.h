@@ -23,8 +23,9 @@ struct dial_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* Starts at once. tor: where its SOCKS port is, as endpoint_parse() takes it. deadline_ms is a time of clock_monotonic_ms(). All arguments but events and context are copied.
- * isolation is the SOCKS password: connections with different ones share no circuit. */
+/* Starts at once. tor: where its SOCKS port is, as endpoint_parse() takes it. deadline_ms is a time of
+ * clock_monotonic_ms(). All arguments but events and context are copied. isolation is the SOCKS password: connections
+ * with different ones share no circuit. */
 struct dial *dial_new(struct loop *loop, const char *tor, struct slice isolation, struct slice host,
     uint16_t port, int64_t deadline_ms, const struct dial_events *events, void *context);
 void dial_free(struct dial *dial); /* takes NULL; closes */
