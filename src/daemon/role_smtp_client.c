@@ -234,10 +234,12 @@ on_deliver(struct ipc_message *m)
 	else if (count == 0)
 		error_set(&err, ERROR_INVALID, "no recipients");
 	else
-		result = body_take(m, m->deliver.body, self.body_max_bytes, &body, &err);
+		result = body_take_any(m, m->deliver.body, self.body_max_bytes, &body, &err);
 	if (result == 0) {
+		const struct smtpc_file file = { body.fd, (size_t)body.file_bytes };
 		const struct smtpc_message message = { .reverse_path = slice_of_string(m->deliver.reverse_path),
 			.recipients = recipients, .recipient_count = count, .body = body.bytes,
+			.file = body.file_bytes > 0 ? &file : NULL,
 			.flags = ((m->deliver.flags & BODY_8BIT) != 0 ? SMTPC_8BIT : 0) |
 			         ((m->deliver.flags & BODY_SMTPUTF8) != 0 ? SMTPC_SMTPUTF8 : 0) };
 		result = smtpc_session_deliver(client->session, &message, &err);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "ipc/body.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -41,6 +44,58 @@ body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, st
 	out->fd = m->fd;
 	m->fd = -1;
 	return 0;
+}
+
+int
+body_take_any(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err)
+{
+	struct stat st;
+	bool is_file = m->fd >= 0 && inline_bytes.len == 0 && fcntl(m->fd, F_GET_SEALS) <= F_SEAL_SEAL &&
+	    fstat(m->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+	if (!is_file)
+		return body_take(m, inline_bytes, max_bytes, out, err);
+	*out = BODY_EMPTY;
+	if ((uint64_t)st.st_size > max_bytes)
+		return error_set(err, ERROR_TOO_LARGE, "a body of more than %zu bytes", max_bytes);
+	body_of_file(m->fd, (uint64_t)st.st_size, out);
+	m->fd = -1;
+	return 0;
+}
+
+uint64_t
+body_len(const struct body *body)
+{
+	return body->file_bytes > 0 ? body->file_bytes : body->bytes.len;
+}
+
+int
+body_read(const struct body *body, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	unsigned char *at = out;
+	assert(offset <= body_len(body) && len <= body_len(body) - offset);
+	if (body->file_bytes == 0) {
+		memcpy(out, body->bytes.data + offset, len);
+		return 0;
+	}
+	while (len > 0) {
+		ssize_t n = pread(body->fd, at, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return error_set(err, ERROR_IO, n < 0 ? "a message cannot be read" : "a message is shorter than it was");
+		at += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+void
+body_of_file(int fd, uint64_t len, struct body *out)
+{
+	*out = BODY_EMPTY;
+	out->fd = fd;
+	out->file_bytes = len;
 }
 
 int
@@ -100,6 +155,10 @@ body_attach(struct body *body, struct ipc_message *m, struct slice *inline_bytes
 {
 	m->fd = -1;
 	*inline_bytes = body->bytes;
+	if (body->file_bytes > 0) {
+		m->fd = body->fd;
+		return 0;
+	}
 	if (body->bytes.len <= IPC_BODY_INLINE_MAX)
 		return 0;
 	if (body->fd < 0 && file_sealed_memory(body->bytes.data, body->bytes.len, &body->fd, err) != 0)

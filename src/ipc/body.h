@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: ISC
  *
- * Message bodies between roles: inline when small, else in a sealed memfd, which nobody can change
- * after it was handed over.
+ * Message bodies between roles: inline when small; in a sealed memfd, which nobody can change after it was handed over; or
+ * in a file, so that a message of any size takes no memory. Whoever gets a file from a role that it trusts less reads it
+ * once, with body_read(), and believes nothing that it did not copy: the other one may still write to it.
  */
 #pragma once
+
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "ipc/messages.h"
 
-/* A body held by its receiver: the bytes, mapped or copied. */
+/* A body held by its receiver: the bytes, mapped or copied; or the file that has them. */
 struct body {
-	struct slice bytes;
-	int fd;          /* the sealed memfd, or -1 when inline */
+	struct slice bytes;  /* empty when they are in a file */
+	uint64_t file_bytes; /* fd is a file of this size; 0: it is none */
+	int fd;              /* the sealed memfd or the file, or -1 when inline */
 	void *mapping;
 	void *copy;
 };
@@ -21,6 +25,13 @@ struct body {
 /* Takes the body of a received message: maps m->fd (checked: sealed, at most max_bytes; taken from m) or copies
  * inline. ERROR_PROTOCOL when both or an unsealed descriptor came. */
 int body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err);
+/* The same, and a regular file is taken, too: not mapped, since it might be shortened. */
+int body_take_any(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err);
+uint64_t body_len(const struct body *body);
+/* Copies len bytes from offset. ERROR_IO when the file is shorter than it was or cannot be read. */
+int body_read(const struct body *body, uint64_t offset, void *out, size_t len, struct error *err);
+/* A body in a file of ours, of len bytes: takes fd over. To be attached as it is. */
+void body_of_file(int fd, uint64_t len, struct body *out);
 /* A body of our own from bytes (copied). */
 int body_from_bytes(struct slice bytes, struct body *out, struct error *err);
 /* A body of our own that takes over what the buffer holds; the buffer is empty then. Nothing is copied. */

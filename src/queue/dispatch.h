@@ -20,7 +20,6 @@
 #define DISPATCH_SESSIONS_MAX 64
 #define DISPATCH_DIALS_MAX 24
 #define DISPATCH_DIALS_DOUBTFUL_MAX 12
-#define DISPATCH_BYTES_MAX ((uint64_t)128 * 1024 * 1024) /* of bodies handed over at one time */
 
 struct dispatch;
 

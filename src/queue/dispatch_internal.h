@@ -40,8 +40,6 @@ struct dispatch {
 	struct timer *look;     /* when the next peer is due, or at once */
 	int64_t paused_until_ms; /* queue clock: tor was not ready */
 	uint64_t next_id;
-	uint64_t bytes_at_hand;
-	bool has_postponed; /* a session waits until bytes_at_hand has room */
 	bool is_tor_down; /* it said so when it was last asked to dial */
 	bool has_tor, has_smtp, is_stopped, is_broken;
 };

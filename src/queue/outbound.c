@@ -34,14 +34,7 @@ now_of(struct outbound *s)
 static void
 let_go_of_item(struct outbound *s)
 {
-	struct dispatch *d = s->dispatch;
-	if (s->item.id != 0)
-		d->bytes_at_hand -= s->item.body_bytes;
 	queue_item_finish(&s->item);
-	if (d->has_postponed && !d->is_stopped) {
-		d->has_postponed = false;
-		timer_start(d->look, 0);
-	}
 }
 
 void
@@ -126,7 +119,7 @@ load_body(struct outbound *s, const struct queue_item *item, struct body *body, 
 {
 	static const struct pack_result lost = { .code = 554, .enhanced = { (const unsigned char *)"5.3.0", 5 },
 		.text = { (const unsigned char *)"the message was damaged on the sender's disk", 44 } };
-	if (queue_load_body(queue_of(s), item->body, item->body_bytes, body, err) == 0)
+	if (queue_open_body(queue_of(s), item->body, item->body_bytes, body, err) == 0)
 		return 0;
 	if (err->code != ERROR_NOT_FOUND && err->code != ERROR_IO)
 		return -1;
@@ -157,7 +150,6 @@ hand_over(struct outbound *s, struct queue_item *item)
 		m.deliver.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
 		m.deliver.flags = item->flags;
 		if (d->events->send_smtp(d->context, &m)) {
-			d->bytes_at_hand += item->body_bytes;
 			s->item = *item;
 			*item = (struct queue_item){ 0 };
 			s->state = OUTBOUND_DELIVERING;
@@ -229,10 +221,8 @@ outbound_go_on(struct outbound *s)
 		last = item.id;
 		if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes)
 			refuse_item(s, &item, &too_large);
-		else if (d->bytes_at_hand == 0 || d->bytes_at_hand + item.body_bytes <= DISPATCH_BYTES_MAX)
-			last = hand_over_if_it_fits(s, &item) ? last : 0;
 		else
-			d->has_postponed = true;
+			last = hand_over_if_it_fits(s, &item) ? last : 0;
 		queue_item_finish(&item);
 	}
 	if (s->state == OUTBOUND_WARM)

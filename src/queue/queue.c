@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "queue/queue_internal.h"
@@ -204,17 +205,41 @@ queue_next_due(struct queue *q, const char *onion, int64_t *due_ms, struct error
 	return row;
 }
 
-int
-queue_load_body(struct queue *q, uint64_t body, uint64_t bytes, struct body *out, struct error *err)
+static int
+open_body(struct queue *q, uint64_t body, int *fd, struct error *err)
 {
 	char name[FILEGROUP_NAME_BYTES];
 	filegroup_name(body, name);
-	int fd = openat(q->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open a queued message");
+	*fd = openat(q->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return *fd < 0 ? error_set_errno(err, errno, "cannot open a queued message") : 0;
+}
+
+int
+queue_load_body(struct queue *q, uint64_t body, uint64_t bytes, struct body *out, struct error *err)
+{
+	int fd;
+	if (open_body(q, body, &fd, err) != 0)
+		return -1;
 	int result = body_from_file(fd, (size_t)bytes, out, err);
 	file_close(&fd);
 	return result;
+}
+
+int
+queue_open_body(struct queue *q, uint64_t body, uint64_t bytes, struct body *out, struct error *err)
+{
+	struct stat st;
+	int fd;
+	if (bytes <= IPC_BODY_INLINE_MAX)
+		return queue_load_body(q, body, bytes, out, err);
+	if (open_body(q, body, &fd, err) != 0)
+		return -1;
+	if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != bytes) {
+		file_close(&fd);
+		return error_set(err, ERROR_IO, "a queued message has not the size that it had");
+	}
+	body_of_file(fd, bytes, out);
+	return 0;
 }
 
 /* ---- small answers */

@@ -71,6 +71,9 @@ void queue_item_finish(struct queue_item *item); /* fine on a zeroed one */
 /* The frozen bytes: *out is the caller's, for body_finish(). */
 int queue_load_body(struct queue *queue, uint64_t body, uint64_t bytes, struct body *out, struct error *err);
 
+/* The same for sending: a large one stays in its file, opened for reading. */
+int queue_open_body(struct queue *queue, uint64_t body, uint64_t bytes, struct body *out, struct error *err);
+
 /* Writes down what became of the item's recipients: one packed result for each, in order; a result that is missing
  * or has code 0 counts as temporary. */
 int queue_result(struct queue *queue, const char *onion, const struct queue_item *item, struct slice results,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "smtpc/dot.h"
+#include "smtpc/source.h"
 
 #define MAILBOX_MAX 512
 #define COMMAND_MAX (MAILBOX_MAX + 128)
@@ -22,7 +23,7 @@ struct delivery {
 	struct slice reverse_path;
 	struct slice *recipients;
 	size_t count;
-	struct slice body;
+	struct source body;
 	size_t body_len;
 	struct dot_encoder dots;
 	size_t sent;     /* number of the next command to send */
@@ -124,8 +125,8 @@ delivery_new(const struct smtpc_message *message, const struct delivery_rules *r
 	char *at = d->envelope;
 	d->rules = *rules;
 	d->flags = message->flags;
-	d->body = message->body;
-	d->body_len = message->body.len;
+	source_init(&d->body, message);
+	d->body_len = source_len(message);
 	d->reverse_path = copy_into(&at, message->reverse_path);
 	d->count = message->recipient_count;
 	for (size_t i = 0; i < d->count; i++)
@@ -150,6 +151,7 @@ delivery_free(struct delivery *d)
 	for (size_t i = 0; d->results != NULL && i < d->count; i++)
 		forget_text(d, &d->results[i]);
 	forget_text(d, &d->shared);
+	source_finish(&d->body);
 	free(d->results);
 	free(d->recipients);
 	free(d->envelope);
@@ -186,11 +188,12 @@ decide_the_rest(struct delivery *d, unsigned code, const char *enhanced, const c
 }
 
 static const char *
-why_not(const struct smtpc_message *message, const struct reply_extensions *has, unsigned *code, const char **enhanced)
+why_not(const struct smtpc_message *message, bool is_clean, const struct reply_extensions *has, unsigned *code,
+    const char **enhanced)
 {
 	*code = 554;
 	*enhanced = "5.6.0";
-	if (!dot_has_only_crlf(message->body))
+	if (!is_clean)
 		return "the message has line ends that SMTP cannot carry";
 	*enhanced = "5.6.3";
 	if ((message->flags & SMTPC_8BIT) != 0 && !has->eight_bit_mime)
@@ -201,16 +204,17 @@ why_not(const struct smtpc_message *message, const struct reply_extensions *has,
 		return "the message has UTF-8 in its addresses or header, which the recipient's server does not take";
 	*code = 552;
 	*enhanced = "5.3.4";
-	if (has->size_max_bytes != 0 && message->body.len > has->size_max_bytes)
+	if (has->size_max_bytes != 0 && source_len(message) > has->size_max_bytes)
 		return "the message is larger than the recipient's server takes";
 	return NULL;
 }
 
 bool
-delivery_refuse_unfit(struct delivery *d, const struct smtpc_message *message, const struct reply_extensions *has)
+delivery_refuse_unfit(struct delivery *d, const struct smtpc_message *message, bool is_clean,
+    const struct reply_extensions *has)
 {
 	unsigned code;
-	const char *enhanced, *why = why_not(message, has, &code, &enhanced);
+	const char *enhanced, *why = why_not(message, is_clean, has, &code, &enhanced);
 	if (why == NULL)
 		return false;
 	decide_the_rest(d, code, enhanced, why);
@@ -288,16 +292,19 @@ write_body(struct delivery *d, struct stream *stream, struct error *err)
 {
 	unsigned char piece[PIECE_BYTES];
 	size_t len = 0;
+	if (source_fill(&d->body, err) != 0)
+		return -1;
+	struct slice *next = &d->body.window;
 	if (d->rules.chunking) {
 		if (!d->body_begun)
 			len = (size_t)snprintf((char *)piece, sizeof piece, "BDAT %zu LAST\r\n", d->body_len);
-		size_t part = sizeof piece - len < d->body.len ? sizeof piece - len : d->body.len;
-		memcpy(piece + len, d->body.data, part);
-		d->body = slice_of(d->body.data + part, d->body.len - part);
+		size_t part = sizeof piece - len < next->len ? sizeof piece - len : next->len;
+		memcpy(piece + len, next->data, part);
+		*next = slice_of(next->data + part, next->len - part);
 		len += part;
 	} else {
-		len = dot_encode(&d->dots, &d->body, piece, sizeof piece - 8);
-		if (d->body.len == 0) {
+		len = dot_encode(&d->dots, next, piece, sizeof piece - 8);
+		if (source_is_at_end(&d->body)) {
 			const char *end = dot_end(&d->dots);
 			memcpy(piece + len, end, strlen(end));
 			len += strlen(end);
@@ -305,7 +312,7 @@ write_body(struct delivery *d, struct stream *stream, struct error *err)
 	}
 	d->due += !d->body_begun;
 	d->body_begun = true;
-	if (d->body.len == 0)
+	if (source_is_at_end(&d->body))
 		d->sent++;
 	return stream_write(stream, piece, len, err);
 }
@@ -371,7 +378,7 @@ take_data_reply(struct delivery *d, const struct reply *reply, struct error *err
 	if (reply->code == 354) {
 		d->data_accepted = true;
 		if (nobody_wants(d)) /* asked in the same flight as the recipients: nothing but the end is sent */
-			d->body = slice_of("", 0);
+			source_finish(&d->body);
 		return DELIVERY_GOES_ON;
 	}
 	if (reply->code < 400)

@@ -39,12 +39,12 @@ int delivery_new(const struct smtpc_message *message, const struct delivery_rule
 void delivery_free(struct delivery *delivery); /* takes NULL */
 
 /* Of a message that SMTP, or this peer by what it offers, cannot carry: decides it without asking the peer, the same
- * result for all. false: it can go. */
-bool delivery_refuse_unfit(struct delivery *delivery, const struct smtpc_message *message,
+ * result for all. is_clean: source_has_only_crlf(). false: it can go. */
+bool delivery_refuse_unfit(struct delivery *delivery, const struct smtpc_message *message, bool is_clean,
     const struct reply_extensions *has);
 
 /* Writes what may be written now, some 64 KiB at most; to be called again when the stream has drained and after each
- * reply. */
+ * reply. ERROR_IO, ERROR_NO_MEMORY: the body cannot be read, and its middle may have been sent. */
 int delivery_pump(struct delivery *delivery, struct stream *stream, struct error *err);
 
 /* The next complete reply from the peer; one must be due. */

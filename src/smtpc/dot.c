@@ -38,15 +38,20 @@ dot_end(const struct dot_encoder *encoder)
 }
 
 bool
-dot_has_only_crlf(struct slice body)
+dot_has_only_crlf(struct slice piece, bool *after_cr)
 {
-	const unsigned char *at = body.data, *end = at + body.len;
+	const unsigned char *at = piece.data, *end = at + piece.len;
+	if (at < end && *after_cr && *at++ != '\n')
+		return false;
+	*after_cr = *after_cr && piece.len == 0;
 	while (at < end) {
 		const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
 		size_t len = newline == NULL ? (size_t)(end - at) : (size_t)(newline - at);
 		const unsigned char *cr = memchr(at, '\r', len);
-		if (newline == NULL)
-			return cr == NULL;
+		if (newline == NULL) {
+			*after_cr = cr == end - 1;
+			return cr == NULL || *after_cr;
+		}
 		if (cr == NULL || cr != newline - 1)
 			return false;
 		at = newline + 1;

@@ -21,6 +21,7 @@ size_t dot_encode(struct dot_encoder *encoder, struct slice *body, unsigned char
 /* What ends the data: ".CRLF", with a CRLF before it when the last line has none. */
 const char *dot_end(const struct dot_encoder *encoder);
 
-/* Every CR is followed by LF and every LF follows a CR. What is not like that must not be sent: receivers differ
- * in what they take for the end of a line, and a second message could be hidden in the first. */
-bool dot_has_only_crlf(struct slice body);
+/* Is every CR followed by LF, and does every LF follow a CR? What is not like that must not be sent: receivers differ
+ * in what they take for the end of a line, and a second message could be hidden in the first. In pieces: *after_cr is
+ * false before the first, and must be false after the last. */
+bool dot_has_only_crlf(struct slice piece, bool *after_cr);

@@ -60,7 +60,12 @@ bare_line_ends_are_found(void **state)
 		{ "\r", false }, { "a\n", false }, { "a\r", false }, { "\r\r\n", false }, { "\n\r\n", false }, { "\r\n\n", false },
 		{ "a\r\nb\rc\r\n", false }, { "a\r\nb\nc\r\n", false }, { "a\r\n\r", false }, { "\r\n\r.\r\n", false } };
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-		assert_int_equal(dot_has_only_crlf(slice_of_string(table[i].body)), table[i].good);
+		for (size_t step = 1, len = strlen(table[i].body); step <= len + 1; step++) {
+			bool after_cr = false, good = true;
+			for (size_t at = 0; at < len; at += step)
+				good = good && dot_has_only_crlf(slice_of(table[i].body + at, len - at < step ? len - at : step), &after_cr);
+			assert_int_equal(good && !after_cr, table[i].good);
+		}
 }
 
 int

@@ -9,6 +9,7 @@
 #include "loop/stream.h"
 #include "smtp/reply.h"
 #include "smtpc/delivery.h"
+#include "smtpc/source.h"
 
 #define INPUT_MAX_BYTES 8192
 #define OUTPUT_MAX_BYTES (256 * 1024)
@@ -205,8 +206,13 @@ become_ready(struct smtpc_session *s)
 static void
 pump(struct smtpc_session *s)
 {
-	if (s->state == READY && s->delivery != NULL && !s->refused_here)
-		delivery_pump(s->delivery, s->stream, NULL); /* as in send_line() */
+	struct error err = { 0 };
+	if (s->state != READY || s->delivery == NULL || s->refused_here ||
+	    delivery_pump(s->delivery, s->stream, &err) == 0)
+		return;
+	/* A failure of the stream is told by on_stream_end. */
+	if (err.code == ERROR_IO || err.code == ERROR_NO_MEMORY)
+		timer_start(s->soon, 0);
 }
 
 static void
@@ -259,12 +265,13 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 		.chunking = s->extensions.chunking,
 		.size = s->extensions.size,
 		.waits_for_recipients =
-		    message->body.len > (s->mode == SMTPC_SMTP ? ONE_FLIGHT_BYTES : ONE_FLIGHT_SMTORP_BYTES),
+		    source_len(message) > (s->mode == SMTPC_SMTP ? ONE_FLIGHT_BYTES : ONE_FLIGHT_SMTORP_BYTES),
 		.resets_first = s->needs_reset,
 	};
-	if (delivery_new(message, &rules, &s->delivery, err) != 0)
+	int is_clean = source_has_only_crlf(message, err);
+	if (is_clean < 0 || delivery_new(message, &rules, &s->delivery, err) != 0)
 		return -1;
-	s->refused_here = delivery_refuse_unfit(s->delivery, message, &s->extensions);
+	s->refused_here = delivery_refuse_unfit(s->delivery, message, is_clean, &s->extensions);
 	if (s->refused_here) {
 		timer_start(s->soon, 0);
 		return 0;
@@ -273,7 +280,7 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 		s->ehlo_sent = s->ehlo_due = true;
 		send_line(s, "EHLO", s->own_onion);
 	}
-	timer_start(s->whole, transaction_ms(message->body.len));
+	timer_start(s->whole, transaction_ms(source_len(message)));
 	pump(s);
 	wait_on(s);
 	return 0;
@@ -509,6 +516,8 @@ on_soon(void *context)
 	enter(s);
 	if (s->refused_here && s->delivery != NULL)
 		finish_delivery(s);
+	else if (s->delivery != NULL)
+		end(s, SMTPC_END_LOST, 0, "the message could not be read to its end");
 	else if (s->wants_quit && s->state < READY)
 		end(s, SMTPC_END_QUIT, 0, "");
 	if (!s->freed)

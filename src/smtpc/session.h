@@ -55,6 +55,12 @@ struct smtpc_message {
 	size_t recipient_count; /* >= 1 */
 	unsigned flags;         /* enum smtpc_flags */
 	struct slice body;      /* lines end with CRLF; a message with a bare CR or LF is refused with 554 5.6.0 */
+	const struct smtpc_file *file; /* not NULL: the body is all of this file, which nobody changes, and `body` is empty */
+};
+
+struct smtpc_file {
+	int fd; /* borrowed as a body is */
+	size_t bytes;
 };
 
 /* What became of one recipient: the reply that decided it. */
@@ -84,7 +90,7 @@ struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, enum smtpc_mo
 
 /* Hands a message over. The envelope is copied, the body borrowed until on_delivered, on_end or
  * smtpc_session_free(). ERROR_BUSY when the session is not ready or another message is on its way, ERROR_INVALID
- * for a mailbox that cannot be in a command, ERROR_CLOSED after the end. */
+ * for a mailbox that cannot be in a command, ERROR_CLOSED after the end, ERROR_IO when the file cannot be read. */
 int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_message *message, struct error *err);
 
 /* SHA-256 of the SubjectPublicKeyInfo that the peer showed, from on_ready on. ERROR_NOT_FOUND without TLS. */

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpc/test_session.h"
 
+#include <sys/mman.h>
+
+#include "base/file.h"
+
 /* ---- large bodies */
 
 static size_t body_taken, body_wanted;
 static const char *early_reply; /* sent after the first bytes of the body */
+static size_t cut_after_bytes;
+static struct timer *cutter; /* fires once when so much of the body has come */
 
 static void
 on_large_input(void *context)
@@ -23,6 +29,10 @@ on_large_input(void *context)
 		return;
 	}
 	body_taken += buffer_len(in);
+	if (cutter != NULL && body_taken >= cut_after_bytes) {
+		timer_start(cutter, 0);
+		cutter = NULL;
+	}
 	buffer_consume(in, buffer_len(in));
 	if (early_reply != NULL) {
 		stream_write(server.stream, early_reply, strlen(early_reply), NULL);
@@ -47,6 +57,18 @@ large_body(size_t len)
 	return body;
 }
 
+static bool is_in_file;
+
+/* The body in a file. */
+static int
+file_of(const char *body, size_t len)
+{
+	int fd = memfd_create("body", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, body, len), (ssize_t)len);
+	return fd;
+}
+
 static void
 run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 {
@@ -54,6 +76,11 @@ run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 	char *body = large_body(len);
 	struct smtpc_message message = { .reverse_path = slice_of_string("alice@" OWN), .recipients = bob_and_carol,
 		.recipient_count = 1, .body = slice_of(body, len) };
+	struct smtpc_file file = { is_in_file ? file_of(body, len) : -1, len };
+	if (is_in_file) {
+		message.body = slice_of("", 0);
+		message.file = &file;
+	}
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	client.messages = &message;
 	client.message_count = 1;
@@ -65,6 +92,7 @@ run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 		server_speak_first();
 	client.session = smtpc_session_new(loop, fds[0], mode, client_context, OWN, PEER, &client_events, NULL);
 	loop_run(loop);
+	file_close(&file.fd);
 	free(body);
 }
 
@@ -81,6 +109,55 @@ a_large_body_waits_for_its_recipients(void **state)
 	run_large(SMTPC_SMTP, script, LEN);
 	assert_string_equal(client.results, "250  whole\n");
 	assert_int_equal(body_taken, LEN + 6); /* QUIT */
+}
+
+static void
+a_body_may_be_in_a_file(void **state)
+{
+	is_in_file = true;
+	a_large_body_waits_for_its_recipients(state);
+	is_in_file = false;
+}
+
+/* Its file is cut while it is sent: the session breaks off, and nobody takes the half for the whole. */
+static void
+cut_it(void *context)
+{
+	const int *fd = context;
+	assert_int_equal(ftruncate(*fd, 64 * 20000), 0);
+}
+
+static void
+a_body_that_cannot_be_read_to_its_end_is_not_sent(void **state)
+{
+	(void)state;
+	static const struct line script[] = { OPEN("250-PIPELINING\r\n250 CHUNKING\r\n"), { MAIL "\r\n" BOB, "250 a\r\n250 b\r\n", PLAINLY },
+		{ "BDAT 25600000 LAST\r\n", "", PLAINLY }, LAST };
+	enum { LEN = 64 * 400000 };
+	int fds[2];
+	char *body = large_body(LEN);
+	struct smtpc_file file = { file_of(body, LEN), LEN };
+	struct smtpc_message message = { .reverse_path = slice_of_string("alice@" OWN), .recipients = bob_and_carol,
+		.recipient_count = 1, .file = &file };
+	struct timer *soon = timer_new(loop, cut_it, &file.fd);
+	body_taken = 0;
+	body_wanted = LEN;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	client.messages = &message;
+	client.message_count = 1;
+	server.next = script;
+	server.stream = stream_new(loop, fds[1], 100000, 100000, &large_events, NULL);
+	server_speak_first();
+	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	cut_after_bytes = 100000;
+	cutter = soon;
+	loop_run(loop);
+	timer_free(soon);
+	assert_int_equal(client.reason, SMTPC_END_LOST);
+	assert_int_equal(client.delivered, 0);
+	assert_true(body_taken <= 64 * 20000);
+	file_close(&file.fd);
+	free(body);
 }
 
 static void
@@ -299,6 +376,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_large_body_waits_for_its_recipients),
+		TEST(a_body_may_be_in_a_file),
+		TEST(a_body_that_cannot_be_read_to_its_end_is_not_sent),
 		TEST(a_large_body_is_not_sent_for_nobody),
 		TEST(smtorp_sends_no_large_body_for_nobody),
 		TEST(a_server_may_interrupt_a_large_body),
