@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system install check-asan check-valgrind fuzz deb check-deb check-arm64 packages clean
+.PHONY: all demo test unit system check-slow install check-asan check-valgrind fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -31,6 +31,11 @@ unit: all
 	@tools/run-tests --build $(BUILD) --unit
 system: all
 	@tools/run-tests --build $(BUILD) --system $(T)
+
+# The system tests that take minutes: very large messages, many identities.
+check-slow: all
+	@tools/packages build run demo test
+	@tools/run-tests --build $(BUILD) --slow $(T)
 
 install: all
 ifneq ($(origin PREFIX),file)

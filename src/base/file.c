@@ -218,6 +218,23 @@ file_check_room(int dir_fd, const char *path, off_t bytes, struct error *err)
 	return 0;
 }
 
+int
+file_open_unnamed(int dir_fd, int *out_fd, struct error *err)
+{
+	char name[] = ".unnamed.12345678";
+	*out_fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*out_fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR)
+		return error_set_errno(err, errno, "cannot make room for a large message");
+	random_name(name + strlen(name) - 8, 9); /* not every file system can do that */
+	*out_fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*out_fd < 0)
+		return error_set_errno(err, errno, "cannot make room for a large message");
+	unlinkat(dir_fd, name, 0);
+	return 0;
+}
+
 void
 file_close(int *fd)
 {

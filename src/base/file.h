@@ -42,5 +42,7 @@ int file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *e
 /* Whether so many bytes could be written below the folder: ERROR_NO_SPACE with "path" in the text when they could not, also for a
  * quota. File systems that cannot be asked have room. Makes a file "room" for a moment. */
 int file_check_room(int dir_fd, const char *path, off_t bytes, struct error *err);
+/* A file without a name in the folder's file system, for reading and writing; its space is free when it is closed. */
+int file_open_unnamed(int dir_fd, int *out_fd, struct error *err);
 
 void file_close(int *fd); /* closes if >= 0 and sets -1 */

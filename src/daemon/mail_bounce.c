@@ -50,14 +50,14 @@ on_composed(void *context, const struct ipc_content_result *result, struct body 
 	struct mail_bounce *b = context;
 	struct error err = { 0 };
 	b->is_composing = false;
-	if (result == NULL || result->code != 250 || body->bytes.len == 0) {
+	if (result == NULL || result->code != 250 || body_len(body) == 0) {
 		pass_over(b, result == NULL ? "content is not there" : result->text);
 	} else {
 		struct record r = { .type = b->is_delay ? RECORD_DELAY : RECORD_BOUNCE, .flags = result->flags,
 			.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(""),
 			.item = b->is_delay ? b->at_hand.body : b->at_hand.item,
 			.positions = slice_of(buffer_bytes(&b->at_hand.positions), buffer_len(&b->at_hand.positions)) };
-		if (mailstore_bounce(b->mailstore, &r, body->bytes, &err) != 0)
+		if (mailstore_bounce(b->mailstore, &r, body, &err) != 0)
 			pass_over(b, err.text);
 		else
 			b->failures = 0;

@@ -2,6 +2,7 @@
 #include "daemon/mail_content.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,10 +76,24 @@ answer(struct mail_content *c, struct request *r, const struct ipc_content_resul
 
 /* ---- sending */
 
+/* What comes in a file is to go into a file. */
+static int
+send_file(struct mail_content *c, const struct request *r, struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_PREPARE_INTO, .fd = -1, .prepare_into.request_id = r->id };
+	if (file_open_unnamed(AT_FDCWD, &m.fd, err) != 0)
+		return -1;
+	int result = channel_send(c->channel, &m, err);
+	file_close(&m.fd);
+	return result;
+}
+
 static bool
 send_request(struct mail_content *c, struct request *r)
 {
 	struct error err = { 0 };
+	if (r->type == IPC_TYPE_PREPARE && r->body.file_bytes > 0 && send_file(c, r, &err) != 0)
+		log_warn("%s", err.text); /* content will refuse the message for want of the file */
 	struct ipc_message m = { .type = r->type, .fd = -1 };
 	struct slice *inline_bytes;
 	if (r->type == IPC_TYPE_PREPARE) {
@@ -244,7 +259,7 @@ on_message(void *context, struct ipc_message *m)
 		r = r->next;
 	if (r == NULL)
 		return;
-	if (body_take(m, m->content_result.body, c->body_max_bytes, &body, &err) != 0) {
+	if (body_take_any(m, m->content_result.body, c->body_max_bytes, &body, &err) != 0) {
 		log_error("%s", err.text);
 		answer(c, r, NULL, NULL);
 	} else {

@@ -156,9 +156,9 @@ take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 	struct error err = { 0 };
 	struct record r = { .type = RECORD_RECEIVED, .flags = m->flags, .arrival_ms = clock_wall_ms(),
 		.reverse_path = slice_of_string(m->reverse_path), .recipients = m->recipients };
-	int result = record_hash(r.reverse_path, r.recipients, body->bytes, r.hash, &err);
+	int result = record_hash(r.reverse_path, r.recipients, body, r.hash, &err);
 	if (result == 0)
-		result = mailstore_receive(p->intake->mailstore, &r, body->bytes, &err);
+		result = mailstore_receive(p->intake->mailstore, &r, body, &err);
 	after_append(p, result, &err);
 }
 
@@ -290,7 +290,7 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 		finish(p, &stopping);
 		return;
 	}
-	if (result == NULL || (result->code == 250 && body->bytes.len == 0)) {
+	if (result == NULL || (result->code == 250 && body_len(body) == 0)) {
 		finish(p, &unprepared);
 		return;
 	}
@@ -302,7 +302,7 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 	struct record r = { .type = RECORD_SUBMITTED, .flags = result->flags | (p->flags & BODY_SMTPUTF8),
 		.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(p->reverse_path),
 		.destinations = slice_of(buffer_bytes(&p->destinations), buffer_len(&p->destinations)) };
-	after_append(p, mailstore_submit(p->intake->mailstore, &r, body->bytes, &err), &err);
+	after_append(p, mailstore_submit(p->intake->mailstore, &r, body, &err), &err);
 }
 
 static void
@@ -313,7 +313,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 	struct answer refused = { 550, "5.7.1", err.text };
 	uint64_t bytes_max = in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE;
 	if (mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX ||
-	    in->preparing_bytes + body->bytes.len > bytes_max) {
+	    in->preparing_bytes + body_len(body) > bytes_max) {
 		finish(p, &busy);
 		return;
 	}
@@ -327,7 +327,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 		finish(p, error_is_temporary(&err) ? &failed : &refused);
 		return;
 	}
-	p->bytes = body->bytes.len;
+	p->bytes = body_len(body);
 	in->preparing_bytes += p->bytes;
 	p->flags = m->flags;
 	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
@@ -358,7 +358,7 @@ mail_intake_take(struct mail_intake *in, enum role source, unsigned generation, 
 		return;
 	}
 	if (check_envelope(&m->intake, &err) != 0 ||
-	    body_take(m, m->intake.body, in->config.message_max_bytes, &body, &err) != 0)
+	    body_take_any(m, m->intake.body, in->config.message_max_bytes, &body, &err) != 0)
 		finish_error(p, &err);
 	else if (source == ROLE_SMTP)
 		take_received(p, &m->intake, &body);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "daemon/role.h"
@@ -23,7 +24,9 @@
 static struct {
 	struct channel *mail;
 	struct timer *idle;
-} self;
+	int into; /* where the message of request into_id is to be, or -1 */
+	uint64_t into_id;
+} self = { .into = -1 };
 
 /* The reply that the sender gets for an error. */
 static void
@@ -51,18 +54,14 @@ set_reply(struct ipc_content_result *result, const struct error *err)
 	result->text[len] = '\0';
 }
 
-/* Sends the buffer's content, or what went wrong when err->code says so. Empties the buffer. */
+/* Sends the body, or what went wrong when failed->code says so. Finishes the body. */
 static void
-answer(uint64_t request_id, const struct error *failed, struct buffer *content, uint8_t flags)
+answer_body(uint64_t request_id, const struct error *failed, struct body *body, uint8_t flags)
 {
 	struct ipc_message m = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
-	struct body body = BODY_EMPTY;
 	struct error err = *failed;
 	m.content_result.request_id = request_id;
-	if (err.code == ERROR_NONE)
-		body_from_buffer(content, &body);
-	buffer_finish(content);
-	if (err.code == ERROR_NONE && body_attach(&body, &m, &m.content_result.body, &err) == 0) {
+	if (err.code == ERROR_NONE && body_attach(body, &m, &m.content_result.body, &err) == 0) {
 		m.content_result.code = 250;
 		strcpy(m.content_result.enhanced, "2.0.0");
 		m.content_result.flags = flags;
@@ -75,7 +74,18 @@ answer(uint64_t request_id, const struct error *failed, struct buffer *content, 
 		log_warn("cannot answer mail: %s", err.text);
 		role_quit(1); /* it asks the next one of us */
 	}
-	body_finish(&body);
+	body_finish(body);
+}
+
+/* The same with the buffer's content. Empties the buffer. */
+static void
+answer(uint64_t request_id, const struct error *failed, struct buffer *content, uint8_t flags)
+{
+	struct body body = BODY_EMPTY;
+	if (failed->code == ERROR_NONE)
+		body_from_buffer(content, &body);
+	buffer_finish(content);
+	answer_body(request_id, failed, &body, flags);
 }
 
 static uint8_t
@@ -84,23 +94,76 @@ flags_of(bool has_8bit, bool needs_smtputf8)
 	return (uint8_t)((has_8bit ? BODY_8BIT : 0) | (needs_smtputf8 ? BODY_SMTPUTF8 : 0));
 }
 
+/* A message in a file, on its way into another. */
+struct copying {
+	struct body from;
+	struct body into;
+};
+
+static int
+read_from(void *context, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	const struct copying *c = context;
+	return body_read(&c->from, offset, out, len, err);
+}
+
+static int
+write_into(void *context, const void *bytes, size_t len, struct error *err)
+{
+	struct copying *c = context;
+	c->into.file_bytes += len;
+	return file_write_all(c->into.fd, bytes, len, err);
+}
+
+/* Takes both files over. */
+static void
+prepare_in_file(const struct prepare_request *request, uint64_t request_id, struct copying *c)
+{
+	struct error err = { 0 };
+	struct prepare_facts facts = { 0 };
+	const struct prepare_stream stream = { c->from.file_bytes, read_from, write_into, c };
+	if (c->into.fd < 0)
+		error_set(&err, ERROR_NO_SPACE, "there is no space for the message; try again later");
+	else
+		prepare_stream(request, &stream, &facts, &err);
+	answer_body(request_id, &err, &c->into, flags_of(facts.has_8bit, facts.needs_smtputf8));
+	body_finish(&c->from);
+}
+
+static void
+on_prepare_into(struct ipc_message *m)
+{
+	file_close(&self.into);
+	self.into = m->fd;
+	self.into_id = m->prepare_into.request_id;
+	m->fd = -1;
+}
+
 static void
 on_prepare(struct ipc_message *m)
 {
 	struct error err = { 0 };
-	struct body message;
+	struct copying c = { .into = { .fd = self.into_id == m->prepare.request_id ? self.into : -1 } };
+	struct body *message = &c.from;
 	struct buffer out;
 	struct prepare_facts facts = { 0 };
 	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
 		.now_s = (int64_t)m->prepare.now_s };
 	random_name(request.id_letters, sizeof request.id_letters);
+	int taken = body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, message, &err);
+	if (taken == 0 && message->file_bytes > 0) {
+		if (c.into.fd >= 0)
+			self.into = -1;
+		prepare_in_file(&request, m->prepare.request_id, &c);
+		return;
+	}
 	buffer_init(&out, MESSAGE_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
-	if (body_take(m, m->prepare.body, MESSAGE_MAX_BYTES, &message, &err) == 0) {
-		request.message = message.bytes;
+	if (taken == 0) {
+		request.message = message->bytes;
 		prepare_message(&request, &out, &facts, &err);
 	}
 	answer(m->prepare.request_id, &err, &out, flags_of(facts.has_8bit, facts.needs_smtputf8));
-	body_finish(&message);
+	body_finish(message);
 }
 
 /* The packed list, borrowed from it. *out is the caller's to free. */
@@ -174,6 +237,8 @@ on_mail(void *context, struct ipc_message *m)
 	timer_start(self.idle, IDLE_MS);
 	if (m->type == IPC_TYPE_PREPARE)
 		on_prepare(m);
+	else if (m->type == IPC_TYPE_PREPARE_INTO)
+		on_prepare_into(m);
 	else if (m->type == IPC_TYPE_COMPOSE_DSN)
 		on_compose_dsn(m);
 	else if (m->type == IPC_TYPE_COMPOSE_NOTE)

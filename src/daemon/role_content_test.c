@@ -4,6 +4,8 @@
  */
 #include "daemon/test_role.h"
 
+#include <sys/mman.h>
+
 #define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <1@own.onion>\r\n"
 
 static const char *program;
@@ -102,6 +104,46 @@ large_messages_travel_sealed(void **state)
 	free(message);
 }
 
+/* 40 MiB from a file into a file. Where there is none to write to, the sender is to try again. */
+static void
+what_comes_in_a_file_goes_into_a_file(void **state)
+{
+	struct content *c = *state;
+	enum { LINES = 5 * 1024 * 1024 };
+	const size_t header = strlen(FROM "\r\n");
+	struct ipc_message into = { .type = IPC_TYPE_PREPARE_INTO, .prepare_into.request_id = 42 }, m;
+	struct buffer text;
+	struct body body;
+	buffer_init(&text, header + LINES * 8);
+	assert_int_equal(buffer_append_string(&text, FROM "\r\n", NULL), 0);
+	for (size_t i = 0; i < LINES; i++)
+		assert_int_equal(buffer_append(&text, "line..\r\n", 8, NULL), 0);
+	for (int has_into = 1; has_into >= 0; has_into--) {
+		struct ipc_message ask = { .type = IPC_TYPE_PREPARE, .prepare = { .request_id = 42, .local_part = "alice",
+			.onion = "own.onion", .now_s = 1795344471 } };
+		ask.fd = memfd_create("in", MFD_CLOEXEC);
+		into.fd = memfd_create("out", MFD_CLOEXEC);
+		assert_int_equal(file_write_all(ask.fd, buffer_bytes(&text), buffer_len(&text), NULL), 0);
+		if (has_into)
+			test_role_send(c->mail, &into);
+		test_role_send(c->mail, &ask);
+		m = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
+		assert_int_equal(m.content_result.code, has_into ? 250 : 451);
+		close(ask.fd);
+		close(into.fd);
+		if (!has_into)
+			break;
+		unsigned char *back = malloc(buffer_len(&text));
+		assert_int_equal(body_take_any(&m, m.content_result.body, SIZE_MAX, &body, NULL), 0);
+		assert_int_equal(body.file_bytes, buffer_len(&text));
+		assert_int_equal(body_read(&body, 0, back, buffer_len(&text), NULL), 0);
+		assert_memory_equal(back, buffer_bytes(&text), buffer_len(&text));
+		free(back);
+		body_finish(&body);
+	}
+	buffer_finish(&text);
+}
+
 static void
 composes_a_notification(void **state)
 {
@@ -181,6 +223,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(prepares_a_message, start, finish),
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),
+		cmocka_unit_test_setup_teardown(what_comes_in_a_file_goes_into_a_file, start, finish),
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_notification, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_copy_with_a_note, start, finish),

@@ -3,8 +3,33 @@
 
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "daemon/role.h"
+
+static void
+keep_file(struct role_intake *intake, struct ipc_message *m)
+{
+	if (intake->has_asked && m->fd >= 0) {
+		intake->has_file = true;
+		intake->file = m->fd;
+		m->fd = -1;
+	}
+	intake->has_asked = false;
+}
+
+int
+role_intake_open_file(struct role_intake *intake)
+{
+	const struct ipc_message m = { .type = IPC_TYPE_SPOOL_WANTED, .fd = -1 };
+	if (intake->has_file) {
+		intake->has_file = false;
+		return intake->file;
+	}
+	if (intake->channel != NULL && !intake->has_asked)
+		intake->has_asked = channel_send(intake->channel, &m, NULL) == 0;
+	return -1;
+}
 
 static void
 on_message(void *context, struct ipc_message *m)
@@ -13,6 +38,8 @@ on_message(void *context, struct ipc_message *m)
 	if (m->type == IPC_TYPE_INTAKE_DONE)
 		smtpd_answer(intake->server, m->intake_done.transaction_id, m->intake_done.code,
 		    m->intake_done.enhanced, m->intake_done.text);
+	else if (m->type == IPC_TYPE_SPOOL_FILE)
+		keep_file(intake, m);
 	else if (intake->on_other != NULL)
 		intake->on_other(m);
 }
@@ -34,6 +61,9 @@ role_intake_disconnect(struct role_intake *intake)
 		return;
 	channel_free(intake->channel);
 	intake->channel = NULL;
+	if (intake->has_file)
+		file_close(&intake->file);
+	intake->has_asked = intake->has_file = false;
 	smtpd_answer_all(intake->server, intake);
 	if (intake->on_gone != NULL)
 		intake->on_gone();

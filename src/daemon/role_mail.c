@@ -307,6 +307,17 @@ answer_owner(const struct ipc_message *request)
 }
 
 static void
+give_file(struct source *s)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SPOOL_FILE, .fd = -1 };
+	struct error err = { 0 };
+	if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
+		log_warn("%s", err.text); /* the message stays in memory, if there is enough */
+	send_to(s, &m);
+	file_close(&m.fd);
+}
+
+static void
 on_message(void *context, struct ipc_message *m)
 {
 	struct source *s = context;
@@ -314,6 +325,8 @@ on_message(void *context, struct ipc_message *m)
 		refuse_for_now(s, m);
 	else if (m->type == IPC_TYPE_INTAKE)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
+	else if (m->type == IPC_TYPE_SPOOL_WANTED)
+		give_file(s);
 	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST)
 		answer_owner(m);
 	else if (mail.mailstore != NULL)

@@ -64,6 +64,34 @@ a_large_message_comes_sealed(void **state)
 	free(text);
 }
 
+/* A file of mail's own making, which smtp@ID has filled. */
+static void
+a_large_message_comes_in_a_file(void **state)
+{
+	struct mail_process *p = *state;
+	char *text = malloc(LARGE_BYTES + 1);
+	struct buffer recipients;
+	struct ipc_message wanted = { .type = IPC_TYPE_SPOOL_WANTED, .fd = -1 };
+	memset(text, 'x', LARGE_BYTES);
+	memcpy(text, "A: 1\r\n\r\n", 8);
+	pack_one(&recipients, "alice@" OWN);
+	for (int is_twice = 0; is_twice < 2; is_twice++) {
+		test_role_send(p->smtp, &wanted);
+		struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_SPOOL_FILE);
+		assert_int_equal(file_write_all(m.fd, text, LARGE_BYTES, NULL), 0);
+		struct ipc_message intake = { .type = IPC_TYPE_INTAKE, .fd = m.fd, .intake = { .transaction_id = 7,
+			.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients)) } };
+		test_role_send(p->smtp, &intake);
+		expect_done(p, p->smtp, 7, 250);
+		close(m.fd);
+	}
+	await_files("Maildir/new", "Return-Path: <>\nA: 1\n\nxxx", 1);
+	stop(p);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 1); /* the second was seen to be the same */
+	buffer_finish(&recipients);
+	free(text);
+}
+
 static void
 a_kill_after_the_answer_loses_nothing(void **state)
 {
@@ -507,6 +535,7 @@ main(int argc, char **argv)
 		WITH_MAIL(a_stranger_s_message_comes_into_the_mailbox),
 		WITH_MAIL(a_duplicate_is_accepted_and_dropped),
 		WITH_MAIL(a_large_message_comes_sealed),
+		WITH_MAIL(a_large_message_comes_in_a_file),
 		WITH_MAIL(a_kill_after_the_answer_loses_nothing),
 		WITH_MAIL(malformed_envelopes_are_refused),
 		WITH_MAIL(a_submitted_message_is_delivered),

@@ -41,6 +41,13 @@ on_message(void *context, const struct smtpd_message *message)
 	return role_intake_take(&self.mail, message);
 }
 
+static int
+on_large(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path)
+{
+	(void)context, (void)kind, (void)login, (void)reverse_path;
+	return role_intake_open_file(&self.mail);
+}
+
 static void
 on_stopped(void *context)
 {
@@ -52,6 +59,7 @@ const struct smtpd_events role_smtp_server_events = {
 	.on_sender = on_sender,
 	.on_recipient = on_recipient,
 	.on_message = on_message,
+	.on_large = on_large,
 	.on_stopped = on_stopped,
 };
 

@@ -4,6 +4,10 @@
  */
 #include "daemon/test_role.h"
 
+#include <sys/mman.h>
+
+#include "ipc/body.h"
+
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
@@ -258,11 +262,51 @@ hands_large_messages_over_sealed(void **state)
 	for (size_t i = 0; i < lines; i++)
 		say(fd, line);
 	say(fd, ".\r\n");
+	test_role_next(&role, home, IPC_TYPE_SPOOL_WANTED); /* mail has none to give: what there is of memory must do */
 	struct ipc_message m = test_role_next(&role, home, IPC_TYPE_INTAKE);
 	assert_int_equal(m.intake.body.len, 0);
 	assert_int_equal(file_check_sealed(m.fd, MESSAGE_MAX, &len, NULL), 0);
 	assert_int_equal(len, lines * (sizeof line - 1));
 	close(m.fd);
+	answer(home, m.intake.transaction_id, 552);
+	hear(fd, GREETED "250 localhost\r\n" SENT "354 End with <CRLF>.<CRLF>\r\n552 Kept\r\n");
+	close(fd);
+	stop(&role);
+	close(home);
+}
+
+static void
+hands_large_messages_over_in_files(void **state)
+{
+	(void)state;
+	static struct test_role role;
+	struct door plain, sendmail;
+	static char line[] = "0123456789012345678901234567890123456789012345678901234567890\r\n";
+	size_t lines = 5 * 1024 * 1024 / (sizeof line - 1);
+	struct ipc_message file = { .type = IPC_TYPE_SPOOL_FILE, .fd = memfd_create("file", MFD_CLOEXEC) };
+	struct body body;
+	char back[sizeof line];
+	start_submission(&role, &plain, &sendmail);
+	int home = test_role_give_peer(&role, ROLE_MAIL, "home"), fd = door_connect(&sendmail);
+	say(fd, "HELO x\r\nMAIL FROM:<" ALICE ">\r\nRCPT TO:<" BOB ">\r\nDATA\r\n");
+	for (size_t i = 0; i < lines; i++) {
+		say(fd, line);
+		if (i != lines / 5)
+			continue;
+		test_role_next(&role, home, IPC_TYPE_SPOOL_WANTED);
+		test_role_send(home, &file);
+	}
+	say(fd, ".\r\n");
+	struct ipc_message m = test_role_next(&role, home, IPC_TYPE_INTAKE);
+	assert_int_equal(m.intake.body.len, 0);
+	assert_int_equal(body_take_any(&m, m.intake.body, MESSAGE_MAX, &body, NULL), 0);
+	assert_int_equal(body.file_bytes, lines * (sizeof line - 1));
+	for (size_t i = 0; i < lines; i++) {
+		assert_int_equal(body_read(&body, i * (sizeof line - 1), back, sizeof line - 1, NULL), 0);
+		assert_memory_equal(back, line, sizeof line - 1);
+	}
+	body_finish(&body);
+	close(file.fd);
 	answer(home, m.intake.transaction_id, 552);
 	hear(fd, GREETED "250 localhost\r\n" SENT "354 End with <CRLF>.<CRLF>\r\n552 Kept\r\n");
 	close(fd);
@@ -512,6 +556,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(brings_a_message_to_the_mail_of_its_identity),
 		cmocka_unit_test(puts_mail_off_while_mail_is_gone),
 		cmocka_unit_test(hands_large_messages_over_sealed),
+		cmocka_unit_test(hands_large_messages_over_in_files),
 		cmocka_unit_test_setup_teardown(delivers_on_both_ports_whichever_half_comes_first, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),

@@ -122,16 +122,28 @@ on_recipient(void *context, struct smtpd_question *question)
 	return rules_outbound_recipient(question->path, question->mailbox, question->text);
 }
 
+static struct sender *
+find_sender(enum smtpd_kind kind, const char *login, const char *reverse_path)
+{
+	struct path path;
+	if (kind != SMTPD_SENDMAIL)
+		return find_login(login);
+	return path_parse_mailbox(slice_of_string(reverse_path), &path) == SYNTAX_OK ? find_owner(&path) : NULL;
+}
+
+static int
+on_large(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path)
+{
+	(void)context;
+	struct sender *sender = find_sender(kind, login, reverse_path);
+	return sender != NULL ? role_intake_open_file(&sender->mail) : -1;
+}
+
 static const void *
 on_message(void *context, const struct smtpd_message *message)
 {
 	(void)context;
-	struct path path;
-	struct sender *sender = NULL;
-	if (message->kind != SMTPD_SENDMAIL)
-		sender = find_login(message->login);
-	else if (path_parse_mailbox(slice_of_string(message->reverse_path), &path) == SYNTAX_OK)
-		sender = find_owner(&path);
+	struct sender *sender = find_sender(message->kind, message->login, message->reverse_path);
 	if (sender != NULL)
 		return role_intake_take(&sender->mail, message);
 	smtpd_answer(role_smtp.server, message->transaction_id, 550, "5.7.1", "This identity was removed");
@@ -150,6 +162,7 @@ const struct smtpd_events role_submission_events = {
 	.on_recipient = on_recipient,
 	.on_login = on_login,
 	.on_message = on_message,
+	.on_large = on_large,
 	.on_stopped = on_stopped,
 };
 

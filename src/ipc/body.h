@@ -45,4 +45,6 @@ void body_finish(struct body *body); /* unmaps, closes, frees; fine on a zeroed 
  * sealed memfd of a large body that has none yet. */
 int body_attach(struct body *body, struct ipc_message *m, struct slice *inline_bytes, struct error *err);
 
+/* Bytes of somebody else's, for the call. */
+#define BODY_BORROWED(slice) (&(const struct body){ .bytes = (slice), .fd = -1 })
 #define BODY_EMPTY ((struct body){ .fd = -1 })

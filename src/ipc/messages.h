@@ -11,7 +11,7 @@
  * from which the struct ipc_<name> and its codec are made (codec.c).
  *
  * Recipients travel packed (ipc/pack.h). A body of at most IPC_BODY_INLINE_MAX bytes travels in
- * `body`; a longer one as a sealed memfd with an empty `body` (ipc/body.h).
+ * `body`; a longer one as a sealed memfd or a file, with an empty `body` (ipc/body.h).
  */
 #pragma once
 
@@ -113,11 +113,18 @@ enum role {
 #define IPC_INTAKE_DONE(U8, U16, U32, U64, STR, BYTES) \
 	U64(transaction_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX)
 
+/* For a message that is coming in and too large for memory: an empty file, which is nobody else's. What it takes is gone
+ * when it is closed. The full file comes back in INTAKE. SPOOL_FILE without a descriptor: there is none now. */
+#define IPC_SPOOL_WANTED(U8, U16, U32, U64, STR, BYTES)
+#define IPC_SPOOL_FILE(U8, U16, U32, U64, STR, BYTES)
+
 /* ---- content: pure functions over messages */
 #define IPC_NEED_CONTENT(U8, U16, U32, U64, STR, BYTES) /* mail asks parent to start its content role */
 /* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. */
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) BYTES(body, IPC_BODY_INLINE_MAX)
+/* Comes before the PREPARE of a message in a file: an empty file, in which the result is to be. */
+#define IPC_PREPARE_INTO(U8, U16, U32, U64, STR, BYTES) U64(request_id)
 /* Composes a delivery status notification (RFC 3464) about the message in body. will_end_s: 0: it was given up; else when it
  * will be, and the notice says that it is late. */
 #define IPC_COMPOSE_DSN(U8, U16, U32, U64, STR, BYTES) \
@@ -207,7 +214,10 @@ enum role {
 	M(DELIVERED, delivered, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_DELIVERED) \
 	M(INTAKE, intake, ROLE_SMTP | ROLE_SUBMISSION, ROLE_MAIL, FD_MAY, IPC_INTAKE) \
 	M(INTAKE_DONE, intake_done, ROLE_MAIL, ROLE_SMTP | ROLE_SUBMISSION, FD_NONE, IPC_INTAKE_DONE) \
+	M(SPOOL_WANTED, spool_wanted, ROLE_SMTP | ROLE_SUBMISSION, ROLE_MAIL, FD_NONE, IPC_SPOOL_WANTED) \
+	M(SPOOL_FILE, spool_file, ROLE_MAIL, ROLE_SMTP | ROLE_SUBMISSION, FD_MAY, IPC_SPOOL_FILE) \
 	M(NEED_CONTENT, need_content, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_NEED_CONTENT) \
+	M(PREPARE_INTO, prepare_into, ROLE_MAIL, ROLE_CONTENT, FD_ALWAYS, IPC_PREPARE_INTO) \
 	M(PREPARE, prepare, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_PREPARE) \
 	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
 	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \

@@ -21,15 +21,20 @@ look_at(const unsigned char *line, size_t len, unsigned char *all_bits, bool *ha
 int
 lines_check(struct slice text, struct lines_facts *facts, struct error *err)
 {
-	unsigned char all_bits = 0;
-	size_t number = 0;
 	*facts = (struct lines_facts){ .ends_with_crlf = true };
+	return lines_check_more(text, facts, err);
+}
+
+int
+lines_check_more(struct slice text, struct lines_facts *facts, struct error *err)
+{
+	unsigned char all_bits = 0;
 	for (size_t at = 0; at < text.len;) {
 		const unsigned char *line = text.data + at;
 		const unsigned char *newline = memchr(line, '\n', text.len - at);
 		size_t len = newline == NULL ? text.len - at : (size_t)(newline - line);
 		bool has_cr, has_nul;
-		number++;
+		size_t number = ++facts->lines;
 		at += len + 1;
 		if (newline == NULL) {
 			facts->ends_with_crlf = false;
@@ -47,6 +52,6 @@ lines_check(struct slice text, struct lines_facts *facts, struct error *err)
 			return error_set(err, ERROR_INVALID, "line %zu of the text has more than %d bytes, which mail servers would break: "
 			    "have the mail program send quoted-printable or base64", number, LINES_LENGTH_MAX_BYTES);
 	}
-	facts->has_8bit = (all_bits & 0x80) != 0;
+	facts->has_8bit = facts->has_8bit || (all_bits & 0x80) != 0;
 	return 0;
 }

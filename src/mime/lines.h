@@ -13,6 +13,7 @@
 #define LINES_LENGTH_MAX_BYTES 998 /* without CRLF */
 
 struct lines_facts {
+	size_t lines;        /* looked at */
 	bool has_8bit;       /* octets >= 0x80 */
 	bool ends_with_crlf; /* an empty text does */
 };
@@ -20,3 +21,6 @@ struct lines_facts {
 /* One pass. ERROR_INVALID for NUL, a bare CR or LF and a line that is too long: the text
  * gives its number and what to do. */
 int lines_check(struct slice text, struct lines_facts *facts, struct error *err);
+
+/* The text goes on: with what comes after a line end. */
+int lines_check_more(struct slice text, struct lines_facts *facts, struct error *err);

@@ -10,6 +10,10 @@
 #include "mime/lines.h"
 #include "mime/mailboxes.h"
 
+/* A longer header is refused before this is at its end. */
+#define BEGINNING_BYTES (HEADER_SECTION_MAX_BYTES + HEADER_LINE_MAX_BYTES + 2)
+#define STEP_BYTES 65536
+
 struct work {
 	const struct prepare_request *request;
 	struct buffer *out;
@@ -184,27 +188,104 @@ put_missing(struct work *w, struct error *err)
 	return 0;
 }
 
+/* The new header, up to the empty line. */
+static int
+prepare_header(const struct prepare_request *request, struct header_scan *scan, struct buffer *out,
+    struct prepare_facts *facts, struct error *err)
+{
+	struct work w = { .request = request, .out = out, .facts = facts };
+	struct header_field field;
+	int got;
+	*facts = (struct prepare_facts){ 0 };
+	header_scan_init(scan, request->message);
+	while ((got = header_scan_next(scan, &field, err)) == 1)
+		if (action_for(field.name)(&w, &field, err) != 0)
+			return -1;
+	if (got != 0 || put_missing(&w, err) != 0)
+		return -1;
+	return buffer_append(out, "\r\n", 2, err);
+}
+
 int
 prepare_message(const struct prepare_request *request, struct buffer *out, struct prepare_facts *facts,
     struct error *err)
 {
-	struct work w = { .request = request, .out = out, .facts = facts };
 	struct lines_facts lines;
 	struct header_scan scan;
-	struct header_field field;
-	int got;
 	*facts = (struct prepare_facts){ 0 };
 	/* All at once, so that a large body is not copied again and again while the buffer grows. */
-	if (buffer_reserve(out, request->message.len + PREPARE_ADDED_MAX_BYTES, err) == NULL)
-		return -1;
-	header_scan_init(&scan, request->message);
-	while ((got = header_scan_next(&scan, &field, err)) == 1)
-		if (action_for(field.name)(&w, &field, err) != 0)
-			return -1;
-	if (got != 0 || put_missing(&w, err) != 0 || lines_check(scan.rest, &lines, err) != 0)
+	if (buffer_reserve(out, request->message.len + PREPARE_ADDED_MAX_BYTES, err) == NULL ||
+	    prepare_header(request, &scan, out, facts, err) != 0 || lines_check(scan.rest, &lines, err) != 0)
 		return -1;
 	facts->has_8bit = facts->needs_smtputf8 || lines.has_8bit;
-	if (buffer_append(out, "\r\n", 2, err) != 0 || buffer_append(out, scan.rest.data, scan.rest.len, err) != 0)
+	if (buffer_append(out, scan.rest.data, scan.rest.len, err) != 0)
 		return -1;
 	return lines.ends_with_crlf ? 0 : buffer_append(out, "\r\n", 2, err);
+}
+
+/* ---- a message too large for memory */
+
+/* Looks at what is whole of the lines in the buffer, and passes it on. */
+static int
+pass_lines(const struct prepare_stream *io, struct buffer *text, bool is_end, struct lines_facts *lines,
+    struct error *err)
+{
+	size_t len = buffer_len(text);
+	const unsigned char *bytes = buffer_bytes(text), *newline = len > 0 ? memrchr(bytes, '\n', len) : NULL;
+	/* without any line end there is a line that is too long: it will be said */
+	if (!is_end && newline != NULL)
+		len = (size_t)(newline - bytes) + 1;
+	if (lines_check_more(slice_of(bytes, len), lines, err) != 0 || io->write(io->context, bytes, len, err) != 0)
+		return -1;
+	buffer_consume(text, len);
+	return 0;
+}
+
+static int
+pass_text(const struct prepare_stream *io, uint64_t offset, struct lines_facts *lines, struct error *err)
+{
+	struct buffer text;
+	int result = 0;
+	buffer_init(&text, 2 * STEP_BYTES);
+	while (result == 0 && offset < io->len) {
+		size_t step = io->len - offset < STEP_BYTES ? (size_t)(io->len - offset) : STEP_BYTES;
+		unsigned char *room = buffer_reserve(&text, step, err);
+		result = room == NULL ? -1 : io->read(io->context, offset, room, step, err);
+		if (result == 0) {
+			buffer_commit(&text, step);
+			offset += step;
+			result = pass_lines(io, &text, offset == io->len, lines, err);
+		}
+	}
+	buffer_finish(&text);
+	return result;
+}
+
+int
+prepare_stream(const struct prepare_request *request, const struct prepare_stream *io, struct prepare_facts *facts,
+    struct error *err)
+{
+	struct lines_facts lines = { .ends_with_crlf = true };
+	struct header_scan scan;
+	struct buffer beginning, header;
+	struct prepare_request of_header = *request;
+	size_t len = io->len < BEGINNING_BYTES ? (size_t)io->len : BEGINNING_BYTES;
+	int result = -1;
+	buffer_init(&beginning, BEGINNING_BYTES);
+	buffer_init(&header, HEADER_SECTION_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
+	/* The header is worked on in a copy of our own: whoever wrote the file might still do so. */
+	unsigned char *room = buffer_reserve(&beginning, len, err);
+	if (room == NULL || io->read(io->context, 0, room, len, err) != 0)
+		goto out;
+	of_header.message = slice_of(room, len);
+	if (prepare_header(&of_header, &scan, &header, facts, err) != 0 ||
+	    io->write(io->context, buffer_bytes(&header), buffer_len(&header), err) != 0 ||
+	    pass_text(io, scan.scanned_bytes, &lines, err) != 0)
+		goto out;
+	facts->has_8bit = facts->needs_smtputf8 || lines.has_8bit;
+	result = lines.ends_with_crlf ? 0 : io->write(io->context, "\r\n", 2, err);
+out:
+	buffer_finish(&beginning);
+	buffer_finish(&header);
+	return result;
 }

@@ -51,3 +51,14 @@ struct prepare_facts {
  * ERROR_NO_MEMORY. The texts are for the sender. library_init() first. */
 int prepare_message(const struct prepare_request *request, struct buffer *out, struct prepare_facts *facts,
     struct error *err);
+
+/* The same for a message of any size: request->message is not used; all of it is read once, but for its first MiB, and the
+ * result is written in pieces. What the callbacks say of errors is passed on. */
+struct prepare_stream {
+	uint64_t len; /* of the message */
+	int (*read)(void *context, uint64_t offset, void *out, size_t len, struct error *err); /* exactly len bytes */
+	int (*write)(void *context, const void *bytes, size_t len, struct error *err);
+	void *context;
+};
+int prepare_stream(const struct prepare_request *request, const struct prepare_stream *stream, struct prepare_facts *facts,
+    struct error *err);

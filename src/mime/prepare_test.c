@@ -15,13 +15,62 @@
 #define ID "Message-ID: <abcdefghijklmnopqrstuvwxyz@own.onion>\r\n"
 #define FROM "From: alice@own.onion\r\n"
 
+struct memory_stream {
+	struct slice in;
+	struct buffer out;
+};
+
+static int
+read_memory(void *context, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	const struct memory_stream *m = context;
+	(void)err;
+	assert_true(offset <= m->in.len && len <= m->in.len - offset);
+	memcpy(out, m->in.data + offset, len);
+	return 0;
+}
+
+static int
+write_memory(void *context, const void *bytes, size_t len, struct error *err)
+{
+	struct memory_stream *m = context;
+	return buffer_append(&m->out, bytes, len, err);
+}
+
+/* Whatever becomes of a message in memory becomes of one in a file. */
+static void
+check_stream(const struct prepare_request *request, int result, const struct buffer *out,
+    const struct prepare_facts *facts, const struct error *err)
+{
+	struct memory_stream m = { .in = request->message };
+	const struct prepare_stream stream = { m.in.len, read_memory, write_memory, &m };
+	struct prepare_facts own_facts;
+	struct error own = { 0 };
+	buffer_init(&m.out, m.in.len + PREPARE_ADDED_MAX_BYTES);
+	assert_int_equal(prepare_stream(request, &stream, &own_facts, &own), result);
+	if (result == 0) {
+		assert_int_equal(buffer_len(&m.out), buffer_len(out));
+		assert_memory_equal(buffer_bytes(&m.out), buffer_bytes(out), buffer_len(out));
+		assert_int_equal(own_facts.has_8bit, facts->has_8bit);
+		assert_int_equal(own_facts.needs_smtputf8, facts->needs_smtputf8);
+	} else {
+		assert_string_equal(own.text, err->text);
+	}
+	buffer_finish(&m.out);
+}
+
 static int
 prepare(struct slice message, struct buffer *out, struct prepare_facts *facts, struct error *err)
 {
 	const struct prepare_request request = { .message = message, .local_part = "alice", .onion = "own.onion",
 		.now_s = 1795344471, .id_letters = "abcdefghijklmnopqrstuvwxyz" };
 	buffer_init(out, message.len + PREPARE_ADDED_MAX_BYTES);
-	return prepare_message(&request, out, facts, err);
+	struct error own = { 0 };
+	int result = prepare_message(&request, out, facts, &own);
+	check_stream(&request, result, out, facts, &own);
+	if (err != NULL)
+		*err = own;
+	return result;
 }
 
 static void

@@ -153,15 +153,17 @@ mailstore_free(struct mailstore *s)
 /* ---- accepting */
 
 static int
-append(struct mailstore *s, const struct record *record, uint64_t identifiers, struct slice body, struct error *err)
+append(struct mailstore *s, const struct record *record, uint64_t identifiers, const struct body *body, struct error *err)
 {
 	struct buffer head;
 	uint64_t sequence;
 	buffer_init(&head, RECORD_HEAD_MAX + 4);
 	int result = record_encode(record, &head, err);
 	if (result == 0) {
-		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), body };
-		result = journal_append(s->journal, record->type, identifiers, parts, 2, &sequence, err);
+		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), body->bytes };
+		const struct journal_file file = { body->fd, body->file_bytes };
+		result = journal_append_file(s->journal, record->type, identifiers, parts, 2, body->file_bytes > 0 ? &file : NULL,
+		    &sequence, err);
 	}
 	buffer_finish(&head);
 	if (result == 0)
@@ -170,13 +172,13 @@ append(struct mailstore *s, const struct record *record, uint64_t identifiers, s
 }
 
 int
-mailstore_receive(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
+mailstore_receive(struct mailstore *s, const struct record *record, const struct body *body, struct error *err)
 {
 	return append(s, record, 1, body, err);
 }
 
 int
-mailstore_submit(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
+mailstore_submit(struct mailstore *s, const struct record *record, const struct body *body, struct error *err)
 {
 	struct slice list = record->destinations, onion, recipients;
 	uint64_t count = 0;
@@ -188,7 +190,7 @@ mailstore_submit(struct mailstore *s, const struct record *record, struct slice 
 }
 
 int
-mailstore_bounce(struct mailstore *s, const struct record *record, struct slice body, struct error *err)
+mailstore_bounce(struct mailstore *s, const struct record *record, const struct body *body, struct error *err)
 {
 	if (append(s, record, 1, body, err) != 0)
 		return -1;

@@ -28,10 +28,11 @@ struct mailstore;
 int mailstore_open(const struct schedule *schedule, struct mailstore **out, struct error *err);
 void mailstore_free(struct mailstore *mailstore); /* takes NULL; commits nothing */
 
-/* Appends a message. The slices are read before the call returns. ERROR_NO_SPACE: nothing has changed. */
-int mailstore_receive(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
-int mailstore_submit(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err);
-int mailstore_bounce(struct mailstore *mailstore, const struct record *record, struct slice body, struct error *err); /* or DELAY, NOTICE */
+/* Appends a message. The slices and the body are read before the call returns. ERROR_NO_SPACE,
+ * ERROR_PROTOCOL (a file was not what it was said to be): nothing has changed. */
+int mailstore_receive(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
+int mailstore_submit(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
+int mailstore_bounce(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err); /* or DELAY, NOTICE */
 int mailstore_commit(struct mailstore *mailstore, struct error *err);
 
 /* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: not all of it was done, to be

@@ -74,9 +74,9 @@ receive(struct mailstore *s, const char *body, struct error *err)
 	pack(&recipients, "alice@own.onion");
 	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000,
 		.reverse_path = slice_of_string("bob@" DESTINATION), .recipients = bytes_of(&recipients) };
-	int result = record_hash(r.reverse_path, r.recipients, slice_of_string(body), r.hash, err);
+	int result = record_hash(r.reverse_path, r.recipients, BODY_BORROWED(slice_of_string(body)), r.hash, err);
 	if (result == 0)
-		result = mailstore_receive(s, &r, slice_of_string(body), err);
+		result = mailstore_receive(s, &r, BODY_BORROWED(slice_of_string(body)), err);
 	buffer_finish(&recipients);
 	return result;
 }
@@ -93,7 +93,7 @@ submit(struct mailstore *s, const char *body, struct error *err)
 		assert_int_equal(record_add_destination(&destinations, slice_of_string(onions[i]), bytes_of(&recipients), err), 0);
 	struct record r = { .type = RECORD_SUBMITTED, .arrival_ms = 1700000000000,
 		.reverse_path = slice_of_string("alice@own.onion"), .destinations = bytes_of(&destinations) };
-	int result = mailstore_submit(s, &r, slice_of_string(body), err);
+	int result = mailstore_submit(s, &r, BODY_BORROWED(slice_of_string(body)), err);
 	buffer_finish(&recipients);
 	buffer_finish(&destinations);
 	return result;
@@ -247,7 +247,7 @@ bounce(struct mailstore *s, const struct queue_bounce *b, struct error *err)
 {
 	struct record r = { .type = RECORD_BOUNCE, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""),
 		.item = b->item, .positions = bytes_of(&b->positions) };
-	return mailstore_bounce(s, &r, slice_of_string("Subject: bounce\r\n\r\n"), err);
+	return mailstore_bounce(s, &r, BODY_BORROWED(slice_of_string("Subject: bounce\r\n\r\n")), err);
 }
 
 static void
@@ -291,7 +291,7 @@ static int
 tell(struct mailstore *s, uint64_t body, struct error *err)
 {
 	struct record r = { .type = RECORD_DELAY, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""), .item = body };
-	return mailstore_bounce(s, &r, slice_of_string("Subject: late\r\n\r\n"), err);
+	return mailstore_bounce(s, &r, BODY_BORROWED(slice_of_string("Subject: late\r\n\r\n")), err);
 }
 
 struct rows {
@@ -346,7 +346,7 @@ static int
 notice(struct mailstore *s, uint64_t pin, struct error *err)
 {
 	struct record r = { .type = RECORD_NOTICE, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""), .item = pin };
-	return mailstore_bounce(s, &r, slice_of_string("Subject: held\r\n\r\n"), err);
+	return mailstore_bounce(s, &r, BODY_BORROWED(slice_of_string("Subject: held\r\n\r\n")), err);
 }
 
 static void

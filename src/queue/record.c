@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "ipc/pack.h"
 
+#define HASH_STEP_BYTES 65536
+
 #define FIXED_BYTES 9
 #define DESTINATION_RECIPIENTS_MAX 65535
 
@@ -159,8 +161,23 @@ hash_string(struct hash *hash, struct slice s)
 	hash_update(hash, s.data, s.len);
 }
 
+static int
+hash_body(struct hash *hash, const struct body *body, struct error *err)
+{
+	unsigned char chunk[HASH_STEP_BYTES];
+	hash_update(hash, body->bytes.data, body->bytes.len);
+	for (uint64_t done = 0; done < body->file_bytes;) {
+		size_t step = body->file_bytes - done < sizeof chunk ? (size_t)(body->file_bytes - done) : sizeof chunk;
+		if (body_read(body, done, chunk, step, err) != 0)
+			return -1;
+		hash_update(hash, chunk, step);
+		done += step;
+	}
+	return 0;
+}
+
 int
-record_hash(struct slice reverse_path, struct slice recipients, struct slice body,
+record_hash(struct slice reverse_path, struct slice recipients, const struct body *body,
     unsigned char out[RECORD_HASH_BYTES], struct error *err)
 {
 	struct hash hash;
@@ -181,8 +198,8 @@ record_hash(struct slice reverse_path, struct slice recipients, struct slice bod
 	for (size_t i = 0; i < count; i++)
 		hash_string(&hash, sorted[i]);
 	hash_string(&hash, slice_of("", 0)); /* a recipient is never empty: here the list ends */
-	hash_update(&hash, body.data, body.len);
+	int result = hash_body(&hash, body, err);
 	hash_final(&hash, out, RECORD_HASH_BYTES);
 	free(sorted);
-	return 0;
+	return result;
 }

@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "ipc/body.h"
 
 #define RECORD_HASH_BYTES 32
 #define RECORD_HEAD_MAX (256 * 1024)
@@ -60,6 +61,6 @@ int record_add_position(struct buffer *positions, uint32_t position, struct erro
 bool record_next_position(struct slice *positions, uint32_t *position);
 
 /* What makes two deliveries the same: BLAKE2b-256 over reverse-path, sorted recipients and body. ERROR_INVALID when
- * recipients is not a packed list, ERROR_NO_MEMORY. */
-int record_hash(struct slice reverse_path, struct slice recipients, struct slice body,
+ * recipients is not a packed list, ERROR_NO_MEMORY, ERROR_IO when a file cannot be read. */
+int record_hash(struct slice reverse_path, struct slice recipients, const struct body *body,
     unsigned char hash[RECORD_HASH_BYTES], struct error *err);

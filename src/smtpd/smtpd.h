@@ -29,14 +29,15 @@ enum smtpd_kind {
 	SMTPD_SENDMAIL,    /* Unix socket of this process's own user (others are turned away): no AUTH */
 };
 
-/* What bounds one session. All sessions of a server share SMTPD_SPOOL_MAX_BYTES for messages on their way in. */
+/* What bounds one session. All sessions of a server share SMTPD_SPOOL_MAX_BYTES of memory for messages on
+ * their way in; what is large goes to files. */
 #define SMTPD_RECIPIENTS_MAX 100         /* a transaction; then 452 (RFC 5321 section 4.5.3.1.8) */
 #define SMTPD_REFUSED_MAX 200            /* recipients refused in a session; then 421 */
 #define SMTPD_ERRORS_MAX 20              /* commands that were no use; then 421 */
 #define SMTPD_COMMANDS_MAX 5000          /* commands since the last message was taken; then 421 */
 #define SMTPD_LOGIN_TRIES_MAX 5
 #define SMTPD_TIMEOUT_MS (5 * 60 * 1000) /* for each command, each 16 KiB of a message, and each answer of the owner */
-#define SMTPD_SPOOL_MAX_BYTES ((uint64_t)512 * 1024 * 1024)
+#define SMTPD_SPOOL_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
 #define SMTPD_SESSIONS_MAX 12000         /* the default for sessions_max */
 
 struct smtpd_config {
@@ -80,7 +81,7 @@ struct smtpd_message {
 	bool has_8bit;            /* octets >= 0x80 in it */
 	bool is_smtputf8;         /* UTF-8 in envelope or header */
 	struct slice body;        /* all of it when it is small, else empty and */
-	int fd;                   /* a sealed memfd that holds it; else -1 */
+	int fd;                   /* a sealed memfd or a file of on_large that holds it; else -1 */
 };
 
 struct smtpd_events {
@@ -94,6 +95,9 @@ struct smtpd_events {
 	const void *(*on_message)(void *context, const struct smtpd_message *message);
 	/* The last session has ended after smtpd_stop(). The server may be freed here. */
 	void (*on_stopped)(void *context);
+	/* A message of this sender has grown large: an empty file for it (the server's from now on), or -1 when there is none now;
+	 * then it is asked again when more has come. May be NULL. */
+	int (*on_large)(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path);
 };
 
 /* events is borrowed. */

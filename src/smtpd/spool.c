@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/file.h"
+
+#define COPY_BYTES 65536
 
 void
 spool_init(struct spool *spool, uint64_t max_bytes, struct spool_budget *budget)
@@ -25,6 +28,43 @@ spill(struct spool *spool, struct error *err)
 	return 0;
 }
 
+static void
+charge(struct spool *spool, uint64_t bytes)
+{
+	spool->len_bytes += bytes;
+	if (!spool->is_file)
+		spool->budget->used_bytes += bytes;
+}
+
+static int
+copy(int from, int to, struct error *err)
+{
+	unsigned char chunk[COPY_BYTES];
+	ssize_t n;
+	for (off_t at = 0; (n = pread(from, chunk, sizeof chunk, at)) > 0; at += n)
+		if (file_write_all(to, chunk, (size_t)n, err) != 0)
+			return -1;
+	return n == 0 ? 0 : error_set_errno(err, errno, "cannot read a message back");
+}
+
+/* Out of memory and into a file, if there is one. */
+static int
+move_to_file(struct spool *spool, struct error *err)
+{
+	int fd = spool->open_file != NULL ? spool->open_file(spool->context) : -1;
+	if (fd < 0)
+		return 0;
+	if (copy(spool->fd, fd, err) != 0) {
+		file_close(&fd);
+		return -1;
+	}
+	file_close(&spool->fd);
+	spool->fd = fd;
+	spool->is_file = true;
+	spool->budget->used_bytes -= spool->len_bytes;
+	return 0;
+}
+
 int
 spool_append(struct spool *spool, struct slice bytes, struct error *err)
 {
@@ -32,16 +72,17 @@ spool_append(struct spool *spool, struct slice bytes, struct error *err)
 		return error_set(err, ERROR_TOO_LARGE, "the message is larger than %llu bytes",
 		    (unsigned long long)spool->max_bytes);
 	bool is_large = spool->len_bytes + bytes.len > SPOOL_INLINE_MAX_BYTES;
-	uint64_t room = is_large ? spool->budget->max_bytes / 4 * 3 : spool->budget->max_bytes;
-	if (spool->budget->used_bytes > room || bytes.len > room - spool->budget->used_bytes)
-		return error_set(err, ERROR_BUSY, "too many messages are on their way in");
 	if (is_large && spool->fd < 0 && spill(spool, err) != 0)
 		return -1;
+	if (spool->fd >= 0 && !spool->is_file && spool->len_bytes + bytes.len > SPOOL_MEMFD_BYTES && move_to_file(spool, err) != 0)
+		return -1;
+	uint64_t room = is_large ? spool->budget->max_bytes / 4 * 3 : spool->budget->max_bytes;
+	if (!spool->is_file && (spool->budget->used_bytes > room || bytes.len > room - spool->budget->used_bytes))
+		return error_set(err, ERROR_BUSY, "too many messages are on their way in");
 	if (is_large ? file_write_all(spool->fd, bytes.data, bytes.len, err) != 0
 	             : buffer_append(&spool->memory, bytes.data, bytes.len, err) != 0)
 		return -1;
-	spool->len_bytes += bytes.len;
-	spool->budget->used_bytes += bytes.len;
+	charge(spool, bytes.len);
 	return 0;
 }
 
@@ -50,15 +91,16 @@ spool_seal(struct spool *spool, struct slice *bytes, int *fd, struct error *err)
 {
 	*bytes = slice_of(buffer_bytes(&spool->memory), buffer_len(&spool->memory));
 	*fd = spool->fd;
-	return spool->fd >= 0 ? file_seal(spool->fd, err) : 0;
+	return spool->fd >= 0 && !spool->is_file ? file_seal(spool->fd, err) : 0;
 }
 
 void
 spool_finish(struct spool *spool)
 {
-	if (spool->budget != NULL)
+	if (spool->budget != NULL && !spool->is_file)
 		spool->budget->used_bytes -= spool->len_bytes;
 	spool->len_bytes = 0;
+	spool->is_file = false;
 	buffer_finish(&spool->memory);
 	file_close(&spool->fd);
 }

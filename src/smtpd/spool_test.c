@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/mman.h>
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,12 +104,57 @@ leaves_room_for_small_messages_beside_large_ones(void **state)
 	assert_true(budget.used_bytes == 0);
 }
 
+static int given_file;
+
+static int
+give_file(void *context)
+{
+	(void)context;
+	int fd = given_file;
+	given_file = -1;
+	return fd;
+}
+
+static void
+moves_to_a_file_when_there_is_one(void **state)
+{
+	(void)state;
+	struct spool_budget budget = { .max_bytes = 400000 };
+	struct spool spool;
+	struct slice bytes;
+	struct buffer content;
+	int fd;
+	spool_init(&spool, 10000000, &budget);
+	spool.open_file = give_file;
+	given_file = -1;
+	assert_int_equal(spool_append(&spool, slice_of("begin", 5), NULL), 0);
+	assert_int_equal(spool_append(&spool, slice_of(zeros, 200000), NULL), 0);
+	assert_int_equal(spool_append(&spool, slice_of(zeros, 60000), NULL), 0); /* there is none now */
+	assert_true(budget.used_bytes == 260005);
+	given_file = memfd_create("file", MFD_CLOEXEC);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(spool_append(&spool, slice_of(zeros, 200000), NULL), 0); /* ten times the budget */
+	assert_int_equal(spool_append(&spool, slice_of("end", 3), NULL), 0);
+	assert_true(budget.used_bytes == 0);
+	assert_int_equal(spool_seal(&spool, &bytes, &fd, NULL), 0);
+	assert_int_equal(bytes.len, 0);
+	buffer_init(&content, 10000000);
+	assert_int_equal(file_read_all(fd, &content, NULL), 0);
+	assert_int_equal(buffer_len(&content), 5 + 200000 + 60000 + 20 * 200000 + 3);
+	assert_memory_equal(buffer_bytes(&content), "begin\0\0", 7);
+	assert_memory_equal(buffer_bytes(&content) + buffer_len(&content) - 4, "\0end", 4);
+	buffer_finish(&content);
+	spool_finish(&spool);
+	assert_true(budget.used_bytes == 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stays_in_memory_up_to_64_kib),
 		cmocka_unit_test(moves_to_a_sealed_memfd_beyond),
+		cmocka_unit_test(moves_to_a_file_when_there_is_one),
 		cmocka_unit_test(keeps_to_its_maximum_to_the_octet),
 		cmocka_unit_test(leaves_room_for_small_messages_beside_large_ones),
 	};

@@ -7,6 +7,16 @@
 /* The serial number stands above the slot in a transaction's id, so that a slot's earlier transactions are told apart. */
 #define SLOT_BITS 24
 
+static int
+open_file(void *context)
+{
+	const struct session *s = context;
+	const struct smtpd *server = s->server;
+	if (server->events->on_large == NULL)
+		return -1;
+	return server->events->on_large(server->context, session_config(s)->kind, s->login, s->transaction->reverse_path);
+}
+
 struct transaction *
 transaction_new(struct session *s)
 {
@@ -16,6 +26,8 @@ transaction_new(struct session *s)
 	*t = (struct transaction){ .problem = ANSWER_OK, .scan = DATA_SCAN_START, .decoder = DATA_DECODER_START };
 	buffer_init(&t->recipients, IPC_RECIPIENTS_MAX);
 	spool_init(&t->spool, session_config(s)->message_max_bytes, &s->server->budget);
+	t->spool.open_file = open_file;
+	t->spool.context = s;
 	return t;
 }
 

@@ -250,6 +250,13 @@ int
 journal_append(struct journal *j, uint32_t type, uint64_t identifiers, const struct slice *parts, size_t count,
     uint64_t *sequence, struct error *err)
 {
+	return journal_append_file(j, type, identifiers, parts, count, NULL, sequence, err);
+}
+
+int
+journal_append_file(struct journal *j, uint32_t type, uint64_t identifiers, const struct slice *parts, size_t count,
+    const struct journal_file *file, uint64_t *sequence, struct error *err)
+{
 	struct error ignored;
 	struct segment_record r = { .type = type, .sequence = j->next_sequence, .identifiers = identifiers };
 	assert(identifiers > 0 && identifiers <= UINT32_MAX);
@@ -259,6 +266,7 @@ journal_append(struct journal *j, uint32_t type, uint64_t identifiers, const str
 		return error_set(err, ERROR_IO, "the journal is broken");
 	for (size_t i = 0; i < count; i++)
 		r.length += parts[i].len;
+	r.length += file != NULL ? file->bytes : 0;
 	if (r.length > JOURNAL_PAYLOAD_MAX)
 		return error_set(err, ERROR_TOO_LARGE, "a record of %" PRIu64 " bytes", r.length);
 	uint64_t room = segment_record_bytes(r.length);
@@ -267,9 +275,9 @@ journal_append(struct journal *j, uint32_t type, uint64_t identifiers, const str
 	struct journal_entry *e = malloc(sizeof *e); /* first, since what is written cannot be taken back */
 	if (e == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
-	if (segment_write(j->active, &r, parts, count, err) != 0) {
+	if (segment_write(j->active, &r, parts, count, file, err) != 0) {
 		free(e);
-		return err->code == ERROR_NO_SPACE ? -1 : break_for_good(j);
+		return err->code == ERROR_NO_SPACE || err->code == ERROR_PROTOCOL ? -1 : break_for_good(j);
 	}
 	add_entry(j, e, j->active, &r);
 	j->next_sequence += identifiers;

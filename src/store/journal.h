@@ -44,6 +44,15 @@ void journal_free(struct journal *journal); /* takes NULL; commits nothing */
 /* Appends a record of the parts' bytes. Not durable before journal_commit(). ERROR_NO_SPACE: nothing has changed. */
 int journal_append(struct journal *journal, uint32_t type, uint64_t identifiers, const struct slice *parts,
     size_t count, uint64_t *sequence, struct error *err);
+
+/* The same with all of a file behind the parts, copied a step at a time (file NULL: none). ERROR_PROTOCOL when it cannot be
+ * read to its end: nothing has changed. */
+struct journal_file {
+	int fd;
+	uint64_t bytes;
+};
+int journal_append_file(struct journal *journal, uint32_t type, uint64_t identifiers, const struct slice *parts,
+    size_t count, const struct journal_file *file, uint64_t *sequence, struct error *err);
 int journal_commit(struct journal *journal, struct error *err);
 bool journal_is_broken(const struct journal *journal);
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -462,11 +463,52 @@ a_failed_sync_is_final(void **state)
 	journal_free(j);
 }
 
+/* A large message comes as a file: the record is the same as one of slices, also after the next start. */
+static void
+a_file_is_appended_like_bytes(void **state)
+{
+	(void)state;
+	enum { LEN = 200001 };
+	struct journal *j;
+	struct slice head = slice_of_string("head");
+	static unsigned char bytes[LEN], back[LEN + 4];
+	struct journal_file file = { memfd_create("x", MFD_CLOEXEC), LEN };
+	uint64_t sequence;
+	for (size_t i = 0; i < LEN; i++)
+		bytes[i] = (unsigned char)(i * 7 + i / 251);
+	assert_int_equal(write(file.fd, bytes, LEN), LEN);
+	struct error err = { 0 };
+	assert_int_equal(journal_open(dir, 1, &j, &err), 0);
+	assert_int_equal(journal_append(j, 1, 1, &head, 1, &sequence, &err), 0);
+	file.bytes = LEN + 1; /* it was cut meanwhile */
+	assert_int_equal(journal_append_file(j, 1, 1, &head, 1, &file, &sequence, &err), -1);
+	assert_int_equal(err.code, ERROR_PROTOCOL);
+	assert_false(journal_is_broken(j));
+	file.bytes = LEN;
+	assert_int_equal(journal_append_file(j, 1, 1, &head, 1, &file, &sequence, &err), 0);
+	assert_int_equal(journal_append(j, 1, 1, &head, 1, &sequence, &err), 0);
+	assert_int_equal(journal_commit(j, &err), 0);
+	for (int round = 0; round < 2; round++) {
+		const struct journal_entry *e = journal_next(j, journal_first(j));
+		assert_int_equal(e->length, LEN + 4);
+		assert_int_equal(journal_read(j, e, 0, back, sizeof back, &err), 0);
+		assert_memory_equal(back, "head", 4);
+		assert_memory_equal(back + 4, bytes, LEN);
+		assert_int_equal(journal_next(j, e)->length, 4);
+		journal_free(j);
+		assert_int_equal(journal_open(dir, 1, &j, &err), 0);
+		assert_int_equal(journal_backlog_records(j), 3);
+	}
+	journal_free(j);
+	close(file.fd);
+}
+
 int
 main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
+		IN_FOLDER(a_file_is_appended_like_bytes),
 		IN_FOLDER(gives_back_what_was_committed),
 		IN_FOLDER(identifiers_are_not_given_twice),
 		IN_FOLDER(a_tail_torn_anywhere_ends_the_log),

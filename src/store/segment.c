@@ -210,13 +210,36 @@ encode_record(const struct segment_record *r, unsigned char out[SEGMENT_RECORD_H
 	encode_number(out + 24, r->length, 8);
 }
 
+/* Copies the file to offset, a step at a time. Each byte is looked at once: somebody else may still write to it. */
+static int
+copy_file(int fd, uint64_t offset, const struct journal_file *file, struct hash *hash, struct error *err)
+{
+	unsigned char chunk[CHECK_STEP_BYTES];
+	for (uint64_t done = 0; done < file->bytes;) {
+		size_t step = file->bytes - done < sizeof chunk ? (size_t)(file->bytes - done) : sizeof chunk;
+		ssize_t n = pread(file->fd, chunk, step, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return error_set(err, ERROR_PROTOCOL, "a message cannot be read from the file in which it came");
+		struct iovec iov = { chunk, (size_t)n };
+		hash_update(hash, chunk, (size_t)n);
+		if (write_all(fd, &iov, 1, offset + done, err) != 0)
+			return -1;
+		done += (uint64_t)n;
+	}
+	return 0;
+}
+
 int
 segment_write(struct journal_segment *s, const struct segment_record *r, const struct slice *parts, size_t count,
-    struct error *err)
+    const struct journal_file *file, struct error *err)
 {
 	static const unsigned char zeros[8];
 	unsigned char header[SEGMENT_RECORD_HEADER_BYTES];
 	struct iovec iov[JOURNAL_PARTS_MAX + 2] = { { header, sizeof header } };
+	struct iovec padding = { (void *)(uintptr_t)zeros, (size_t)(padded(r->length) - r->length) };
+	uint64_t end = s->end + segment_record_bytes(r->length), file_bytes = file != NULL ? file->bytes : 0;
 	struct hash hash;
 	int used = 1;
 	assert(count <= JOURNAL_PARTS_MAX && segment_record_bytes(r->length) <= s->capacity - s->end);
@@ -229,12 +252,16 @@ segment_write(struct journal_segment *s, const struct segment_record *r, const s
 		hash_update(&hash, parts[i].data, parts[i].len);
 		iov[used++] = (struct iovec){ (void *)(uintptr_t)parts[i].data, parts[i].len };
 	}
+	if (file_bytes > 0 && (copy_file(s->fd, end - padding.iov_len - file_bytes, file, &hash, err) != 0 ||
+	                          (padding.iov_len > 0 && write_all(s->fd, &padding, 1, end - padding.iov_len, err) != 0)))
+		return -1;
 	hash_final(&hash, header + 32, RECORD_CHECK_BYTES);
-	if (padded(r->length) != r->length)
-		iov[used++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(padded(r->length) - r->length) };
+	if (file_bytes == 0 && padding.iov_len > 0)
+		iov[used++] = padding;
+	/* With a file the header comes last, so that no half of a record is one. */
 	if (write_all(s->fd, iov, used, s->end, err) != 0)
 		return -1;
-	s->end += segment_record_bytes(r->length);
+	s->end = end;
 	return 0;
 }
 

@@ -45,9 +45,10 @@ void segment_free(struct journal_segment *segment);
 void segment_remove(int dir_fd, struct journal_segment *segment); /* the file, too, or sets it aside if damaged */
 void segment_set_aside(int dir_fd, uint64_t number);
 
-/* Writes a record at the end and moves the end. */
+/* Writes a record at the end and moves the end. The payload is the parts and then the whole file (NULL: none).
+ * ERROR_PROTOCOL when the file cannot be read: nothing has changed. */
 int segment_write(struct journal_segment *segment, const struct segment_record *record, const struct slice *parts,
-    size_t count, struct error *err);
+    size_t count, const struct journal_file *file, struct error *err);
 
 /* Checks the record at the end. 1: valid, *record filled, the end moved behind it; 0: no valid record is there;
  * -1: ERROR_IO. */

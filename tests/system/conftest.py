@@ -18,6 +18,7 @@ NODES = pytest.StashKey()
 
 def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
+    config.addinivalue_line('markers', 'slow: takes minutes; left out of a usual run (make check-slow)')
     config.addinivalue_line('markers', 'sanitized: also run against the build with ASan and UBSan')
 
 
