@@ -42,6 +42,7 @@ static const struct key {
 	{ "tor.extra", parse_lines, offsetof(struct config, tor_extra), true },
 	{ "tor.program", parse_text, offsetof(struct config, tor_program), false },
 	{ "tor.socks", parse_place, offsetof(struct config, tor_socks), false },
+	{ "tor.stagger", parse_duration_or_never, offsetof(struct config, stagger_s), false },
 	{ "tor.transport", parse_lines, offsetof(struct config, tor_transport), true },
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -133,6 +134,7 @@ config_defaults(struct config *config)
 		.expire_s = 7 * 24 * 60 * 60,
 		.delay_notice_s = 24 * 60 * 60,
 		.keep_delivered_s = 30 * 24 * 60 * 60,
+		.stagger_s = 2,
 	};
 }
 

@@ -32,6 +32,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.expire_s, 7 * 86400);
 		assert_int_equal(config.delay_notice_s, 86400);
 		assert_int_equal(config.keep_delivered_s, 30 * 86400);
+		assert_int_equal(config.stagger_s, 2);
 		assert_string_equal(config.tor_program, "tor");
 		assert_true(config.require_starttls);
 		assert_false(config.log_addresses);
@@ -58,6 +59,7 @@ every_key_is_taken(void **state)
 	    "tor.cookie = /run/tor/control.authcookie\n"
 	    "tor.extra = TestingTorNetwork 1\n"
 	    "tor.extra = DirAuthority a = b # c\n"
+	    "tor.stagger = 1m\n"
 	    "log.addresses = yes\n"
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
@@ -85,6 +87,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.tor_extra.count, 2);
 	assert_string_equal(config.tor_extra.text[0], "TestingTorNetwork 1");
 	assert_string_equal(config.tor_extra.text[1], "DirAuthority a = b # c");
+	assert_int_equal(config.stagger_s, 60);
 	assert_true(config.log_addresses);
 	assert_int_equal(config.message_max_bytes, 128 << 10);
 	assert_false(config.require_starttls);

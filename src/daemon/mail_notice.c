@@ -81,7 +81,7 @@ mail_notice_look(struct mail_notice *n)
 		put_text(&pin, &text);
 		struct record r = { .type = RECORD_NOTICE, .arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(""),
 			.item = pin.id };
-		found = mailstore_bounce(n->mailstore, &r, slice_of(buffer_bytes(&text), buffer_len(&text)), &err) == 0 ? 1 : -1;
+		found = mailstore_bounce(n->mailstore, &r, BODY_BORROWED(slice_of(buffer_bytes(&text), buffer_len(&text))), &err) == 0 ? 1 : -1;
 		buffer_finish(&text);
 		n->on_appended(n->context); /* a broken journal shows at the commit */
 	}

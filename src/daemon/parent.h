@@ -136,6 +136,8 @@ struct parent_identity {
 	enum ipc_publication state;
 	uint32_t uploaded;
 	char detail[128 + 1];
+	struct timer *publish;     /* runs while it waits for its turn */
+	bool is_with_tor;          /* tor was told of it */
 	bool leaving;              /* asked to go; gone when its processes are */
 	bool is_locked;            /* its secrets are behind a passphrase: nothing of it runs, it has no sockets */
 	bool comes_back;           /* when it is gone, it is taken in again, locked */
@@ -162,6 +164,10 @@ void parent_identity_free_all(struct parent *parent); /* nothing of them may be 
 /* Sends the role what it has to know: LISTEN, TLS_KEY, TLS_CERTIFICATE, SERVICE_ADD, LOGIN. */
 int parent_identity_tell_smtp(struct parent_identity *identity, struct error *err);
 int parent_identity_tell_tor(struct parent_identity *identity, struct error *err);
+/* All of them, if there are several each in its turn (tor.stagger): when the tor role has begun, and when tor is ready. */
+void parent_identity_publish_all(struct parent *parent);
+/* Within how many seconds each is shown to Tor; 0: at once. */
+uint32_t parent_identity_stagger_s(const struct parent *parent);
 int parent_identity_tell_submission(struct parent_identity *identity, struct error *err);
 void parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state);
 /* Of a mail role. When no identity's database is whole, and none was since the start, the node ends. */
@@ -189,6 +195,7 @@ struct parent_tor {
 	struct process program;
 	struct role_process role;
 	uint8_t bootstrap_percent;
+	bool has_been_ready; /* since it was started */
 	char version[64 + 1], phase[128 + 1], hint[IPC_HINT_MAX + 1];
 	bool was_ready;        /* it has reached its network before */
 	int64_t progress_ms;   /* when it last came further */

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "config/exits.h"
 #include "daemon/parent.h"
 #include "identity/certificate.h"
@@ -66,7 +67,46 @@ remove_sockets(struct parent_identity *identity)
 	file_close(&onion_fd);
 }
 
+#define STAGGER_MOST_S (10 * 60)
+
 /* ---- the identity */
+
+static void
+publish(struct parent_identity *identity)
+{
+	struct error err = { 0 };
+	if (parent_identity_is_awake(identity) && !identity->is_with_tor && parent_identity_tell_tor(identity, &err) != 0)
+		log_error("%s is not published: %s", identity->is.name, err.text);
+}
+
+static void
+on_publish(void *context)
+{
+	publish(context);
+}
+
+uint32_t
+parent_identity_stagger_s(const struct parent *parent)
+{
+	uint64_t count = 0;
+	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next)
+		count += parent_identity_is_awake(identity);
+	uint64_t all_s = count * parent->config.stagger_s;
+	return count < 2 ? 0 : all_s < STAGGER_MOST_S ? (uint32_t)all_s : STAGGER_MOST_S;
+}
+
+void
+parent_identity_publish_all(struct parent *parent)
+{
+	int64_t within_ms = (int64_t)parent_identity_stagger_s(parent) * 1000;
+	bool is_ready = parent->tor.bootstrap_percent == 100;
+	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
+		if (within_ms == 0)
+			publish(identity);
+		else if (is_ready && parent_identity_is_awake(identity)) /* before, tor would keep them, and publish all at once */
+			timer_start(identity->publish, (int64_t)(random_u64() % (uint64_t)within_ms));
+	}
+}
 
 static void
 free_one(struct parent_identity *identity)
@@ -76,6 +116,7 @@ free_one(struct parent_identity *identity)
 	parent_role_finish(&identity->mail);
 	parent_role_finish(&identity->smtp);
 	parent_role_finish(&identity->content);
+	timer_free(identity->publish);
 	remove_sockets(identity);
 	secrets_free(identity->secrets);
 	free(identity);
@@ -104,6 +145,7 @@ add(struct parent *parent, const char *name, struct error *err)
 		free_one(identity);
 		return -1;
 	}
+	identity->publish = timer_new(parent->loop, on_publish, identity);
 	parent_role_init(&identity->mail, parent, ROLE_MAIL, identity);
 	parent_role_init(&identity->smtp, parent, ROLE_SMTP, identity);
 	parent_role_init(&identity->content, parent, ROLE_CONTENT, identity);
@@ -202,6 +244,7 @@ parent_identity_unload(struct parent *parent, const char *name, uint64_t request
 	if (identity->leaving)
 		return error_set(err, ERROR_BUSY, "the identity %s is being stopped already", name);
 	identity->leaving = true;
+	timer_stop(identity->publish);
 	identity->leave_request_id = request_id;
 	if (identity->is_locked) {
 		parent_sweep_soon(parent);
@@ -306,6 +349,7 @@ parent_identity_tell_tor(struct parent_identity *identity, struct error *err)
 	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
 	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
 	parent_role_send(&identity->parent->tor.role, &m);
+	identity->is_with_tor = identity->parent->tor.role.channel != NULL;
 	file_close(&m.fd);
 	return 0;
 }
@@ -381,6 +425,8 @@ parent_identity_nothing_published(struct parent *parent)
 		if (identity->is_locked)
 			continue;
 		identity->state = SERVICE_WAITING;
+		identity->is_with_tor = false;
+		timer_stop(identity->publish);
 		identity->uploaded = 0;
 		snprintf(identity->detail, sizeof identity->detail, "tor is being started");
 	}

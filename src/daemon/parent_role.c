@@ -188,7 +188,8 @@ tell_mail(struct role_process *role)
 	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config = {
 		.message_max_bytes = config->message_max_bytes, .retry_first_s = config->retry_first_s,
 		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s,
-		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s } };
+		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s,
+		.stagger_s = parent_identity_stagger_s(role->process.parent) } };
 	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
 	parent_role_send(role, &m);
@@ -226,18 +227,6 @@ tell_submission(struct role_process *role, struct error *err)
 }
 
 static int
-tell_tor(struct role_process *role)
-{
-	for (struct parent_identity *identity = role->process.parent->identities; identity != NULL;
-	    identity = identity->next) {
-		struct error why = { 0 };
-		if (parent_identity_is_awake(identity) && parent_identity_tell_tor(identity, &why) != 0)
-			log_error("%s is not published: %s", identity->is.name, why.text);
-	}
-	return 0;
-}
-
-static int
 tell(struct role_process *role, struct error *err)
 {
 	switch (role->role) {
@@ -245,7 +234,8 @@ tell(struct role_process *role, struct error *err)
 		parent_listen_send(role, LISTENER_CONTROL, role->process.parent->listeners.control);
 		return 0;
 	case ROLE_TOR:
-		return tell_tor(role);
+		parent_identity_publish_all(role->process.parent);
+		return 0;
 	case ROLE_SUBMISSION:
 		return tell_submission(role, err);
 	case ROLE_SMTP:

@@ -27,6 +27,7 @@ forget_state(struct parent *parent)
 	tor->bootstrap_percent = 0;
 	tor->progress_ms = clock_monotonic_ms();
 	tor->hint[0] = '\0';
+	tor->has_been_ready = false;
 	parent_identity_nothing_published(parent);
 }
 
@@ -99,8 +100,12 @@ parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
 	bool is_back = tor->was_ready && tor->bootstrap_percent < 100 && state->bootstrap_percent == 100;
 	if (state->bootstrap_percent > tor->bootstrap_percent)
 		tor->progress_ms = clock_monotonic_ms();
+	bool becomes_ready = tor->bootstrap_percent < 100 && state->bootstrap_percent == 100 && !tor->has_been_ready;
 	tor->was_ready = tor->was_ready || state->bootstrap_percent == 100;
 	tor->bootstrap_percent = state->bootstrap_percent;
+	tor->has_been_ready = tor->has_been_ready || becomes_ready;
+	if (becomes_ready && parent_identity_stagger_s(parent) > 0)
+		parent_identity_publish_all(parent);
 	snprintf(tor->hint, sizeof tor->hint, "%s", state->hint);
 	if (is_back)
 		parent_network_tell(parent, false);

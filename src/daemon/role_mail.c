@@ -449,7 +449,7 @@ open_store(void)
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
-	mail.dispatch = dispatch_new(loop, mail.mailstore, &dispatch_events, NULL);
+	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
 	begin_waiting(c);
 	tell_dispatch(&mail.tor);
 	tell_dispatch(&mail.smtp);

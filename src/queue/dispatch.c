@@ -14,11 +14,13 @@ static void on_look(void *context);
 /* ---- the object */
 
 struct dispatch *
-dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events, void *context)
+dispatch_new(struct loop *loop, struct mailstore *mailstore, int64_t stagger_ms, const struct dispatch_events *events,
+    void *context)
 {
 	struct dispatch *d = calloc(1, sizeof *d);
 	assert(d != NULL);
-	*d = (struct dispatch){ .loop = loop, .mailstore = mailstore, .events = events, .context = context };
+	*d = (struct dispatch){ .loop = loop, .mailstore = mailstore, .stagger_ms = stagger_ms, .events = events,
+		.context = context };
 	d->next_id = random_u64(); /* so that no session of a process before this one has the same */
 	d->look = timer_new(loop, on_look, d);
 	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
@@ -39,6 +41,12 @@ dispatch_free(struct dispatch *d)
 	}
 	timer_free(d->look);
 	free(d);
+}
+
+int64_t
+dispatch_stagger_ms(const struct dispatch *d)
+{
+	return d->stagger_ms > 0 ? (int64_t)(random_u64() % (uint64_t)d->stagger_ms) : 0;
 }
 
 /* true: it failed, and the owner knows. */
@@ -212,7 +220,7 @@ dispatch_set_tor(struct dispatch *d, bool is_there)
 			outbound_release(each); /* no fault of the peer's */
 	}
 	d->has_tor = is_there;
-	d->paused_until_ms = 0;
+	d->paused_until_ms = mailstore_now_ms(d->mailstore) + dispatch_stagger_ms(d);
 	dispatch_wake(d);
 }
 

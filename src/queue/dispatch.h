@@ -33,9 +33,10 @@ struct dispatch_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). */
-struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, const struct dispatch_events *events,
-    void *context);
+/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). stagger_ms: whenever tor has become ready,
+ * nothing is dialled for a random part of this time, so that the identities of a node do not dial in one moment. */
+struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, int64_t stagger_ms,
+    const struct dispatch_events *events, void *context);
 void dispatch_free(struct dispatch *dispatch); /* takes NULL */
 
 void dispatch_wake(struct dispatch *dispatch); /* something is new in the queue */

@@ -38,11 +38,14 @@ struct dispatch {
 	void *context;
 	struct outbound sessions[DISPATCH_SESSIONS_MAX];
 	struct timer *look;     /* when the next peer is due, or at once */
+	int64_t stagger_ms;
 	int64_t paused_until_ms; /* queue clock: tor was not ready */
 	uint64_t next_id;
 	bool is_tor_down; /* it said so when it was last asked to dial */
 	bool has_tor, has_smtp, is_stopped, is_broken;
 };
+
+int64_t dispatch_stagger_ms(const struct dispatch *dispatch); /* drawn anew */
 
 /* A result below 0: says so to the owner, or tries again later if it was for lack of room. true if it failed. */
 bool dispatch_broke(struct dispatch *dispatch, int result, const struct error *err);

@@ -339,7 +339,7 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 	outbound_order_quit(s); /* it waits for a connection that does not come */
 	switch ((enum ipc_dial_reason)f->reason) {
 	case DIAL_REASON_TOR_DOWN:
-		d->paused_until_ms = now_of(s) + random_jitter_ms(DISPATCH_TOR_DOWN_MS, 25);
+		d->paused_until_ms = now_of(s) + random_jitter_ms(DISPATCH_TOR_DOWN_MS, 25) + dispatch_stagger_ms(d);
 		drop(s);
 		return;
 	case DIAL_REASON_PORT_REFUSED:

@@ -17,6 +17,7 @@ DEFAULT_CONFIG = {
     'imap.listen': '127.0.0.1:0',
     'imaps.listen': '127.0.0.1:0',
     'queue.retry-first': '2s',
+    'tor.stagger': 'never',
     'queue.retry-most': '5s',
 }
 
