@@ -30,6 +30,15 @@ def _memory_files(pid):
     return total
 
 
+def pss_kib(node):
+    """What all processes of the node take, but for tor and Dovecot; shared pages count in parts. Only root may look."""
+    total = 0
+    for pid in [node.process.pid] + [pid for _, pid in _children(node.process.pid)]:
+        with open(f'/proc/{pid}/smaps_rollup') as rollup:
+            total += int(next(line for line in rollup if line.startswith('Pss:')).split()[1])
+    return total
+
+
 class Peaks:
     """with Peaks(node, ...) as peaks: peaks.resident and peaks.files are the most KiB of each kind of role."""
 
