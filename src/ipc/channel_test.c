@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -170,6 +171,22 @@ all_that_was_accepted_arrives_in_order(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+enum { OVERFILL_DONE, OVERFILL_FAILED, OVERFILL_IMPOSSIBLE };
+
+/* An emulator may only pretend to have lowered the limit. */
+static bool
+is_limited_to_32(void)
+{
+	char line[256];
+	bool is = false;
+	FILE *limits = fopen("/proc/self/limits", "re");
+	while (limits != NULL && fgets(line, sizeof line, limits) != NULL)
+		is = is || strncmp(line, "Max open files            32 ", 29) == 0;
+	if (limits != NULL)
+		fclose(limits);
+	return is;
+}
+
 /* The kernel lets an ordinary user have only so many descriptors on their way. In a process of its own. */
 static int
 overfill(void)
@@ -182,9 +199,11 @@ overfill(void)
 	begin(&mail, fds);
 	smtp = (struct end){ .loop = mail.loop };
 	smtp.channel = channel_new(mail.loop, fds[0], ROLE_SMTP, ROLE_MAIL, &events, &smtp);
-	if (file_sealed_memory("body", 4, &body_fd, &err) != 0 || setrlimit(RLIMIT_NOFILE, &few) != 0 ||
-	    (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)))
-		return 2;
+	bool is_limited = setrlimit(RLIMIT_NOFILE, &few) == 0 && is_limited_to_32();
+	if (file_sealed_memory("body", 4, &body_fd, &err) != 0 || (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)))
+		return OVERFILL_FAILED;
+	if (!is_limited)
+		return OVERFILL_IMPOSSIBLE;
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = body_fd };
 	size_t sent = 0;
 	for (; sent < MESSAGES; sent++) {
@@ -194,7 +213,7 @@ overfill(void)
 	}
 	mail.stop_after = sent;
 	loop_run(mail.loop);
-	return sent > 32 && mail.in_order && mail.messages == sent && mail.descriptors == sent && smtp.ends == 0 ? 0 : 1;
+	return sent > 32 && mail.in_order && mail.messages == sent && mail.descriptors == sent && smtp.ends == 0 ? OVERFILL_DONE : OVERFILL_FAILED;
 }
 
 static void
@@ -208,7 +227,9 @@ descriptors_that_find_no_place_are_sent_later(void **state)
 		_exit(overfill());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	if (WEXITSTATUS(status) == OVERFILL_IMPOSSIBLE)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), OVERFILL_DONE);
 }
 
 static void
