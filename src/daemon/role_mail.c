@@ -311,8 +311,11 @@ give_file(struct source *s)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SPOOL_FILE, .fd = -1 };
 	struct error err = { 0 };
-	if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
-		log_warn("%s", err.text); /* the message stays in memory, if there is enough */
+	/* Without a file the message stays in memory, if there is enough, and comes to the journal, which has the word on space. */
+	if (file_check_room(AT_FDCWD, "mail", ROOM_BYTES, &err) != 0)
+		no_space(NULL, &err);
+	else if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
+		log_warn("%s", err.text);
 	send_to(s, &m);
 	file_close(&m.fd);
 }

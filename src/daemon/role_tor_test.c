@@ -426,9 +426,11 @@ a_cancelled_dial_does_not_connect(void **state)
 {
 	(void)state;
 	struct ipc_message m = { .type = IPC_TYPE_DIAL_CANCEL, .fd = -1 };
+	kill(tor_pid, SIGSTOP); /* or it may be faster than we are, with the circuit that it has */
 	m.dial_cancel.session_id = dial(onion, 465);
 	assert_int_equal(channel_send(mail, &m, NULL), 0);
 	uint64_t second = dial(onion, 25);
+	kill(tor_pid, SIGCONT);
 	wait_until(dial_ended, "the dial behind it");
 	assert_int_equal(seen.connected, 1);
 	assert_true(seen.connected_id == second);
