@@ -5,17 +5,29 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sodium.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* A child that was not made for it would keep a copy, which is not locked and stays when this one goes. */
+static void
+keep_from_children(void *secret, size_t bytes)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)secret & ~(page - 1);
+	uintptr_t to = ((uintptr_t)secret + bytes + page - 1) & ~(page - 1);
+	madvise((void *)from, to - from, MADV_WIPEONFORK);
+}
 
 void *
 secret_new(size_t bytes)
 {
 	void *secret = sodium_malloc(bytes);
 	assert(secret != NULL);
+	keep_from_children(secret, bytes);
 	memset(secret, 0, bytes);
 	return secret;
 }

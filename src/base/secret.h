@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Memory for secrets: never written to swap where the system lets us lock it, wiped when it is given back, with pages
- * around it that nobody may touch. random_init() comes first.
+ * around it that nobody may touch, and zeroed in a child process, which may not free it. random_init() comes first.
  */
 #pragma once
 

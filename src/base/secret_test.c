@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -26,6 +27,27 @@ secret_memory_is_zeroed_and_can_be_used(void **state)
 	secret_free(NULL);
 	secret_free_ordinary(NULL);
 	secret_free_ordinary(strdup("x"));
+}
+
+static void
+a_child_inherits_no_secret(void **state)
+{
+	(void)state;
+	unsigned char *secret = secret_new(5000);
+	int status;
+	memset(secret, 'x', 5000);
+	pid_t pid = fork();
+	if (pid == 0) {
+		int left = 0;
+		for (int i = 0; i < 5000; i++)
+			left |= secret[i];
+		_exit(left != 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(secret[4999], 'x');
+	secret_free(secret);
 }
 
 static void
@@ -61,6 +83,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(secret_memory_is_zeroed_and_can_be_used),
+		cmocka_unit_test(a_child_inherits_no_secret),
 		cmocka_unit_test(a_pipe_gives_its_bytes_once_to_who_reads_files),
 		cmocka_unit_test(a_shielded_process_cannot_be_dumped),
 	};

@@ -304,10 +304,13 @@ on_readable(void *context)
 		size_t wanted = LOOP_SCRATCH_BYTES;
 		if (s->state == OPEN && s->tls == NULL && wanted > s->in.max - buffer_len(&s->in))
 			wanted = s->in.max - buffer_len(&s->in);
+		bool is_plain = s->tls == NULL;
 		ssize_t n = recv(s->fd, scratch, wanted, MSG_DONTWAIT);
-		if (n > 0)
+		if (n > 0) {
 			take(s, scratch, (size_t)n);
-		else if (n == 0)
+			if (is_plain)
+				explicit_bzero(scratch, (size_t)n); /* it may have been a password or a key */
+		} else if (n == 0)
 			take_end(s);
 		else if (errno != EAGAIN && errno != EINTR) {
 			struct error err;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """The keys of an identity behind a passphrase: without it nobody publishes the address, and nobody finds them on the disk."""
 import base64
+import ctypes
 import os
 import signal
 import stat
+import struct
 import termios
 
 import pytest
@@ -141,6 +143,63 @@ def test_a_passphrase_keeps_the_keys_and_the_address_from_whoever_has_not_got_it
     for row in running.a.json('queue', 'list', '--identity', 'alice'):
         if row['onion'] == vault.onion:
             running.a.cli('queue', 'cancel', row['id'])
+
+
+def key_of(path):
+    """What the passphrase and the file's header make."""
+    header = path.read_bytes()[:41]
+    passes, memory_kib = struct.unpack('<II', header[17:25])
+    key, sodium = ctypes.create_string_buffer(32), ctypes.CDLL('libsodium.so.23')
+    assert sodium.crypto_pwhash(key, ctypes.c_ulonglong(32), PASSPHRASE.encode(), ctypes.c_ulonglong(len(PASSPHRASE)), header[25:],
+                                ctypes.c_ulonglong(passes), ctypes.c_size_t(memory_kib * 1024), 2) == 0
+    return key.raw
+
+
+def in_memory(pid, secrets):
+    """Which of them are in the process's memory."""
+    found = set()
+    with open(f'/proc/{pid}/maps') as maps, open(f'/proc/{pid}/mem', 'rb', 0) as memory:
+        for line in maps:
+            where, rights = line.split()[:2]
+            begin, end = (int(number, 16) for number in where.split('-'))
+            if 'w' in rights:
+                memory.seek(begin)
+                data = memory.read(end - begin)
+                found |= {name for name, secret in secrets.items() if secret in data}
+    return found
+
+
+def processes(node):
+    status = node.status()
+    return {row.get('role', row.get('name')): row['pid'] for row in status['roles'] + status['programs']} | {
+        'parent': node.process.pid}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='nobody else may look into these processes')
+def test_who_has_no_use_for_the_secrets_has_no_copy_of_them(make_node):
+    node = make_node('remembers', {'tor.extra': 'DisableNetwork 1'}, tor=False)
+    node.json('identity', 'new', 'vault')
+    plain = secrets_of(node, 'vault')
+    set_passphrase(node, 'vault', PASSPHRASE)
+    key = key_of(folder_of(node, 'vault') / 'secrets')
+    secrets = {'onion key': plain[0], 'its second half': plain[1], 'TLS key': plain[4], 'passphrase': PASSPHRASE.encode(),
+               'key': key, 'key as it is sent': base64.b64encode(key)}
+    node.start(wait=False)
+    node.wait_for(lambda status: status['identities'], 30, 'the node')
+    unlock(node, 'vault')
+    node.wait_for(lambda status: len(status['roles']) == 5 and all(row['ready'] for row in status['roles']), 30, 'every role')
+    until(lambda: 'onion key' in in_memory(node.program('tor')['pid'], secrets), 30, 'tor to have the key')
+    found = {name: in_memory(pid, secrets) for name, pid in processes(node).items()}
+    assert found.pop('parent') == {'onion key', 'its second half', 'TLS key'}, 'or the test would see nothing'
+    found.pop('tor')  # stands for the role, which may be sending it, and for the program, which has to have it
+    assert not any(found.values()), found
+    dovecot = node.program('dovecot')['pid']
+    os.kill(dovecot, signal.SIGKILL)  # who sees to it is a copy of the parent
+    node.wait_for(lambda status: node.program('dovecot')['pid'] not in (0, dovecot), 30, 'Dovecot again')
+    node.cli('lock', 'vault')
+    found = {name: in_memory(pid, secrets) for name, pid in processes(node).items()}
+    assert not any(found.values()), found
+    node.stop()
 
 
 def test_a_passphrase_is_set_and_removed_while_the_identity_runs(running, subject):

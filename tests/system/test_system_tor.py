@@ -121,6 +121,8 @@ def test_that_tor_gets_the_sockets_and_nothing_else(node, system_tor):
                 open_to_group.add(path)
                 assert found.st_mode & 0o070 == (0o010 if path in folders else 0o060), path
     assert open_to_group == folders | sockets
+    for name in os.listdir(runtime):  # to whom the folder lets pass, the others' rights in it count
+        assert os.lstat(f'{runtime}/{name}').st_mode & 0o007 == 0, name
 
 
 def test_services_are_back_when_that_tor_was_started_again(node, running, system_tor, subject):
