@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "base/test_vectors.h"
 
 #include "address/address.h"
 
@@ -83,26 +75,18 @@ static void
 addresses_are_read_as_the_specification_says(void **state)
 {
 	(void)state;
-	char path[4096], line[1024];
+	char line[1024];
 	unsigned count = 0;
-	const char *source = getenv("SMTORP_SOURCE");
-	assert_non_null(source);
-	snprintf(path, sizeof path, "%s/doc/spec/vectors/addresses.txt", source);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof line, file) != NULL) {
+	FILE *file = test_vectors_open("addresses.txt");
+	while (test_vectors_next(file, line, sizeof line)) {
 		char *fields[5], *rest = line;
 		size_t n = 0;
-		if (line[0] == '#')
-			continue;
-		line[strcspn(line, "\n")] = '\0';
 		while (n < 5 && (fields[n] = strsep(&rest, "\t")) != NULL)
 			n++;
 		assert_true(n >= 3);
 		check_vector(fields, n);
 		count++;
 	}
-	fclose(file);
 	assert_true(count >= 60);
 }
 
@@ -161,16 +145,11 @@ static void
 a_label_is_the_beginning_of_a_fingerprint(void **state)
 {
 	(void)state;
-	char path[4096], line[8192];
+	char line[8192];
 	unsigned count = 0;
-	const char *source = getenv("SMTORP_SOURCE");
-	assert_non_null(source);
-	snprintf(path, sizeof path, "%s/doc/spec/vectors/fingerprints.txt", source);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof line, file) != NULL) {
+	FILE *file = test_vectors_open("fingerprints.txt");
+	while (test_vectors_next(file, line, sizeof line)) {
 		char *rest = line, *kind, *label, *fingerprint, *fits;
-		line[strcspn(line, "\n")] = '\0';
 		kind = strsep(&rest, "\t");
 		if (strcmp(kind, "label") != 0)
 			continue;
@@ -182,7 +161,6 @@ a_label_is_the_beginning_of_a_fingerprint(void **state)
 			fail_msg("'%s' is decided wrongly", label);
 		count++;
 	}
-	fclose(file);
 	assert_true(count >= 15);
 	assert_false(address_label_fits(slice_of_string("abcdefgh"), "")); /* no key was shown */
 }

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "base/test_vectors.h"
 
 #include <fcntl.h>
 #include <openssl/pem.h>
@@ -155,21 +151,15 @@ static void
 fingerprints_are_those_of_the_specification(void **state)
 {
 	(void)state;
-	char path[4096], line[8192];
+	char line[8192];
 	unsigned count = 0;
-	const char *source = getenv("SMTORP_SOURCE");
-	assert_non_null(source);
-	snprintf(path, sizeof path, "%s/doc/spec/vectors/fingerprints.txt", source);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof line, file) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
+	FILE *file = test_vectors_open("fingerprints.txt");
+	while (test_vectors_next(file, line, sizeof line)) {
 		if (strncmp(line, "certificate\t", 12) != 0)
 			continue;
 		check_vector(line + 12);
 		count++;
 	}
-	fclose(file);
 	assert_true(count >= 4);
 	char fingerprint[CERTIFICATE_FINGERPRINT_LEN + 1];
 	struct error err;

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "base/test_vectors.h"
 
 #include <ctype.h>
 #include <sodium.h>
@@ -183,21 +179,14 @@ static void
 names_are_read_as_the_specification_says(void **state)
 {
 	(void)state;
-	char path[4096], line[256], kind[16], letters[100], last[100];
+	char line[256], kind[16], letters[100], last[100];
 	unsigned count = 0;
-	const char *source = getenv("SMTORP_SOURCE");
-	assert_non_null(source);
-	snprintf(path, sizeof path, "%s/doc/spec/vectors/onion-names.txt", source);
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof line, file) != NULL) {
-		if (line[0] == '#' || line[0] == '\n')
-			continue;
+	FILE *file = test_vectors_open("onion-names.txt");
+	while (test_vectors_next(file, line, sizeof line)) {
 		assert_int_equal(sscanf(line, "%15s %99s %99s", kind, letters, last), 3);
 		check_vector(kind, letters, last);
 		count++;
 	}
-	fclose(file);
 	assert_true(count >= 30);
 }
 
