@@ -69,7 +69,7 @@ print_process(const char *name, json_t *row, bool is_ready)
 	putchar('\n');
 }
 
-/* Programs that are not ours; tor has a role of the same name beside it. */
+/* What is no role: the log, and programs that are not ours; tor has a role of the same name beside it. */
 static void
 print_program(json_t *row)
 {
