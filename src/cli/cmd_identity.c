@@ -175,8 +175,10 @@ confirm_deletion(struct cli *cli, const struct identity *identity)
 	return -1;
 }
 
-int
-cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err)
+/* Makes the node let an identity go; one that has never taken it in has nothing to let go. ERROR_UNREACHABLE when no node
+ * runs. */
+static int
+unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err)
 {
 	json_t *status = NULL;
 	*was_loaded = false;
@@ -204,7 +206,7 @@ cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err)
 int
 cmd_identity_begin_alone(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, struct error *err)
 {
-	if (cmd_identity_unload(cli, name, was_loaded, err) == 0)
+	if (unload(cli, name, was_loaded, err) == 0)
 		return 0;
 	return err->code == ERROR_UNREACHABLE ? cmd_identity_lock_node(cli, lock_fd, err) : -1;
 }
@@ -220,7 +222,7 @@ cmd_identity_delete(struct cli *cli)
 		failed = confirm_deletion(cli, &identity);
 	if (failed >= 0)
 		return failed;
-	if (cmd_identity_unload(cli, identity.name, &was_loaded, &err) != 0 && err.code != ERROR_UNREACHABLE)
+	if (unload(cli, identity.name, &was_loaded, &err) != 0 && err.code != ERROR_UNREACHABLE)
 		return cli_fail_with(CLI_FAILED, "nothing was deleted, because the node does not let the identity go: %s", err.text);
 	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);

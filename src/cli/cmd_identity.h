@@ -33,10 +33,6 @@ int cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err)
 /* Loads the identity that the first argument names; returns an exit status, after its text. */
 int cmd_identity_load(const struct cli *cli, struct identity *out);
 
-/* Makes the node let an identity go; one that has never taken it in has nothing to let go. ERROR_UNREACHABLE when no node
- * runs. */
-int cmd_identity_unload(const struct cli *cli, const char *name, bool *was_loaded, struct error *err);
-
 /* Keeps a node from starting until *out_fd is closed. ERROR_BUSY when one runs. */
 int cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err);
 

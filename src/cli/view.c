@@ -57,8 +57,9 @@ load_fingerprint(const struct paths *paths, const struct identity *identity, cha
 	file_close(&fd);
 }
 
-void
-view_full_address(const struct paths *paths, const struct identity *identity, char out[ADDRESS_MAX + 1])
+/* local@fingerprint.onion, the address that names the TLS key too; local@onion when the certificate cannot be read. */
+static void
+write_full_address(const struct paths *paths, const struct identity *identity, char out[ADDRESS_MAX + 1])
 {
 	struct address address = { 0 };
 	snprintf(address.local_part, sizeof address.local_part, "%s", identity->local_part);
@@ -107,7 +108,7 @@ view_identity(const struct paths *paths, const struct identity *identity, json_t
 	char address[ADDRESS_MAX + 1], full[ADDRESS_MAX + 1], fingerprint[ADDRESS_FINGERPRINT_MAX + 1];
 	char path_25[PATHS_MAX + 64], path_465[PATHS_MAX + 64];
 	view_address(identity, address);
-	view_full_address(paths, identity, full);
+	write_full_address(paths, identity, full);
 	load_fingerprint(paths, identity, fingerprint);
 	snprintf(path_25, sizeof path_25, "%s/onion/%s/25", paths->runtime, identity->name);
 	snprintf(path_465, sizeof path_465, "%s/onion/%s/465", paths->runtime, identity->name);

@@ -19,9 +19,6 @@ json_t *view_row(json_t *status, const char *name);
 /* "published", "waiting", "failed" or "locked" as the node says, "offline" when it does not run. Borrowed. */
 const char *view_state(json_t *status, const char *name);
 
-/* Writes local@fingerprint.onion, the address that names the TLS key too; local@onion when the certificate cannot be read. */
-void view_full_address(const struct paths *paths, const struct identity *identity, char out[ADDRESS_MAX + 1]);
-
 /* The same for people: "locked: smtorp unlock alice". Returns out. */
 #define VIEW_STATE_MAX 160
 const char *view_state_text(json_t *status, const char *name, char out[VIEW_STATE_MAX]);

@@ -161,9 +161,8 @@ int parent_identity_load(struct parent *parent, const char *name, struct error *
 int parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err);
 void parent_identity_sweep(struct parent *parent);
 void parent_identity_free_all(struct parent *parent); /* nothing of them may be running */
-/* Sends the role what it has to know: LISTEN, TLS_KEY, TLS_CERTIFICATE, SERVICE_ADD, LOGIN. */
+/* Sends the role what it has to know: LISTEN, TLS_KEY, TLS_CERTIFICATE, LOGIN. */
 int parent_identity_tell_smtp(struct parent_identity *identity, struct error *err);
-int parent_identity_tell_tor(struct parent_identity *identity, struct error *err);
 /* All of them, if there are several each in its turn (tor.stagger): when the tor role has begun, and when tor is ready. */
 void parent_identity_publish_all(struct parent *parent);
 /* Within how many seconds each is shown to Tor; 0: at once. */

@@ -71,11 +71,26 @@ remove_sockets(struct parent_identity *identity)
 
 /* ---- the identity */
 
+static int
+tell_tor(struct parent_identity *identity, struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
+	if (parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
+		return -1;
+	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
+	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
+	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
+	parent_role_send(&identity->parent->tor.role, &m);
+	identity->is_with_tor = identity->parent->tor.role.channel != NULL;
+	file_close(&m.fd);
+	return 0;
+}
+
 static void
 publish(struct parent_identity *identity)
 {
 	struct error err = { 0 };
-	if (parent_identity_is_awake(identity) && !identity->is_with_tor && parent_identity_tell_tor(identity, &err) != 0)
+	if (parent_identity_is_awake(identity) && !identity->is_with_tor && tell_tor(identity, &err) != 0)
 		log_error("%s is not published: %s", identity->is.name, err.text);
 }
 
@@ -199,7 +214,7 @@ parent_identity_wake(struct parent_identity *identity, struct error *err)
 	identity->state = SERVICE_WAITING;
 	identity->detail[0] = '\0';
 	start(identity);
-	return parent_identity_tell_tor(identity, err);
+	return tell_tor(identity, err);
 }
 
 static int
@@ -209,7 +224,7 @@ load_new(struct parent *parent, const char *name, struct error *err)
 		return -1;
 	struct parent_identity *identity = parent->identities;
 	start(identity);
-	return identity->is_locked ? 0 : parent_identity_tell_tor(identity, err);
+	return identity->is_locked ? 0 : tell_tor(identity, err);
 }
 
 int
@@ -337,21 +352,6 @@ parent_identity_tell_smtp(struct parent_identity *identity, struct error *err)
 	if (send_file(&identity->smtp, IPC_TYPE_TLS_KEY, CERTIFICATE_KEY_FILE, err) != 0)
 		return -1;
 	return send_file(&identity->smtp, IPC_TYPE_TLS_CERTIFICATE, CERTIFICATE_FILE, err);
-}
-
-int
-parent_identity_tell_tor(struct parent_identity *identity, struct error *err)
-{
-	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
-	if (parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
-		return -1;
-	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
-	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
-	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
-	parent_role_send(&identity->parent->tor.role, &m);
-	identity->is_with_tor = identity->parent->tor.role.channel != NULL;
-	file_close(&m.fd);
-	return 0;
 }
 
 int
