@@ -15,7 +15,7 @@ smtpd_new(struct loop *loop, const struct smtpd_events *events, void *context)
 	struct smtpd *server = calloc(1, sizeof *server);
 	assert(server != NULL);
 	*server = (struct smtpd){ .loop = loop, .events = events, .context = context,
-		.budget = { .max_bytes = SMTPD_SPOOL_MAX_BYTES } };
+		.budget = { .max_bytes = SMTPD_SPOOL_MAX_BYTES, .files_max_bytes = SMTPD_SPOOL_FILES_MAX_BYTES } };
 	return server;
 }
 

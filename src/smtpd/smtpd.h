@@ -30,7 +30,7 @@ enum smtpd_kind {
 };
 
 /* What bounds one session. All sessions of a server share SMTPD_SPOOL_MAX_BYTES of memory for messages on
- * their way in; what is large goes to files. */
+ * their way in; what is large goes to files, which share SMTPD_SPOOL_FILES_MAX_BYTES of disk. */
 #define SMTPD_RECIPIENTS_MAX 100         /* a transaction; then 452 (RFC 5321 section 4.5.3.1.8) */
 #define SMTPD_REFUSED_MAX 200            /* recipients refused in a session; then 421 */
 #define SMTPD_ERRORS_MAX 20              /* commands that were no use; then 421 */
@@ -38,6 +38,7 @@ enum smtpd_kind {
 #define SMTPD_LOGIN_TRIES_MAX 5
 #define SMTPD_TIMEOUT_MS (5 * 60 * 1000) /* for each command, each 16 KiB of a message, and each answer of the owner */
 #define SMTPD_SPOOL_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
+#define SMTPD_SPOOL_FILES_MAX_BYTES ((uint64_t)1024 * 1024 * 1024)
 #define SMTPD_SESSIONS_MAX 12000         /* the default for sessions_max */
 
 struct smtpd_config {

@@ -32,8 +32,16 @@ static void
 charge(struct spool *spool, uint64_t bytes)
 {
 	spool->len_bytes += bytes;
-	if (!spool->is_file)
-		spool->budget->used_bytes += bytes;
+	*(spool->is_file ? &spool->budget->files_used_bytes : &spool->budget->used_bytes) += bytes;
+}
+
+/* Strangers could fill the disk with messages that they never end, and nobody would see a file. */
+static bool
+files_have_room(const struct spool *spool, uint64_t bytes)
+{
+	const struct spool_budget *b = spool->budget;
+	uint64_t own = spool->is_file ? spool->len_bytes : 0;
+	return b->files_used_bytes == own || (b->files_used_bytes <= b->files_max_bytes && bytes <= b->files_max_bytes - b->files_used_bytes);
 }
 
 static int
@@ -51,7 +59,7 @@ copy(int from, int to, struct error *err)
 static int
 move_to_file(struct spool *spool, struct error *err)
 {
-	int fd = spool->open_file != NULL ? spool->open_file(spool->context) : -1;
+	int fd = spool->open_file != NULL && files_have_room(spool, spool->len_bytes) ? spool->open_file(spool->context) : -1;
 	if (fd < 0)
 		return 0;
 	if (copy(spool->fd, fd, err) != 0) {
@@ -62,6 +70,7 @@ move_to_file(struct spool *spool, struct error *err)
 	spool->fd = fd;
 	spool->is_file = true;
 	spool->budget->used_bytes -= spool->len_bytes;
+	spool->budget->files_used_bytes += spool->len_bytes;
 	return 0;
 }
 
@@ -77,7 +86,9 @@ spool_append(struct spool *spool, struct slice bytes, struct error *err)
 	if (spool->fd >= 0 && !spool->is_file && spool->len_bytes + bytes.len > SPOOL_MEMFD_BYTES && move_to_file(spool, err) != 0)
 		return -1;
 	uint64_t room = is_large ? spool->budget->max_bytes / 4 * 3 : spool->budget->max_bytes;
-	if (!spool->is_file && (spool->budget->used_bytes > room || bytes.len > room - spool->budget->used_bytes))
+	bool fits = spool->is_file ? files_have_room(spool, bytes.len)
+	                           : spool->budget->used_bytes <= room && bytes.len <= room - spool->budget->used_bytes;
+	if (!fits)
 		return error_set(err, ERROR_BUSY, "too many messages are on their way in");
 	if (is_large ? file_write_all(spool->fd, bytes.data, bytes.len, err) != 0
 	             : buffer_append(&spool->memory, bytes.data, bytes.len, err) != 0)
@@ -97,8 +108,8 @@ spool_seal(struct spool *spool, struct slice *bytes, int *fd, struct error *err)
 void
 spool_finish(struct spool *spool)
 {
-	if (spool->budget != NULL && !spool->is_file)
-		spool->budget->used_bytes -= spool->len_bytes;
+	if (spool->budget != NULL)
+		*(spool->is_file ? &spool->budget->files_used_bytes : &spool->budget->used_bytes) -= spool->len_bytes;
 	spool->len_bytes = 0;
 	spool->is_file = false;
 	buffer_finish(&spool->memory);

@@ -15,17 +15,19 @@
 #define SPOOL_INLINE_MAX_BYTES 65536
 #define SPOOL_MEMFD_BYTES (256 * 1024) /* with more than that it moves to a file */
 
-/* What all the spools of a server may hold together in memory. */
+/* What all the spools of a server may hold together, in memory and in files. */
 struct spool_budget {
 	uint64_t max_bytes;
 	uint64_t used_bytes;
+	uint64_t files_max_bytes; /* one message may always have as much as it needs */
+	uint64_t files_used_bytes;
 };
 
 struct spool {
 	struct spool_budget *budget;
 	struct buffer memory;
 	int fd;       /* -1 while everything is in memory */
-	bool is_file; /* fd is one, and costs nothing of the budget */
+	bool is_file; /* fd is one */
 	/* Gives an empty file, or -1 when there is none now: it is asked for when the message grows large, and then again with
 	 * each piece. NULL: there will be none. */
 	int (*open_file)(void *context);

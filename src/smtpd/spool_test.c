@@ -148,6 +148,46 @@ moves_to_a_file_when_there_is_one(void **state)
 	assert_true(budget.used_bytes == 0);
 }
 
+static int
+make_file(void *context)
+{
+	(void)context;
+	return memfd_create("file", MFD_CLOEXEC);
+}
+
+static void
+grow(struct spool *spool, size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += sizeof zeros)
+		assert_int_equal(spool_append(spool, slice_of(zeros, sizeof zeros), NULL), 0);
+}
+
+/* Else strangers could fill the disk with messages that they never end. */
+static void
+files_have_a_budget_too(void **state)
+{
+	(void)state;
+	struct spool_budget budget = { .max_bytes = 4000000, .files_max_bytes = 2000000 };
+	struct spool spools[3];
+	struct error err = { 0 };
+	for (size_t i = 0; i < 3; i++) {
+		spool_init(&spools[i], 10000000, &budget);
+		spools[i].open_file = make_file;
+	}
+	grow(&spools[0], 1000000);
+	grow(&spools[1], 1000000);
+	assert_true(budget.files_used_bytes == 2000000 && budget.used_bytes == 0);
+	assert_int_equal(spool_append(&spools[0], slice_of("x", 1), &err), -1);
+	assert_int_equal(err.code, ERROR_BUSY);
+	grow(&spools[2], 1000000); /* as if there were no file now */
+	assert_true(!spools[2].is_file && budget.used_bytes == 1000000);
+	spool_finish(&spools[2]);
+	spool_finish(&spools[0]);
+	grow(&spools[1], 4000000); /* alone it has as much as it needs */
+	spool_finish(&spools[1]);
+	assert_true(budget.files_used_bytes == 0 && budget.used_bytes == 0);
+}
+
 int
 main(void)
 {
@@ -155,6 +195,7 @@ main(void)
 		cmocka_unit_test(stays_in_memory_up_to_64_kib),
 		cmocka_unit_test(moves_to_a_sealed_memfd_beyond),
 		cmocka_unit_test(moves_to_a_file_when_there_is_one),
+		cmocka_unit_test(files_have_a_budget_too),
 		cmocka_unit_test(keeps_to_its_maximum_to_the_octet),
 		cmocka_unit_test(leaves_room_for_small_messages_beside_large_ones),
 	};
