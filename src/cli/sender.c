@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/sender.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/header.h"
-#include "identity/identity.h"
+#include "identity/lock.h"
 
 struct choice {
 	int identities_fd;
+	size_t taken; /* which name */
 	char (*names)[IDENTITY_NAME_MAX + 1];
 	size_t count;
 	char *out;
@@ -34,6 +34,7 @@ take_from(void *context, struct slice text, struct error *err)
 			memcpy(choice->out, text.data, text.len);
 			choice->out[text.len] = '\0';
 			choice->is_found = true;
+			choice->taken = i;
 			return 0;
 		}
 	return 0;
@@ -72,6 +73,27 @@ sender_choose(const struct paths *paths, struct slice header, char out[SENDER_MA
 	header_addresses(header, "From", take_from, &choice, NULL);
 	result = choice.is_found ? 0 : take_only_identity(&choice, err);
 out:
+	file_close(&choice.identities_fd);
+	free(choice.names);
+	return result;
+}
+
+bool
+sender_has_passphrase(const struct paths *paths, const char *sender, char name[IDENTITY_NAME_MAX + 1])
+{
+	char address[SENDER_MAX + 1];
+	struct choice choice = { .identities_fd = -1, .out = address };
+	int dir_fd = -1;
+	bool result = false;
+	choice.names = calloc(IDENTITIES_MAX, sizeof *choice.names);
+	if (choice.names != NULL && identity_open_all(paths->data, false, &choice.identities_fd, NULL) == 0 &&
+	    identity_list(choice.identities_fd, choice.names, IDENTITIES_MAX, &choice.count, NULL) == 0)
+		take_from(&choice, slice_of_string(sender), NULL);
+	if (choice.is_found && identity_open(choice.identities_fd, choice.names[choice.taken], ".", &dir_fd, NULL) == 0) {
+		result = lock_look(dir_fd) != LOCK_NONE;
+		snprintf(name, IDENTITY_NAME_MAX + 1, "%s", choice.names[choice.taken]);
+	}
+	file_close(&dir_fd);
 	file_close(&choice.identities_fd);
 	free(choice.names);
 	return result;

@@ -188,9 +188,13 @@ static int
 send_envelope(struct mail *m)
 {
 	struct error err;
+	char name[IDENTITY_NAME_MAX + 1];
 	int status = EX_OK;
 	if (deliver_command(&m->node, &err, "MAIL FROM:<%s> BODY=8BITMIME%s", m->sender, needs_smtputf8(m) ? " SMTPUTF8" : "") != 0)
 		return complain(exit_of(&err), "%s", err.text);
+	/* The node does not know the addresses of what is locked. */
+	if (m->node.code == 550 && sender_has_passphrase(&m->paths, m->sender, name))
+		return complain(EX_TEMPFAIL, "identity %s is locked: `smtorp unlock %s` unlocks it", name, name);
 	if (m->node.code != 250)
 		return refused(m, "sender ", m->sender, EX_NOPERM);
 	for (size_t i = 0; i < m->recipient_count; i++) {
