@@ -118,7 +118,7 @@ print_mutt_value(const char *name, const char *value)
 }
 
 /* For neomutt and mutt. Copies of sent mail are kept once a mailbox was opened: sending from a script then needs no
- * password. The certificate is the node's, so that nobody else on this machine can take its place. */
+ * password; the same holds for the mailboxes, which keep a connection open between two. The certificate is the node's, so that nobody else on this machine can take its place. */
 static void
 print_mutt(const struct mua_settings *s)
 {
@@ -139,6 +139,8 @@ print_mutt(const struct mua_settings *s)
 	print_mutt_value("certificate_file", s->certificate);
 	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
 	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
+	printf("# without these the password is asked for again with every change of folder\n"
+	    "folder-hook . 'mailboxes \"+INBOX\" \"+Waiting\" \"+Delivered\" \"+Sent\" \"+Drafts\"'\n");
 }
 
 /* aerc trusts certificates of the system, or of this variable: so it asks nothing, and takes no other one. */
