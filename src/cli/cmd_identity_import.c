@@ -52,7 +52,7 @@ tell(struct cli *cli, const struct identity *identity, bool is_running)
 	printf("Identity %s is here, with its mail and its password.\n\n  %s\n\n", identity->name, address);
 	printf("The address may live on one machine at a time: see that it is gone from the one it came from.\n");
 	if (!is_running)
-		printf("It can be reached while the node runs: `smtorp up`.\n");
+		printf("It can be reached while the node runs: `%s`.\n", paths_start_command(&cli->paths));
 	return cli_end_output();
 }
 

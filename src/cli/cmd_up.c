@@ -137,9 +137,13 @@ is_only_information(const char *line)
 static void
 show_log_line(struct up *up)
 {
+	static const char why[] = " error parent: ";
 	up->line[up->line_len] = '\0';
+	const char *reason = up->was_up || up->verbose ? NULL : strstr(up->line, why);
 	if (!up->show.progress.is_terminal)
 		fprintf(stderr, "%s\n", up->line); /* a log that nobody looks at now is kept whole */
+	else if (reason != NULL)
+		progress_say(&up->show.progress, "smtorp: %s", reason + sizeof why - 1); /* why it does not start */
 	else if (up->verbose || (up->stops > 0 ? strstr(up->line, " error ") != NULL : !is_only_information(up->line)))
 		progress_say(&up->show.progress, "%s", up->line);
 	up->line_len = 0;
@@ -252,8 +256,11 @@ end(struct up *up)
 		return cli_fail_with(CLI_FAILED, "the node was killed; what it had accepted is on disk");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXITS_DATABASE_DAMAGED)
 		return say_damaged(up);
-	if (WIFEXITED(status) && WEXITSTATUS(status) >= EXITS_WRONG_USE && WEXITSTATUS(status) <= EXITS_LAST)
+	if (WIFEXITED(status) && WEXITSTATUS(status) >= EXITS_WRONG_USE && WEXITSTATUS(status) <= EXITS_LAST) {
+		if (WEXITSTATUS(status) == EXITS_PORT_IN_USE)
+			fprintf(stderr, "The configuration is %s, which need not be there yet.\n", up->cli->paths.config_file);
 		return WEXITSTATUS(status); /* its own words are enough */
+	}
 	if (!up->was_up)
 		return cli_fail_with(CLI_FAILED, "the node did not start; its own words are above");
 	return cli_fail_with(CLI_FAILED, "the node ended unexpectedly (%s %d); `smtorp up --verbose` shows its log",
@@ -268,6 +275,9 @@ cmd_up_main(struct cli *cli)
 	int result;
 	if (client_call(&cli->paths, "status", NULL, STATUS_TIMEOUT_MS, NULL, &err) == 0)
 		return cli_fail_with(CLI_EXISTS, "the node runs already: see `smtorp status`");
+	/* systemd makes the runtime folder of the system's node, which its user cannot. */
+	if (strcmp(cli->paths.data, PATHS_SYSTEM_HOME) == 0 && access(cli->paths.runtime, F_OK) != 0 && access("/run", W_OK) != 0)
+		return cli_fail_with(CLI_FAILED, "this is the machine's node: `%s` starts it", paths_start_command(&cli->paths));
 	up_show_init(&up.show, &cli->paths, stdout);
 	progress_say(&up.show.progress, "SMTorP in %s; Ctrl-C stops it.", cli->paths.data);
 	up.keys = up_unlock_ask(&cli->paths);

@@ -13,8 +13,8 @@ static int
 fail(const struct paths *paths, int errnum, struct error *err)
 {
 	if (errnum == ENOENT || errnum == ENOTDIR || errnum == ECONNREFUSED)
-		return error_set(err, ERROR_UNREACHABLE, "the node is not running: start it with `smtorp up` (its folder is %.150s)",
-		    paths->data);
+		return error_set(err, ERROR_UNREACHABLE, "the node is not running: start it with `%s` (its folder is %.150s)",
+		    paths_start_command(paths), paths->data);
 	return error_set_errno(err, errnum, "cannot connect to the node in %.150s", paths->runtime);
 }
 

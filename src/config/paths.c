@@ -128,3 +128,9 @@ paths_resolve(const char *home, struct paths *out, struct error *err)
 		return resolve_system(out);
 	return set_runtime(home, "run", out, err);
 }
+
+const char *
+paths_start_command(const struct paths *paths)
+{
+	return strcmp(paths->data, PATHS_SYSTEM_HOME) == 0 ? "systemctl start smtorp" : "smtorp up";
+}

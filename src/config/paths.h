@@ -25,5 +25,8 @@ struct paths {
 	char runtime[PATHS_MAX];     /* control.sock, sendmail.sock, onion/NAME/25 and 465, tor/, dovecot/ */
 };
 
+/* The command that starts the node, for texts: of the system's one, systemd's. */
+const char *paths_start_command(const struct paths *paths);
+
 /* home may be NULL: then SMTORP_HOME, then XDG. Makes absolute; creates nothing. */
 int paths_resolve(const char *home, struct paths *out, struct error *err);

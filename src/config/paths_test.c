@@ -83,6 +83,17 @@ long_homes_have_runtime_folders_of_their_own(void **state)
 }
 
 static void
+the_system_s_node_is_started_by_systemd(void **state)
+{
+	(void)state;
+	struct paths paths;
+	assert_int_equal(paths_resolve(PATHS_SYSTEM_HOME, &paths, NULL), 0);
+	assert_string_equal(paths_start_command(&paths), "systemctl start smtorp");
+	assert_int_equal(paths_resolve("/home/alice/node", &paths, NULL), 0);
+	assert_string_equal(paths_start_command(&paths), "smtorp up");
+}
+
+static void
 without_any_home_the_error_says_what_to_do(void **state)
 {
 	(void)state;
@@ -115,6 +126,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_where_the_header_says),
 		cmocka_unit_test(long_homes_have_runtime_folders_of_their_own),
+		cmocka_unit_test(the_system_s_node_is_started_by_systemd),
 		cmocka_unit_test(without_any_home_the_error_says_what_to_do),
 		cmocka_unit_test(too_long_and_odd_names_are_refused),
 	};
