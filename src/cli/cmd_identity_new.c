@@ -175,7 +175,7 @@ print_text(const struct cli *cli, const struct identity *identity, const char *p
 	printf("The password is for your mail program and is not shown again;\n"
 	       "`smtorp mua %s` prints the settings.\n", identity->name);
 	if (!is_running)
-		printf("The address can be reached while the node runs: `smtorp up`.\n");
+		printf("The address can be reached while the node runs: `%s`.\n", paths_start_command(&cli->paths));
 	else if (!cli_has(cli, "wait"))
 		printf("The node is publishing it: `smtorp status` shows how far it is.\n");
 	fflush(stdout);
@@ -195,8 +195,17 @@ int
 cmd_identity_check_new(const struct cli *cli)
 {
 	int timeout_s;
-	const char *local_part = cli_option_value(cli, "local-part");
-	return check(cli, local_part != NULL ? local_part : cli->arguments[0], &timeout_s);
+	const char *local_part = cli_option_value(cli, "local-part"), *name = cli->arguments[0];
+	struct identity identity;
+	struct error err;
+	int fd;
+	int failed = check(cli, local_part != NULL ? local_part : name, &timeout_s);
+	if (failed != CLI_OK || cmd_identity_open_all(cli, &fd, &err) != 0)
+		return failed; /* no folder of identities yet */
+	if (identity_load(fd, name, &identity, NULL) == 0)
+		failed = cli_fail_with(CLI_EXISTS, "there is an identity '%s' already", name);
+	file_close(&fd);
+	return failed;
 }
 
 int

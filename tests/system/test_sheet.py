@@ -101,6 +101,8 @@ def test_at_a_terminal_each_line_is_asked_for_until_it_is_right(offline, install
             terminal.answer(f'{number}: ', symbols)
         assert terminal.wait() == 0
     assert other.json('identity', 'show', 'back')['onion'] == onion
+    with Terminal(other, 'identity', 'import-sheet', 'back') as terminal:  # said before nine lines are typed in vain
+        assert terminal.wait() == EXISTS and "there is an identity 'back' already" in terminal.shown
 
 
 def test_a_damaged_identity_can_be_deleted(installation, work):
