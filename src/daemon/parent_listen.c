@@ -62,8 +62,11 @@ port_of(int fd, uint16_t *port)
 static int
 port_in_use(const struct config_endpoint *endpoint, const char *key, struct error *err)
 {
-	return error_set(err, ERROR_BUSY, "port %u of %s is in use by another program: set %s to another one in smtorp.conf, or to "
-	    "port 0 for any free one", endpoint->port, endpoint->host, key);
+	bool is_v6 = strchr(endpoint->host, ':') != NULL;
+	/* Not port 0: it is another one at each start, and mail programs would have to be told each time. */
+	unsigned other = endpoint->port + (endpoint->port < 60000 ? 1000U : -1000U);
+	return error_set(err, ERROR_BUSY, "port %u of %s is in use by another program: choose another in smtorp.conf, such as "
+	    "`%s = %s%s%s:%u`", endpoint->port, endpoint->host, key, is_v6 ? "[" : "", endpoint->host, is_v6 ? "]" : "", other);
 }
 
 int

@@ -69,7 +69,7 @@ def test_a_port_in_use_is_named_with_its_key(make_node, command, key):
         taken.listen()
         port = taken.getsockname()[1]
         node = make_node('port', {**OFFLINE, key: f'127.0.0.1:{port}'}, tor=False)
-        refused(node, command, PORT_IN_USE, key, port, 'in use by another program')
+        refused(node, command, PORT_IN_USE, key, port, 'in use by another program', f'`{key} = 127.0.0.1:')
 
 
 @BOTH
