@@ -83,7 +83,7 @@ cmd_peer_list(struct cli *cli)
 	struct listing l = { .all = cli_has(cli, "json") ? json_array() : NULL };
 	int status = view_for_identities(cli, list_identity, &l);
 	if (l.all == NULL && l.count == 0 && status == CLI_OK)
-		puts("No keys are known yet: that of a node is, once mail went to it.");
+		puts("No keys are known yet: the key of a node is kept once mail went to it.");
 	int ended = l.all != NULL ? view_print_json(l.all) : cli_end_output();
 	return status != CLI_OK ? status : ended;
 }

@@ -186,7 +186,7 @@ cmd_queue_list(struct cli *cli)
 	if (l.is_json)
 		puts(l.count == 0 ? "]" : "\n]");
 	else if (l.count == 0 && status == CLI_OK)
-		puts("Nothing waits: all mail has been delivered.");
+		puts("Nothing waits to be delivered.");
 	int ended = cli_end_output();
 	return status != CLI_OK ? status : ended;
 }
@@ -272,7 +272,7 @@ cmd_queue_retry(struct cli *cli)
 	}
 	int status = view_for_identities(cli, retry_identity, &count);
 	if (status == CLI_OK && count == 0)
-		puts("Nothing waits: all mail has been delivered.");
+		puts("Nothing waits to be delivered.");
 	else if (count > 0)
 		printf("%lld %s tried now; `smtorp queue list` tells how it goes.\n", count, count == 1 ? "message is" : "messages are");
 	int ended = cli_end_output();

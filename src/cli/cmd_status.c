@@ -109,11 +109,11 @@ print_sandbox(json_t *status)
 		if (view_number(sandbox, "landlock") > version)
 			version = view_number(sandbox, "landlock");
 	}
-	printf("sandbox       system calls limited (seccomp) in %zu of %zu processes; ", filtered, ready);
+	printf("sandbox       seccomp holds %zu of %zu processes, ", filtered, ready);
 	if (landlocked > 0)
-		printf("files out of reach (Landlock %lld) in %zu\n", version, landlocked);
+		printf("Landlock %lld holds %zu\n", version, landlocked);
 	else
-		printf("this kernel has no Landlock\n");
+		printf("and this kernel has no Landlock\n");
 }
 
 int

@@ -70,7 +70,7 @@ void
 help_print(const struct cli_command *command)
 {
 	static const struct cli_option common[] = {
-		{ "home", "DIR", "the node's folder, instead of $SMTORP_HOME" },
+		{ "home", "DIR", "the node's folder, if not $SMTORP_HOME or ~/.local/share/smtorp" },
 		{ "help", NULL, "this text" },
 	};
 	if (command == NULL) {
