@@ -10,8 +10,10 @@ import socket
 import pytest
 
 from harness.disk import NodeOnDisk
+from harness.node import DEFAULT_CONFIG
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
+WRONG_LINE = len(DEFAULT_CONFIG) + 1  # where a key of a test comes
 WRONG_USE, RUNS_ALREADY, NO_PROGRAM, TOR_TOO_OLD, CONFIGURATION, PORT_IN_USE, DISK_FULL, DAMAGED = 2, 5, 7, 8, 9, 10, 11, 12
 BOTH = pytest.mark.parametrize('command', [['smtorpd'], ['smtorp', 'up']])
 
@@ -42,9 +44,9 @@ def test_a_second_node_on_the_same_home(running):
 
 @BOTH
 @pytest.mark.parametrize('config, says', [
-    ({'submision.listen': '127.0.0.1:0'}, ["line 7: there is no key 'submision.listen'", "did you mean 'submission.listen'?"]),
-    ({'queue.rety-first': '5s'}, ["line 7: there is no key 'queue.rety-first'", "did you mean 'queue.retry-first'?"]),
-    ({'colour': 'green'}, ["line 7: there is no key 'colour'", 'smtorp.conf(5)']),
+    ({'submision.listen': '127.0.0.1:0'}, [f"line {WRONG_LINE}: there is no key 'submision.listen'", "did you mean 'submission.listen'?"]),
+    ({'queue.rety-first': '5s'}, [f"line {WRONG_LINE}: there is no key 'queue.rety-first'", "did you mean 'queue.retry-first'?"]),
+    ({'colour': 'green'}, [f"line {WRONG_LINE}: there is no key 'colour'", 'smtorp.conf(5)']),
     ({'imap.listen': '192.0.2.1:143'}, ['line 3: imap.listen']),
     ({'tor.bridge': 'nonsense'}, ["the bridge 'nonsense'", 'TRANSPORT']),
 ])
