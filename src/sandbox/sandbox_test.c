@@ -47,8 +47,6 @@ status_of(enum role role, attempt *try)
 	}
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SANDBOX)
-		skip(); /* sanitizers, or a kernel without seccomp */
 	return status;
 }
 
@@ -313,9 +311,20 @@ what_a_role_needs_works(void **state)
 	}
 }
 
+static enum outcome
+nothing(void)
+{
+	return ALLOWED;
+}
+
 int
 main(void)
 {
+	int status = status_of(ROLE_CONTENT, nothing);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_SANDBOX) {
+		puts("1..0 # SKIP sanitizers, or a kernel without seccomp");
+		return 0;
+	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_role_opens_a_file_of_others),
 		cmocka_unit_test(no_role_reaches_the_network),

@@ -96,6 +96,16 @@ run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 	free(body);
 }
 
+/* Between two sessions of one test. */
+static void
+forget_session(void)
+{
+	smtpc_session_free(client.session);
+	stream_free(server.stream);
+	memset(&client, 0, sizeof client);
+	server.stream = NULL;
+}
+
 static void
 a_large_body_waits_for_its_recipients(void **state)
 {
@@ -192,12 +202,12 @@ smtorp_sends_no_large_body_for_nobody(void **state)
 	run_large(SMTPC_SMTORP, refused, 65000000);
 	assert_string_equal(client.results, "550 5.1.1 b\n");
 	assert_int_equal(body_taken, 0);
-	memset(&client, 0, sizeof client);
+	forget_session();
 	client.quits = true;
 	run_large(SMTPC_SMTORP, too_large, 65000000);
 	assert_string_equal(client.results, "552 5.3.4 a\n");
 	assert_int_equal(body_taken, 0);
-	memset(&client, 0, sizeof client);
+	forget_session();
 	client.quits = true;
 	body_wanted = 6400000;
 	run_large(SMTPC_SMTORP, taken, 6400000);
