@@ -69,7 +69,8 @@ deb:
 	@tools/packages build deb
 	@tools/build-deb build/deb
 
-# Installs, upgrades, removes and purges them in a chroot of its own. Needs root, a Debian mirror and some minutes.
+# Installs, upgrades, removes and purges them in chroots, and runs the services by a systemd in namespaces. Needs root, a
+# Debian mirror and some minutes.
 check-deb: deb
 	@tools/packages check-deb chroot
 	@tests/package/test-in-chroot build/deb
