@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: ISC
-"""Living on a laptop: the network goes and comes back, tor gets nowhere, the clock is wrong. (That the machine sleeps cannot
-be had in a test; what the clocks say then, and the change of network that comes along, is what these tests and the unit
-tests show.)"""
+"""Living on a laptop: the network goes and comes back, the machine sleeps, tor gets nowhere, the clock is wrong."""
 import os
 import pathlib
 import re
+import struct
 import time
 
 import pytest
 
 from harness.imap import TOR_PATIENCE_S
+from harness.installation import ROOT
 from harness.netns import NetworkNamespace, NodeInside, TorNetworkInside
 from harness.waiting import until
 
@@ -120,4 +120,33 @@ def test_a_tor_that_gets_nowhere_is_told_with_what_helps(make_node):
     node.start(wait=False)
     node.wait_for(lambda status: 'smtorp up --bridge' in status['tor']['hint'], 90, 'the hint')
     assert 'tor makes no progress' in node.cli('status').stdout
+    node.stop()
+
+
+def wake():
+    """What the kernel tells those who asked for it when the machine wakes up, or the clock is set: it is set, to itself."""
+    try:
+        time.clock_settime(time.CLOCK_REALTIME, time.clock_gettime(time.CLOCK_REALTIME))
+    except PermissionError:
+        pytest.skip('only who may set the clock can make the kernel say so')
+
+
+def test_sleep_and_a_clock_that_is_set_are_noticed(make_node, work):
+    """The machine itself cannot sleep in a test: the kernel's word is real, and the parent's clocks are moved before it."""
+    moved = work / 'slept'
+    moved.write_bytes(struct.pack('qq', 0, 0))
+    moved.chmod(0o644)
+    node = make_node('sleeper', {'tor.extra': 'DisableNetwork 1'}, tor=False)
+    environment = {**node.environment(), 'LD_PRELOAD': str(ROOT / 'build' / 'tests' / 'inside' / 'slept.so'), 'SLEPT_FILE': str(moved)}
+    node.environment = lambda: environment
+    node.start(wait=False)
+    node.wait_for(lambda status: status['roles'] and all(row['ready'] for row in status['roles']), 20, 'every role')
+
+    wake()  # nothing to see: no time has passed
+    for asleep, wall, says in ((120, 120, 'woke up after 120 s'), (120, 3720, 'clock set forward by 3600 s')):
+        with open(moved, 'r+b') as file:  # in place: it is mapped
+            file.write(struct.pack('qq', asleep, wall))
+        wake()
+        node.wait_for(lambda status: status['tor']['network_event'] == says, 20, says)
+    assert node.cli('logs', '--role', 'parent').stdout.count('what waits is tried again') == 2
     node.stop()
