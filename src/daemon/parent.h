@@ -209,6 +209,11 @@ void parent_tor_want(struct parent *parent);
 int parent_tor_write_torrc(struct parent *parent, struct error *err);
 void parent_tor_on_role_dead(struct parent *parent);
 void parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state);
+/* Where its SOCKS port is, as endpoint_parse() takes it. */
+#define PARENT_TOR_SOCKS_MAX (PATHS_MAX + 16)
+void parent_tor_socks(const struct parent *parent, char out[PARENT_TOR_SOCKS_MAX]);
+/* Makes a connection to it for the tor role, without a look at what goes over it. */
+void parent_tor_on_socks_wanted(struct parent *parent);
 
 /* ---- parent_tor_system.c: a tor that is not ours */
 

@@ -126,6 +126,9 @@ on_message(void *context, struct ipc_message *m)
 		parent_tor_on_state(parent, &m->tor_state);
 		parent_notify_look(parent);
 		break;
+	case IPC_TYPE_SOCKS_WANTED:
+		parent_tor_on_socks_wanted(parent);
+		break;
 	case IPC_TYPE_SERVICE_STATE:
 		parent_identity_on_state(parent, &m->service_state);
 		parent_notify_look(parent);
@@ -251,8 +254,8 @@ tell(struct role_process *role, struct error *err)
 static int
 spawn(struct role_process *role, int channel_fd, int control_fd, int stdin_fd, struct error *err)
 {
-	char program[PATH_MAX + 32], socks[PATHS_MAX + 16];
-	const char *arguments[4] = { program, NULL, NULL, NULL };
+	char program[PATH_MAX + 32], socks[PARENT_TOR_SOCKS_MAX];
+	const char *arguments[3] = { program, NULL, NULL };
 	const struct parent *parent = role->process.parent;
 	int folder_fd = -1;
 	bool is_smtp = role->role == ROLE_SMTP || role->role == ROLE_SUBMISSION;
@@ -260,13 +263,10 @@ spawn(struct role_process *role, int channel_fd, int control_fd, int stdin_fd, s
 	    is_smtp ? "smtp" : ipc_role_name(role->role));
 	if (is_smtp)
 		arguments[1] = ipc_role_name(role->role);
-	if (role->role == ROLE_TOR)
-		arguments[1] = socks;
 	if (role->role == ROLE_TOR && parent_tor_is_system(parent)) {
-		arguments[2] = "system";
-		snprintf(socks, sizeof socks, "%s", parent->config.tor_socks + (parent->config.tor_socks[0] == 'u' ? 5 : 0));
-	} else
-		snprintf(socks, sizeof socks, "%s/tor/socks", parent->paths.runtime);
+		arguments[1] = socks;
+		parent_tor_socks(parent, socks);
+	}
 	if (role->role == ROLE_MAIL && identity_open(role->process.parent->identities_fd,
 	    role->identity->is.name, IDENTITY_MAIL_FOLDER, &folder_fd, err) != 0)
 		return -1;

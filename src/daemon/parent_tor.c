@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/parent.h"
+#include "tor/endpoint.h"
 #include "tor/torrc.h"
 
 static void
@@ -113,17 +114,50 @@ parent_tor_on_state(struct parent *parent, const struct ipc_tor_state *state)
 	snprintf(tor->phase, sizeof tor->phase, "%s", state->phase);
 }
 
+void
+parent_tor_socks(const struct parent *parent, char out[PARENT_TOR_SOCKS_MAX])
+{
+	const char *place = parent->config.tor_socks;
+	if (parent_tor_is_system(parent))
+		snprintf(out, PARENT_TOR_SOCKS_MAX, "%s", place + (strncmp(place, "unix:", 5) == 0 ? 5 : 0));
+	else
+		snprintf(out, PARENT_TOR_SOCKS_MAX, "%s/tor/socks", parent->paths.runtime);
+}
+
+/* A role that asks without taking the answers gets no descriptors of ours, of which there are only so many. */
+static int
+connect_to_socks(const struct parent *parent)
+{
+	char place[PARENT_TOR_SOCKS_MAX];
+	struct endpoint endpoint;
+	parent_tor_socks(parent, place);
+	errno = EAGAIN;
+	if (!channel_is_idle(parent->tor.role.channel))
+		return -1;
+	errno = ENAMETOOLONG;
+	return endpoint_parse(place, &endpoint, NULL) == 0 ? endpoint_connect(&endpoint) : -1;
+}
+
+void
+parent_tor_on_socks_wanted(struct parent *parent)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SOCKS_CONNECTION, .fd = connect_to_socks(parent) };
+	m.socks_connection.errnum = m.fd < 0 ? (uint32_t)errno : 0;
+	parent_role_send(&parent->tor.role, &m);
+	file_close(&m.fd);
+}
+
 int
 parent_tor_write_torrc(struct parent *parent, struct error *err)
 {
 	if (parent_tor_is_system(parent))
 		return 0;
-	char data[PATHS_MAX + 16], socks[PATHS_MAX + 16];
+	char data[PATHS_MAX + 16], socks[PARENT_TOR_SOCKS_MAX];
 	struct buffer text;
 	int folder_fd = -1, data_fd = -1;
 	buffer_init(&text, TORRC_MAX_BYTES);
 	snprintf(data, sizeof data, "%s/tor", parent->paths.data);
-	snprintf(socks, sizeof socks, "%s/tor/socks", parent->paths.runtime);
+	parent_tor_socks(parent, socks);
 	int result = torrc_write(data, socks, &text, err);
 	if (result == 0)
 		result = parent_bridge_write(parent, &text, err);

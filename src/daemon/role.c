@@ -13,7 +13,6 @@
 
 static struct {
 	enum role role;
-	struct sandbox_wants wants;
 	struct loop *loop;
 	struct channel *parent;
 	const struct role_events *events;
@@ -78,12 +77,6 @@ role_init(enum role own, const struct role_events *events, void *context)
 	self.parent = channel_new(self.loop, ROLE_PARENT_FD, own, ROLE_PARENT, &channel_events, NULL);
 }
 
-void
-role_wants_tcp(void)
-{
-	self.wants.tcp = true;
-}
-
 struct loop *
 role_loop(void)
 {
@@ -96,7 +89,7 @@ role_run(void)
 	struct ipc_message ready = { .type = IPC_TYPE_READY, .fd = -1 };
 	struct sandbox_holds holds;
 	struct error err = { 0 };
-	if (sandbox_enter(self.role, self.wants, &holds, &err) != 0) {
+	if (sandbox_enter(self.role, &holds, &err) != 0) {
 		log_error("this role does not start without its sandbox: %s", err.text);
 		return 1;
 	}

@@ -26,8 +26,6 @@ struct role_events {
 /* Prepares the process (randomness, log, no new privileges, no core dumps, not traceable) and the loop. The
  * events begin with role_run(). Whose role it is is learnt by configuration, never by argument. */
 void role_init(enum role own, const struct role_events *events, void *context);
-/* Lets this process connect over TCP, which its role cannot otherwise. Before role_run(). */
-void role_wants_tcp(void);
 
 struct loop *role_loop(void);
 

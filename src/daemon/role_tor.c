@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * smtorp-tor SOCKS [system]: the role that speaks to tor. Descriptor 3 is the parent, descriptor 4 an authenticated control
- * connection that owns the tor process. With "system" tor is not ours: descriptor 4 is not authenticated yet, and the
- * cookie, if there is one, is on standard input.
+ * smtorp-tor [SOCKS]: the role that speaks to tor. Descriptor 3 is the parent, descriptor 4 an authenticated control
+ * connection that owns the tor process. With the place of its SOCKS port, tor is not ours: descriptor 4 is not authenticated
+ * yet, and the cookie, if there is one, is on standard input.
  *
  * It publishes the onion services and makes the connections that mail@ID asks for, which it hands to smtp@ID. It reads
  * nothing that a peer wrote. When tor is gone, so is this process: the parent starts both anew and adds the services again.
@@ -21,7 +21,6 @@
 #include "onionkey/onionkey.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
-#include "tor/endpoint.h"
 #include "tor/login.h"
 #include "tor/services.h"
 #include "tor/status.h"
@@ -296,6 +295,21 @@ on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dia
 	channel_send(mail->channel, &m, NULL); /* when it is gone, on_peer_end() will say so */
 }
 
+static void
+on_socks_wanted(void *context)
+{
+	(void)context;
+	role_tell_parent(&(const struct ipc_message){ .type = IPC_TYPE_SOCKS_WANTED, .fd = -1 });
+}
+
+static void
+take_socks(struct ipc_message *m)
+{
+	int fd = m->fd;
+	m->fd = -1;
+	dialer_take_socks(self.dialer, fd, (int)m->socks_connection.errnum);
+}
+
 /* See dialer.h. When tor is too busy for it, the dial still has its deadline. */
 static void
 on_slow(void *context, struct slice onion)
@@ -382,6 +396,8 @@ on_parent(void *context, struct ipc_message *m)
 		add_service(m);
 	else if (m->type == IPC_TYPE_SERVICE_REMOVE)
 		services_remove(self.services, m->service_remove.identity);
+	else if (m->type == IPC_TYPE_SOCKS_CONNECTION)
+		take_socks(m);
 	else if (m->type == IPC_TYPE_NETWORK && m->network.reconnect)
 		reconnect();
 }
@@ -399,11 +415,10 @@ main(int argc, char **argv)
 {
 	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
 	static const struct control_events control_events = { on_event, on_control_end };
-	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow };
-	struct endpoint socks;
+	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted };
 	struct error err = { 0 };
-	bool is_system = argc == 3 && strcmp(argv[2], "system") == 0;
-	if ((argc != 2 && !is_system) || endpoint_parse(argv[1], &socks, NULL) != 0 || strlen(argv[1]) > IPC_PATH_MAX) {
+	bool is_system = argc == 2;
+	if (argc > 2) {
 		fprintf(stderr, "smtorp-tor is started by smtorpd\n");
 		return 2;
 	}
@@ -413,11 +428,9 @@ main(int argc, char **argv)
 		refuse(&err);
 		return 1;
 	}
-	if (socks.address.ss_family != AF_UNIX)
-		role_wants_tcp();
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
-	self.dialer = dialer_new(role_loop(), argv[1], DIALER_LIMITS, &dialer_events, NULL);
+	self.dialer = dialer_new(role_loop(), DIALER_LIMITS, &dialer_events, NULL);
 	self.heartbeat = timer_new(role_loop(), on_heartbeat, NULL);
 	greet_tor();
 	if (!is_system) /* the network of another tor is not ours to switch */

@@ -27,6 +27,7 @@
 #include "base/random.h"
 #include "ipc/channel.h"
 #include "onionkey/onionkey.h"
+#include "tor/endpoint.h"
 #include "tor/torrc.h"
 
 #define DEADLINE_MS 90000
@@ -74,6 +75,21 @@ wait_until(bool (*is_so)(void), const char *what)
 		fail_msg("waited too long: %s", what);
 }
 
+/* What the role cannot do itself. */
+static void
+give_socks(void)
+{
+	char socks[128];
+	struct endpoint endpoint;
+	struct ipc_message m = { .type = IPC_TYPE_SOCKS_CONNECTION };
+	snprintf(socks, sizeof socks, "%s/socks", directory);
+	assert_int_equal(endpoint_parse(socks, &endpoint, NULL), 0);
+	m.fd = endpoint_connect(&endpoint);
+	m.socks_connection.errnum = (uint32_t)errno;
+	assert_int_equal(channel_send(parent, &m, NULL), 0);
+	file_close(&m.fd);
+}
+
 static void
 on_message(void *context, struct ipc_message *m)
 {
@@ -97,6 +113,9 @@ on_message(void *context, struct ipc_message *m)
 	case IPC_TYPE_DIAL_FAILED:
 		seen.dial_failed = m->dial_failed;
 		seen.failed++;
+		break;
+	case IPC_TYPE_SOCKS_WANTED:
+		give_socks();
 		break;
 	default:
 		break;
@@ -176,7 +195,7 @@ start_both(void)
 	strcpy(strrchr(exe, '/') + 1, "smtorp-tor");
 	tor_pid = spawn((const char *const[]){ "tor", "--defaults-torrc", "/dev/null", "-f", rc, "__OwningControllerFD", "4",
 	    NULL }, -1, control[1]);
-	role_pid = spawn((const char *const[]){ exe, socks, NULL }, channel[1], control[0]);
+	role_pid = spawn((const char *const[]){ exe, NULL }, channel[1], control[0]);
 	close(control[0]);
 	close(control[1]);
 	close(channel[1]);

@@ -81,6 +81,11 @@ enum role {
 #define IPC_SERVICE_STATE(U8, U16, U32, U64, STR, BYTES) \
 	STR(identity, IPC_NAME_MAX) U8(state) U32(uploaded) STR(detail, 128) /* enum ipc_publication */
 
+/* A connection to tor's SOCKS port, which the role cannot make. Each WANTED is answered once, in order; without a descriptor,
+ * errnum says why there is none now. */
+#define IPC_SOCKS_WANTED(U8, U16, U32, U64, STR, BYTES)
+#define IPC_SOCKS_CONNECTION(U8, U16, U32, U64, STR, BYTES) U32(errnum)
+
 /* ---- mail tells the parent how its folder is, whenever that changes */
 #define IPC_STORE_STATE(U8, U16, U32, U64, STR, BYTES) U8(state) STR(text, IPC_TEXT_MAX) /* enum ipc_store_condition */
 
@@ -235,7 +240,9 @@ enum role {
 	M(QUEUE_ROWS, queue_rows, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROWS) \
 	M(PIN_REQUEST, pin_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_PIN_REQUEST) \
 	M(PIN_ROW, pin_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_PIN_ROW) \
-	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END)
+	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END) \
+	M(SOCKS_WANTED, socks_wanted, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SOCKS_WANTED) \
+	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION)
 
 enum ipc_listener {
 	LISTENER_SMTP = 1,        /* onion port 25: plain, STARTTLS */

@@ -30,12 +30,6 @@ add_without_exec(scmp_filter_ctx filter, int call)
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
-static int
-allow_sockets(scmp_filter_ctx filter, int family)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
-}
-
 /* What loops, seals and SQLite's locks need. Not F_SETOWN and F_SETSIG: with them a descriptor's events are signals to whomever,
  * SIGKILL among them. */
 static int
@@ -69,8 +63,6 @@ allow(scmp_filter_ctx filter, int call)
 		return allow_sending(filter, call);
 	if (call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect))
 		return add_without_exec(filter, call);
-	if (call == SCMP_SYS(socket))
-		return allow_sockets(filter, AF_UNIX);
 	if (call == SCMP_SYS(tgkill)) /* abort() */
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (call == SCMP_SYS(prlimit64)) /* its own, to be read */
@@ -106,15 +98,11 @@ add_all(scmp_filter_ctx filter, const char *names, int (*add)(scmp_filter_ctx, i
 }
 
 static int
-load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct sandbox_wants wants, struct error *err)
+load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct error *err)
 {
 	if (add_all(filter, fatal_calls, forbid, err) != 0 || add_all(filter, rules_common_calls, allow, err) != 0 ||
 	    add_all(filter, rules->calls, allow, err) != 0)
 		return -1;
-	static const int tcp[] = { AF_INET, AF_INET6 };
-	for (size_t i = 0; wants.tcp && i < sizeof tcp / sizeof tcp[0]; i++)
-		if (allow_sockets(filter, tcp[i]) != 0)
-			return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	int result = seccomp_load(filter);
 	if (result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP)
 		return 0;
@@ -122,14 +110,14 @@ load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct sandbox_w
 }
 
 int
-filter_load(const struct sandbox_rules *rules, struct sandbox_wants wants, struct error *err)
+filter_load(const struct sandbox_rules *rules, struct error *err)
 {
 	if (seccomp_api_get() < API_KILL_PROCESS)
 		return 0; /* such as under qemu-user */
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (filter == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
-	int result = load(filter, rules, wants, err);
+	int result = load(filter, rules, err);
 	seccomp_release(filter);
 	return result;
 }

@@ -28,8 +28,6 @@
 #define FS_OWN_FOLDER (FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | \
 	FS_MAKE_REG | FS_REFER | FS_TRUNCATE)
 
-#define NET_CONNECT_TCP (UINT64_C(1) << 1)
-
 struct ruleset_attribute {
 	uint64_t fs, net, scoped;
 };
@@ -63,14 +61,12 @@ allow_own_folder(int ruleset, uint64_t handled, struct error *err)
 }
 
 int
-landlock_load(bool own_folder, struct sandbox_wants wants, struct error *err)
+landlock_load(bool own_folder, struct error *err)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	if (version <= 0)
 		return 0; /* not built into this kernel, or not switched on */
 	struct ruleset_attribute attribute = all_of(version);
-	if (wants.tcp)
-		attribute.net &= ~NET_CONNECT_TCP;
 	size_t len = version >= 6 ? sizeof attribute : version >= 4 ? 16 : 8;
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attribute, len, 0);
 	if (ruleset < 0)

@@ -12,7 +12,7 @@ const char rules_common_calls[] =
 static const char session_calls[] =
     "accept4 recvfrom sendto shutdown memfd_create ftruncate pread64 getsockopt setsockopt geteuid prlimit64";
 
-static const struct sandbox_rules tor = { "socket connect recvfrom sendto getsockopt pread64", false };
+static const struct sandbox_rules tor = { "recvfrom sendto pread64", false };
 static const struct sandbox_rules sessions = { session_calls, false };
 static const struct sandbox_rules mail = {
 	"memfd_create openat getdents64 faccessat faccessat2 renameat unlinkat linkat mkdirat utimensat fallocate ftruncate pread64 pwrite64 "

@@ -13,17 +13,17 @@
 #endif
 
 int
-sandbox_enter(enum role role, struct sandbox_wants wants, struct sandbox_holds *out, struct error *err)
+sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err)
 {
 	const struct sandbox_rules *rules = rules_of(role);
 	assert(rules != NULL);
 	*out = (struct sandbox_holds){ 0 };
 	if (HAS_SANITIZER)
 		return 0;
-	int landlock = landlock_load(rules->own_folder, wants, err); /* first: its own system calls are in no row */
+	int landlock = landlock_load(rules->own_folder, err); /* first: its own system calls are in no row */
 	if (landlock < 0)
 		return -1;
-	int seccomp = filter_load(rules, wants, err);
+	int seccomp = filter_load(rules, err);
 	if (seccomp < 0)
 		return -1;
 	out->landlock = (unsigned)landlock;

@@ -18,11 +18,6 @@ struct sandbox_holds {
 	unsigned landlock;     /* the version of the kernel's interface; 0: it has none */
 };
 
-/* What one process of a role needs beyond the role's row. */
-struct sandbox_wants {
-	bool tcp;              /* the tor role, when the SOCKS port of a tor that is not ours is on TCP */
-};
-
 /* To be called once, when the process has opened and loaded what it needs. Descriptors stay as they are. What the kernel
  * cannot do is no error: *out tells. In a build with sanitizers, whose run-time needs more, nothing is done. */
-int sandbox_enter(enum role role, struct sandbox_wants wants, struct sandbox_holds *out, struct error *err);
+int sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err);

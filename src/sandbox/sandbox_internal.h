@@ -6,7 +6,7 @@
 #include "sandbox/sandbox.h"
 
 /* 1: it holds; 0: the kernel has no seccomp filters; -1 for errors. */
-int filter_load(const struct sandbox_rules *rules, struct sandbox_wants wants, struct error *err);
+int filter_load(const struct sandbox_rules *rules, struct error *err);
 
 /* The version of Landlock that holds, 0 when the kernel has none; -1 for errors. */
-int landlock_load(bool own_folder, struct sandbox_wants wants, struct error *err);
+int landlock_load(bool own_folder, struct error *err);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,13 +11,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "tor/endpoint.h"
 
 #define CONNECT_AGAIN_MS 100 /* tor's backlog is full */
 
 struct dial {
 	struct loop *loop;
-	struct endpoint tor;
 	int64_t deadline_ms;
 	const struct dial_events *events;
 	void *context;
@@ -25,7 +23,8 @@ struct dial {
 	size_t sent;                     /* of the present request */
 	int fd;
 	struct watch *readable, *writable;
-	struct timer *timer;             /* before fd >= 0: connect (again); then: the deadline */
+	bool is_waiting;                 /* for dial_take() */
+	struct timer *timer;             /* to ask (again) for a connection; then: the deadline */
 };
 
 static void
@@ -120,24 +119,6 @@ on_readable(void *context)
 		finish(d);
 }
 
-/* 1: connected; 0: try again later; -1: broken. */
-static int
-connect_to_tor(struct dial *d, struct error *err)
-{
-	int fd = endpoint_connect(&d->tor);
-	int errnum = errno;
-	if (fd >= 0) {
-		d->fd = fd;
-		return 1;
-	}
-	if (errnum == EAGAIN || errnum == EINTR)
-		return 0;
-	error_set_errno(err, errnum, "cannot connect to tor's SOCKS socket");
-	if (errnum == ENOENT || errnum == ECONNREFUSED)
-		err->code = ERROR_UNREACHABLE;
-	return -1;
-}
-
 static void
 on_timer(void *context)
 {
@@ -149,20 +130,38 @@ on_timer(void *context)
 		broken(d, &err);
 		return;
 	}
-	if (d->fd >= 0) {
-		timer_start(d->timer, left_ms);
+	timer_start(d->timer, left_ms);
+	if (d->fd < 0 && !d->is_waiting) {
+		d->is_waiting = true;
+		d->events->on_wanted(d->context);
+	}
+}
+
+static void
+ask_again(struct dial *d)
+{
+	int64_t left_ms = d->deadline_ms - clock_monotonic_ms();
+	timer_start(d->timer, left_ms < 0 ? 0 : left_ms < CONNECT_AGAIN_MS ? left_ms : CONNECT_AGAIN_MS);
+}
+
+void
+dial_take(struct dial *d, int fd, int errnum)
+{
+	struct error err = { 0 };
+	assert(d->is_waiting && d->fd < 0);
+	d->is_waiting = false;
+	if (fd < 0 && (errnum == EAGAIN || errnum == EINTR)) {
+		ask_again(d);
 		return;
 	}
-	int connected = connect_to_tor(d, &err);
-	if (connected == 0) {
-		timer_start(d->timer, left_ms < CONNECT_AGAIN_MS ? left_ms : CONNECT_AGAIN_MS);
-		return;
-	}
-	if (connected < 0) {
+	if (fd < 0) {
+		error_set_errno(&err, errnum, "cannot connect to tor's SOCKS socket");
+		if (errnum == ENOENT || errnum == ECONNREFUSED)
+			err.code = ERROR_UNREACHABLE;
 		broken(d, &err);
 		return;
 	}
-	timer_start(d->timer, left_ms);
+	d->fd = fd;
 	d->readable = watch_new(d->loop, d->fd, WATCH_READ, on_readable, d);
 	d->writable = watch_new(d->loop, d->fd, WATCH_WRITE, on_writable, d);
 	watch_enable(d->readable, true);
@@ -170,15 +169,13 @@ on_timer(void *context)
 }
 
 struct dial *
-dial_new(struct loop *loop, const char *tor, struct slice isolation, struct slice host, uint16_t port,
-    int64_t deadline_ms, const struct dial_events *events, void *context)
+dial_new(struct loop *loop, struct slice isolation, struct slice host, uint16_t port, int64_t deadline_ms,
+    const struct dial_events *events, void *context)
 {
 	struct dial *d = calloc(1, sizeof *d);
 	assert(d != NULL);
 	*d = (struct dial){ .loop = loop, .deadline_ms = deadline_ms, .events = events, .context = context, .fd = -1 };
-	int failed = endpoint_parse(tor, &d->tor, NULL);
-	assert(failed == 0);
-	failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
+	int failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
 	assert(failed == 0);
 	(void)failed;
 	d->timer = timer_new(loop, on_timer, d);

@@ -13,8 +13,10 @@
 
 struct dial;
 
-/* One of them fires once, from the loop. The dial may be freed in it. */
+/* One of the last three fires once, from the loop. The dial may be freed in it. */
 struct dial_events {
+	/* It needs a connection to tor's SOCKS port, which dial_take() answers, at once or later. */
+	void (*on_wanted)(void *context);
 	/* Connected. fd is the callee's, nonblocking and close-on-exec; nothing behind the SOCKS reply was read from it. */
 	void (*on_connected)(void *context, int fd);
 	/* tor says why not. */
@@ -23,9 +25,11 @@ struct dial_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* Starts at once. tor: where its SOCKS port is, as endpoint_parse() takes it. deadline_ms is a time of
- * clock_monotonic_ms(). All arguments but events and context are copied. isolation is the SOCKS password: connections
- * with different ones share no circuit. */
-struct dial *dial_new(struct loop *loop, const char *tor, struct slice isolation, struct slice host,
-    uint16_t port, int64_t deadline_ms, const struct dial_events *events, void *context);
+/* Starts at once. deadline_ms is a time of clock_monotonic_ms(). All arguments but events and context are copied.
+ * isolation is the SOCKS password: connections with different ones share no circuit. */
+struct dial *dial_new(struct loop *loop, struct slice isolation, struct slice host, uint16_t port, int64_t deadline_ms,
+    const struct dial_events *events, void *context);
+/* Takes over fd, a nonblocking connection to tor's SOCKS port, which may still be in the making; or -1, with the errno that
+ * says why there is none: for a while (EAGAIN, EINTR: it asks again), or for this dial. Once for each on_wanted. */
+void dial_take(struct dial *dial, int fd, int errnum);
 void dial_free(struct dial *dial); /* takes NULL; closes */

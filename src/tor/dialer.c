@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "onionkey/onionkey.h"
@@ -27,7 +28,7 @@ struct dialing {
 	char host[IPC_ONION_MAX + 1];
 	uint16_t port;
 	int64_t queued_ms, started_ms, deadline_ms;
-	bool tried_again, is_slow;
+	bool tried_again, is_slow, wants_socks;
 	unsigned renewed;               /* how often it was made anew on circuits of its own */
 	struct dial *dial;              /* STATE_UNDER_WAY */
 	enum ipc_dial_reason reason;    /* STATE_REFUSED: by us, before tor was asked */
@@ -45,7 +46,6 @@ struct caller {
 
 struct dialer {
 	struct loop *loop;
-	char socks_path[IPC_PATH_MAX + 1];
 	struct dialer_limits limits;
 	const struct dialer_events *events;
 	void *context;
@@ -60,13 +60,11 @@ struct dialer {
 static void on_work(void *context);
 
 struct dialer *
-dialer_new(struct loop *loop, const char *socks_path, struct dialer_limits limits, const struct dialer_events *events,
-    void *context)
+dialer_new(struct loop *loop, struct dialer_limits limits, const struct dialer_events *events, void *context)
 {
 	struct dialer *d = calloc(1, sizeof *d);
-	assert(d != NULL && strlen(socks_path) <= IPC_PATH_MAX);
+	assert(d != NULL);
 	*d = (struct dialer){ .loop = loop, .limits = limits, .events = events, .context = context };
-	strcpy(d->socks_path, socks_path);
 	d->last = &d->first;
 	d->not_ready_since_ms = clock_monotonic_ms();
 	d->work_timer = timer_new(loop, on_work, d);
@@ -133,6 +131,7 @@ leave_under_way(struct dialing *x)
 		return;
 	dial_free(x->dial);
 	x->dial = NULL;
+	x->wants_socks = false;
 	x->caller->under_way--;
 	x->caller->dialer->under_way--;
 	x->state = STATE_QUEUED;
@@ -202,6 +201,15 @@ reason_of(enum socks_result result)
 static void start(struct dialing *x);
 
 static void
+on_wanted(void *context)
+{
+	struct dialing *x = context;
+	struct dialer *d = x->caller->dialer;
+	x->wants_socks = true;
+	d->events->on_socks_wanted(d->context);
+}
+
+static void
 on_connected(void *context, int fd)
 {
 	struct dialing *x = context;
@@ -254,16 +262,29 @@ make_isolation(const struct dialing *x, char out[ENCODE_HEX_LEN(ISOLATION_BYTES)
 static void
 start(struct dialing *x)
 {
-	static const struct dial_events events = { on_connected, on_refused, on_broken };
+	static const struct dial_events events = { on_wanted, on_connected, on_refused, on_broken };
 	struct dialer *d = x->caller->dialer;
 	char isolation[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1];
 	make_isolation(x, isolation);
 	x->state = STATE_UNDER_WAY;
 	x->caller->under_way++;
 	d->under_way++;
-	x->dial = dial_new(d->loop, d->socks_path, slice_of_string(isolation), slice_of_string(x->host), x->port,
-	    x->deadline_ms, &events, x);
+	x->dial = dial_new(d->loop, slice_of_string(isolation), slice_of_string(x->host), x->port, x->deadline_ms, &events, x);
 	explicit_bzero(isolation, sizeof isolation);
+}
+
+/* Connections to the SOCKS port are all the same until they are used: whoever waits gets the next. */
+void
+dialer_take_socks(struct dialer *d, int fd, int errnum)
+{
+	for (struct caller *c = d->first; c != NULL; c = c->next)
+		for (struct dialing *x = c->first; x != NULL; x = x->next)
+			if (x->wants_socks) {
+				x->wants_socks = false;
+				dial_take(x->dial, fd, errnum);
+				return;
+			}
+	file_close(&fd);
 }
 
 static struct dialing *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Connections to onion services through tor's SOCKS socket.
+ * Connections to onion services through tor's SOCKS port. Those to the port are made by somebody else, who asks for no
+ * destination, so that this process need not be able to connect to anything.
  *
  * A dial is known by its identity's local name and a session id of that identity's choosing. It goes to a version 3
  * onion name and to port 25 or 465, and nowhere else. Identity and destination together choose the circuit, by
@@ -53,11 +54,12 @@ struct dialer_events {
 	    const char *text);
 	/* At most once for each dial, before one of those. onion: 56 letters, borrowed. */
 	void (*on_slow)(void *context, struct slice onion);
+	/* A connection to the SOCKS port is needed: dialer_take_socks() answers each of these, at once or later. */
+	void (*on_socks_wanted)(void *context);
 };
 
-/* socks_path: where tor's SOCKS port is, as endpoint_parse() takes it; copied (at most IPC_PATH_MAX bytes). events is borrowed. */
-struct dialer *dialer_new(struct loop *loop, const char *socks_path, struct dialer_limits limits,
-    const struct dialer_events *events, void *context);
+/* events is borrowed. */
+struct dialer *dialer_new(struct loop *loop, struct dialer_limits limits, const struct dialer_events *events, void *context);
 void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a word; not from within an event */
 
 /* Whether tor can be asked. Not ready in the beginning. Dials under way go on. */
@@ -67,6 +69,10 @@ void dialer_set_ready(struct dialer *dialer, bool ready);
  * twice that: who goes on asking without looking at the answers gets none. */
 int dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id, const char *onion, uint16_t port,
     struct error *err);
+
+/* Takes over fd, a nonblocking connection to tor's SOCKS port; or -1, with the errno that says why there is none. What nobody waits
+ * for any more is closed. */
+void dialer_take_socks(struct dialer *dialer, int fd, int errnum);
 
 /* To be called with the words of each HS_DESC event (control-spec 4.1.25): slow dials to an onion whose descriptor was
  * fetched, or cannot be, are made once more. */

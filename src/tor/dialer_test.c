@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "tor/dialer.h"
+#include "tor/endpoint.h"
 
 #define ONION_A "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid.onion"
 #define ONION_A_UPPER "25NJQAMCWEFLPVKL73J4SZAHHIHOC4XT3KTCGJNPAINGR5YHKENL5SID.ONION"
@@ -181,6 +182,17 @@ on_slow(void *context, struct slice onion)
 	loop_stop(loop);
 }
 
+/* As the parent does it. */
+static void
+on_socks_wanted(void *context)
+{
+	(void)context;
+	struct endpoint endpoint;
+	assert_int_equal(endpoint_parse(socks_path, &endpoint, NULL), 0);
+	int fd = endpoint_connect(&endpoint);
+	dialer_take_socks(dialer, fd, errno);
+}
+
 static void
 on_deadline(void *context)
 {
@@ -191,9 +203,9 @@ on_deadline(void *context)
 static void
 make_dialer(struct dialer_limits limits)
 {
-	static const struct dialer_events events = { on_connected, on_failed, on_slow };
+	static const struct dialer_events events = { on_connected, on_failed, on_slow, on_socks_wanted };
 	dialer_free(dialer);
-	dialer = dialer_new(loop, socks_path, limits, &events, NULL);
+	dialer = dialer_new(loop, limits, &events, NULL);
 	dialer_set_ready(dialer, true);
 }
 
