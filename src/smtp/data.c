@@ -9,6 +9,16 @@ enum {
 	AFTER_DOT_CR, /* CRLF "." CR */
 };
 
+/* Of text inside of a line nothing is remembered; most octets of most mail are this. */
+static size_t
+text_length(const unsigned char *octets, size_t len)
+{
+	size_t i = 0;
+	while (i < len && octets[i] >= ' ' && octets[i] < 0x80)
+		i++;
+	return i;
+}
+
 /* The state behind one octet; notes what is malformed. */
 static unsigned char
 next_state(struct data_decoder *d, unsigned char octet)
@@ -50,8 +60,11 @@ data_decode(struct data_decoder *d, struct slice *in, struct slice *content)
 	while (start < in->len && !d->is_ended && is_framing(d, in->data[start]))
 		step(d, in->data[start++]);
 	size_t at = start;
-	while (at < in->len && !d->is_ended && !is_framing(d, in->data[at]))
+	while (at < in->len && !d->is_ended && !is_framing(d, in->data[at])) {
 		step(d, in->data[at++]);
+		if (d->state == IN_LINE)
+			at += text_length(in->data + at, in->len - at);
+	}
 	*content = slice_of(in->data + start, at - start);
 	*in = slice_of(in->data + at, in->len - at);
 	return content->len > 0;
@@ -75,6 +88,8 @@ data_scan(struct data_scan *s, struct slice content)
 			s->has_line = true;
 		}
 		s->is_after_cr = octet == '\r';
+		if (s->has_line && !s->is_after_cr)
+			i += text_length(content.data + i + 1, content.len - i - 1);
 	}
 }
 
