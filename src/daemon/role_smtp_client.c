@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -293,6 +294,14 @@ role_smtp_client_on_mail_gone(void)
 
 /* ---- tor */
 
+static bool
+is_stream(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof type;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
 static void
 on_tor_message(void *context, struct ipc_message *m)
 {
@@ -300,7 +309,7 @@ on_tor_message(void *context, struct ipc_message *m)
 	if (m->type != IPC_TYPE_CONNECTED)
 		return;
 	struct client *client = find_or_make(m->connected.session_id);
-	if (client == NULL || client->fd >= 0 || client->session != NULL)
+	if (client == NULL || client->fd >= 0 || client->session != NULL || !is_stream(m->fd))
 		return; /* the descriptor is closed with the message */
 	client->fd = m->fd;
 	m->fd = -1;
