@@ -29,6 +29,13 @@ map_sealed(int fd, size_t max_bytes, struct body *out, struct error *err)
 	return 0;
 }
 
+static bool
+can_be_read(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 int
 body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err)
 {
@@ -39,6 +46,8 @@ body_take(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, st
 		return body_from_bytes(inline_bytes, out, err);
 	if (inline_bytes.len != 0)
 		return error_set(err, ERROR_PROTOCOL, "a body came twice");
+	if (!can_be_read(m->fd))
+		return error_set(err, ERROR_PROTOCOL, "a body came that cannot be read");
 	if (map_sealed(m->fd, max_bytes, out, err) != 0)
 		return -1;
 	out->fd = m->fd;
@@ -50,7 +59,7 @@ int
 body_take_any(struct ipc_message *m, struct slice inline_bytes, size_t max_bytes, struct body *out, struct error *err)
 {
 	struct stat st;
-	bool is_file = m->fd >= 0 && inline_bytes.len == 0 && fcntl(m->fd, F_GET_SEALS) <= F_SEAL_SEAL &&
+	bool is_file = m->fd >= 0 && inline_bytes.len == 0 && can_be_read(m->fd) && fcntl(m->fd, F_GET_SEALS) <= F_SEAL_SEAL &&
 	    fstat(m->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 	if (!is_file)
 		return body_take(m, inline_bytes, max_bytes, out, err);
