@@ -23,6 +23,7 @@ enum cli_exit {
 	CLI_CONFIGURATION = EXITS_CONFIGURATION,
 	CLI_DATABASE_DAMAGED = EXITS_DATABASE_DAMAGED,
 	CLI_WRONG_PASSPHRASE = 20,
+	CLI_FOUND_WRONG = 21, /* `smtorp doctor` has found what is wrong */
 	/* and from `smtorp up` what smtorpd ended with, see config/exits.h */
 };
 

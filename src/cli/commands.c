@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "cli/cmd_doctor.h"
 #include "cli/cmd_identity.h"
 #include "cli/cmd_lock.h"
 #include "cli/cmd_logs.h"
@@ -27,6 +28,8 @@ const struct cli_command commands_all[] = {
 	{ "down", "", 0, 0, "stop the node", NULL, cmd_up_down, 0 },
 	{ "status", "", 0, 0, "show how Tor, your identities and the node's processes are", cmd_identity_json_options, cmd_status_main, 0 },
 	{ "logs", "", 0, 0, "show the log: what has happened, without addresses", cmd_logs_options, cmd_logs_main, 0 },
+	{ "doctor", "[NAME]", 0, 1, "look at the node through Tor, as an adversary would, and say what is found", cmd_doctor_options,
+	    cmd_doctor_main, 0 },
 	{ "unlock", "NAME", 1, 1, "open an identity's locked keys for the running node", cmd_lock_unlock_options, cmd_lock_unlock,
 	    0 },
 	{ "lock", "NAME", 1, 1, "make the running node forget an identity's locked keys", cmd_identity_json_options, cmd_lock_lock, 0 },

@@ -136,7 +136,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		}
 		offer(words, "--home", "the node's folder");
 		offer(words, "--help", "help");
-	} else if (takes_known_name(command) && (strcmp(command->arguments, "NAME") == 0 ||
+	} else if (takes_known_name(command) && (strcmp(command->arguments, "NAME") == 0 || strcmp(command->arguments, "[NAME]") == 0 ||
 	               (strncmp(command->arguments, "NAME ", 5) == 0 && words->count == 3)))
 		offer_identities(words);
 	else if (strcmp(command->arguments, "PEER") == 0)
