@@ -2,6 +2,7 @@
 #include "cli/doctor_talk.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/random.h"
 #include "loop/stream.h"
 #include "tor/dial.h"
+#include "tor/endpoint.h"
 
 #define DIAL_MS 60000      /* as the node's own dials: longer waits for what tor has given up (tor/dialer.h) */
 #define DIAL_TRIES 3
@@ -33,10 +35,20 @@ struct talk {
 
 struct dialling {
 	struct loop *loop;
+	struct dial *dial;
+	struct endpoint tor;
 	int fd;
 	enum socks_result result;
 	struct error err;
 };
+
+static void
+on_wanted(void *context)
+{
+	struct dialling *d = context;
+	int fd = endpoint_connect(&d->tor);
+	dial_take(d->dial, fd, errno);
+}
 
 static void
 on_connected(void *context, int fd)
@@ -67,14 +79,15 @@ on_broken(void *context, const struct error *err)
 static int
 dial(struct loop *loop, const char *tor, const char *onion, uint16_t port, struct error *err)
 {
-	static const struct dial_events events = { on_connected, on_refused, on_broken };
+	static const struct dial_events events = { on_wanted, on_connected, on_refused, on_broken };
 	struct dialling d = { .loop = loop, .fd = -1 };
 	char isolation[ISOLATION_LETTERS + 1]; /* nobody has used such a circuit before, as with a stranger */
+	if (endpoint_parse(tor, &d.tor, err) != 0)
+		return -1;
 	random_name(isolation, sizeof isolation);
-	struct dial *dial = dial_new(loop, tor, slice_of_string(isolation), slice_of_string(onion), port,
-	    clock_monotonic_ms() + DIAL_MS, &events, &d);
+	d.dial = dial_new(loop, slice_of_string(isolation), slice_of_string(onion), port, clock_monotonic_ms() + DIAL_MS, &events, &d);
 	loop_run(loop);
-	dial_free(dial);
+	dial_free(d.dial);
 	if (d.fd < 0 && err != NULL)
 		*err = d.err;
 	return d.fd;
