@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import smtplib
+import socket
 import subprocess
 
 from .waiting import until
@@ -30,6 +31,12 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 '''
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
 
 
 class Postfix:

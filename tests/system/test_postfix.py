@@ -10,7 +10,7 @@ import pytest
 
 from harness.imap import TOR_PATIENCE_S
 from harness.installation import ROOT
-from harness.postfix import Postfix
+from harness.postfix import Postfix, free_port
 from harness.programs import swaks
 from harness.recorder import certificate
 from harness.waiting import until
@@ -19,12 +19,6 @@ sys.path.insert(0, str(ROOT / 'testnet'))
 import control  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='Postfix itself wants to be started by root')
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture
