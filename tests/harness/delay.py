@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""Tor's delays without tor: what a circuit does to a stream, as numbers that are known beforehand.
+
+A round trip takes `delay_s`. A circuit stands `circuit_s` after it was asked for. What the client sends before that is kept and
+sent with BEGIN (tor's optimistic data), so it reaches the server half a round trip after the circuit stands, and CONNECTED
+reaches the client another half later.
+"""
+import asyncio
+import contextlib
+import os
+import struct
+import threading
+import time
+
+SOCKS_FAILED, SOCKS_OK = b'\5\1\0\1' + bytes(6), b'\5\0\0\1' + bytes(6)
+
+
+class Stream:
+    """What went over one stream: (seconds since its circuit stood, 'to server' or 'to client', bytes) at the receiving end."""
+
+    def __init__(self, stands_s):
+        self.stands_s, self.events = stands_s, []
+
+    def note(self, way, length):
+        self.events.append((time.monotonic() - self.stands_s, way, length))
+
+    def last_answer_s(self):
+        """When the last octets reached the client."""
+        return max((at for at, way, _ in self.events if way == 'to client'), default=None)
+
+    def answer_before_last_words_s(self):
+        """When the octets reached the client that made it say its last words (QUIT)."""
+        said = max(at for at, way, _ in self.events if way == 'said')
+        return max(at for at, way, _ in self.events if way == 'to client' and at <= said)
+
+
+class DelayedPath:
+    """A SOCKS port (on a Unix socket) and, for programs that know no SOCKS, a TCP port; both lead to Unix sockets.
+
+    `routes`: (host, port) to path; the TCP port leads to `plain`."""
+
+    def __init__(self, folder, delay_s, circuit_s, routes, plain=None):
+        self.path, self.port = str(folder / 'delayed-socks'), None
+        self.delay_s, self.circuit_s, self.routes, self.plain = delay_s, circuit_s, routes, plain
+        self.streams = []
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self._thread.start()
+        started.wait()
+
+    def _run(self, started):
+        asyncio.set_event_loop(self._loop)
+
+        async def listen():
+            await asyncio.start_unix_server(self._guard(self._socks), self.path)
+            server = await asyncio.start_server(self._guard(self._tcp), '127.0.0.1', 0)
+            self.port = server.sockets[0].getsockname()[1]
+        self._loop.run_until_complete(listen())
+        os.chmod(self.path, 0o666)
+        started.set()
+        self._loop.run_forever()
+
+    def close(self):
+        async def end():
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop.stop()
+        asyncio.run_coroutine_threadsafe(end(), self._loop)
+        self._thread.join()
+
+    @staticmethod
+    def _guard(serve):
+        async def guarded(reader, writer):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+            writer.close()
+        return guarded
+
+    async def _tcp(self, reader, writer):
+        await self._carry(self.plain, reader, writer, None)
+
+    async def _socks(self, reader, writer):
+        """RFC 1928 with user name and password (RFC 1929), as far as tor's clients use it."""
+        _, methods = await reader.readexactly(2)
+        offered = await reader.readexactly(methods)
+        writer.write(b'\5\2' if 2 in offered else b'\5\0')
+        if 2 in offered:
+            await reader.readexactly(1)
+            for _ in range(2):
+                await reader.readexactly((await reader.readexactly(1))[0])
+            writer.write(b'\1\0')
+        await reader.readexactly(4)
+        host = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
+        port, = struct.unpack('!H', await reader.readexactly(2))
+        path = self.routes.get((host, port))
+        if path is None:
+            writer.write(SOCKS_FAILED)
+            return
+        await self._carry(path, reader, writer, SOCKS_OK)
+
+    async def _carry(self, path, reader, writer, connected):
+        stands_s = time.monotonic() + self.circuit_s
+        stream = Stream(stands_s)
+        self.streams.append(stream)
+        half = self.delay_s / 2
+        await asyncio.sleep(self.circuit_s + half)
+        from_server, to_server = await asyncio.open_unix_connection(path)
+        answers = asyncio.Queue()
+        if connected:
+            answers.put_nowait((stands_s + 2 * half, connected))
+        ways = [self._read(reader, half, stands_s + half, self._deliver_later(stream, to_server, 'to server'), stream),
+                self._read(from_server, half, 0, answers, None),
+                self._deliver(stream, writer, 'to client', answers)]
+        await asyncio.gather(*ways, return_exceptions=True)
+        to_server.close()
+
+    def _deliver_later(self, stream, writer, way):
+        queue = asyncio.Queue()
+        self._loop.create_task(self._deliver(stream, writer, way, queue))
+        return queue
+
+    async def _read(self, reader, half, earliest_s, queue, said):
+        while data := await reader.read(65536):
+            if said:
+                said.note('said', len(data))
+            queue.put_nowait((max(time.monotonic() + half, earliest_s), data))
+        queue.put_nowait((max(time.monotonic() + half, earliest_s), b''))
+
+    async def _deliver(self, stream, writer, way, queue):
+        with contextlib.suppress(OSError):
+            while True:
+                due_s, data = await queue.get()
+                await asyncio.sleep(due_s - time.monotonic())
+                if not data:
+                    writer.write_eof()
+                    return
+                writer.write(data)
+                stream.note(way, len(data))
