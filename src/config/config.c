@@ -14,7 +14,7 @@
 struct key;
 typedef int key_parser(const struct key *key, struct slice value, struct config *config, struct error *err);
 static key_parser parse_endpoint, parse_place, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration,
-    parse_duration_or_never;
+    parse_duration_or_never, parse_precision;
 
 /* All keys: adding one is adding a line here, to struct config, to config_defaults() and to the manual. */
 static const struct key {
@@ -27,6 +27,7 @@ static const struct key {
 	{ "imap.program", parse_text, offsetof(struct config, dovecot_program), false },
 	{ "imaps.listen", parse_endpoint, offsetof(struct config, imaps), false },
 	{ "log.addresses", parse_yes_no, offsetof(struct config, log_addresses), false },
+	{ "message.date-precision", parse_precision, offsetof(struct config, date_step_s), false },
 	{ "message.max-size", parse_message_size, offsetof(struct config, message_max_bytes), false },
 	{ "queue.delay-notice", parse_duration_or_never, offsetof(struct config, delay_notice_s), false },
 	{ "queue.expire", parse_duration, offsetof(struct config, expire_s), false },
@@ -105,6 +106,21 @@ parse_duration_or_never(const struct key *key, struct slice value, struct config
 	return 0;
 }
 
+static int
+parse_precision(const struct key *key, struct slice value, struct config *config, struct error *err)
+{
+	static const struct {
+		const char *name;
+		uint32_t seconds;
+	} table[] = { { "second", 1 }, { "minute", 60 }, { "hour", 60 * 60 }, { "day", 24 * 60 * 60 } };
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (slice_is(value, table[i].name)) {
+			*(uint32_t *)field(key, config) = table[i].seconds;
+			return 0;
+		}
+	return error_set(err, ERROR_INVALID, "must be second, minute, hour or day");
+}
+
 int
 config_add_line(struct config_lines *lines, struct slice value, struct error *err)
 {
@@ -127,6 +143,7 @@ config_defaults(struct config *config)
 		.tor_program = "tor",
 		.tor_cookie = CONFIG_TOR_COOKIE,
 		.dovecot_program = "dovecot",
+		.date_step_s = 60,
 		.message_max_bytes = 50 * 1024 * 1024,
 		.require_starttls = true,
 		.retry_first_s = 30,

@@ -40,6 +40,7 @@ struct config {
 	uint32_t stagger_s;                                           /* tor.stagger = 2s; 0: never */
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
 	bool log_addresses;                                           /* log.addresses = no */
+	uint32_t date_step_s;                                         /* message.date-precision = minute */
 	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
 	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */

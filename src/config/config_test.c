@@ -27,6 +27,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(parse(texts[i], NULL), 0);
 		assert_string_equal(config.submission.host, "127.0.0.1");
 		assert_int_equal(config.submission.port, 1587);
+		assert_int_equal(config.date_step_s, 60);
 		assert_int_equal(config.message_max_bytes, 50 << 20);
 		assert_int_equal(config.retry_first_s, 30);
 		assert_int_equal(config.expire_s, 7 * 86400);
@@ -61,6 +62,7 @@ every_key_is_taken(void **state)
 	    "tor.extra = DirAuthority a = b # c\n"
 	    "tor.stagger = 1m\n"
 	    "log.addresses = yes\n"
+	    "message.date-precision = hour\n"
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
 	    "queue.delay-notice = 4h\n"
@@ -89,6 +91,7 @@ every_key_is_taken(void **state)
 	assert_string_equal(config.tor_extra.text[1], "DirAuthority a = b # c");
 	assert_int_equal(config.stagger_s, 60);
 	assert_true(config.log_addresses);
+	assert_int_equal(config.date_step_s, 3600);
 	assert_int_equal(config.message_max_bytes, 128 << 10);
 	assert_false(config.require_starttls);
 	assert_int_equal(config.retry_first_s, 60);
@@ -138,6 +141,7 @@ static const struct {
 	{ "imap.listen = []:143", "loopback" },
 	{ "imap.listen = :143", "loopback" },
 	{ "imap.listen = 127.0.0.1:7\nimaps.listen = 127.0.0.1:7", "imap.listen and imaps.listen cannot both be 127.0.0.1:7" },
+	{ "message.date-precision = minutes", "line 1: message.date-precision must be second, minute, hour or day" },
 	{ "message.max-size = 50 M", "line 1: message.max-size must be a number of bytes such as 50M" },
 	{ "message.max-size = 50MB", "such as 50M" },
 	{ "message.max-size = M", "such as 50M" },

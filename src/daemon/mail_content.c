@@ -164,14 +164,15 @@ add(struct mail_content *c, struct request *r, struct body *body, mail_content_d
 }
 
 void
-mail_content_prepare(struct mail_content *c, const char *local_part, const char *onion, struct body *body,
-    mail_content_done *done, void *context)
+mail_content_prepare(struct mail_content *c, const char *local_part, const char *onion, uint32_t date_step_s,
+    struct body *body, mail_content_done *done, void *context)
 {
 	struct request *r = calloc(1, sizeof *r);
 	assert(r != NULL);
 	r->type = IPC_TYPE_PREPARE;
 	strncpy(r->prepare.local_part, local_part, sizeof r->prepare.local_part - 1);
 	strncpy(r->prepare.onion, onion, sizeof r->prepare.onion - 1);
+	r->prepare.date_step_s = date_step_s;
 	add(c, r, body, done, context);
 	r->prepare.request_id = r->id;
 }

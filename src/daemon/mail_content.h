@@ -27,8 +27,8 @@ void mail_content_set_peer(struct mail_content *content, int fd); /* a fresh cha
 size_t mail_content_waiting(const struct mail_content *content);
 
 /* The body is moved out of *body. */
-void mail_content_prepare(struct mail_content *content, const char *local_part, const char *onion, struct body *body,
-    mail_content_done *done, void *context);
+void mail_content_prepare(struct mail_content *content, const char *local_part, const char *onion, uint32_t date_step_s,
+    struct body *body, mail_content_done *done, void *context);
 
 struct mail_content_dsn {
 	const char *onion, *recipient;

@@ -332,7 +332,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 	p->flags = m->flags;
 	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
 	link_to(&in->preparing, p);
-	mail_content_prepare(in->content, in->config.local_part, in->config.onion, body, on_prepared, p);
+	mail_content_prepare(in->content, in->config.local_part, in->config.onion, in->config.date_step_s, body, on_prepared, p);
 }
 
 /* ---- from the role */

@@ -21,6 +21,7 @@ struct mail_intake_config {
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[64 + 1];
 	uint64_t message_max_bytes;
+	uint32_t date_step_s; /* dates that leave are cut to it */
 };
 
 struct mail_intake_events {

@@ -121,7 +121,7 @@ prepare_in_file(const struct prepare_request *request, uint64_t request_id, stru
 {
 	struct error err = { 0 };
 	struct prepare_facts facts = { 0 };
-	const struct prepare_stream stream = { c->from.file_bytes, read_from, write_into, c };
+	const struct prepare_stream stream = { c->from.file_bytes, read_from, write_into, c, NULL };
 	if (c->into.fd < 0)
 		error_set(&err, ERROR_NO_SPACE, "there is no space for the message; try again later");
 	else
@@ -148,7 +148,8 @@ on_prepare(struct ipc_message *m)
 	struct buffer out;
 	struct prepare_facts facts = { 0 };
 	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
-		.now_s = (int64_t)m->prepare.now_s };
+		.now_s = (int64_t)m->prepare.now_s, .date_step_s = m->prepare.date_step_s };
+	random_bytes(request.seed, sizeof request.seed);
 	random_name(request.id_letters, sizeof request.id_letters);
 	int taken = body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, message, &err);
 	if (taken == 0 && message->file_bytes > 0) {

@@ -427,7 +427,8 @@ open_store(void)
 	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken, no_space };
 	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
-	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes };
+	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes,
+		.date_step_s = c->date_step_s };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
@@ -448,7 +449,7 @@ open_store(void)
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
 	mail.network = timer_new(loop, on_network, NULL);
-	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 65536, need_content, NULL);
+	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);

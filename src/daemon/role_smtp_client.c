@@ -343,7 +343,7 @@ role_smtp_client_on_config(const char *own_onion, uint64_t message_max_bytes)
 {
 	struct error err = { 0 };
 	snprintf(self.own_onion, sizeof self.own_onion, "%s", own_onion);
-	self.body_max_bytes = (size_t)message_max_bytes * 2 + 1024 * 1024; /* what is sent has grown a little since it was taken */
+	self.body_max_bytes = (size_t)message_max_bytes * 2 + 2 * 1024 * 1024; /* what is sent has grown a little since it was taken */
 	if (self.tls == NULL && tls_context_new_client(&self.tls, &err) != 0) {
 		log_error("no TLS for sessions to others: %s", err.text);
 		role_quit(1);

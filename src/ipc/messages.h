@@ -60,7 +60,8 @@ enum role {
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U32(retry_first_s) U32(retry_most_s) \
-	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */
+	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */ \
+	U32(date_step_s) /* dates that leave are cut to it */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
 #define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)
@@ -127,7 +128,8 @@ enum role {
 #define IPC_NEED_CONTENT(U8, U16, U32, U64, STR, BYTES) /* mail asks parent to start its content role */
 /* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. */
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) BYTES(body, IPC_BODY_INLINE_MAX)
+	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) U32(date_step_s) \
+	BYTES(body, IPC_BODY_INLINE_MAX)
 /* Comes before the PREPARE of a message in a file: an empty file, in which the result is to be. */
 #define IPC_PREPARE_INTO(U8, U16, U32, U64, STR, BYTES) U64(request_id)
 /* Composes a delivery status notification (RFC 3464) about the message in body. will_end_s: 0: it was given up; else when it

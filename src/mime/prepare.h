@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: ISC
  *
- * Makes a submitted message (RFC 6409 section 8) fit to leave an identity.
+ * Makes a submitted message (RFC 6409 section 8) fit to leave an identity: what tells of the sender's programs, machine,
+ * time zone, account and other identities goes. doc/spec/message.md says what is left.
  *
  * - From: at most one, and every address in it the identity's own (mailboxes.h); anything else is refused. Where there is
- *   none (cron, scripts), the identity's address is written.
- * - Sender: one that is not the identity's own is removed, not refused: mail programs write it by themselves (often
- *   user@machine), their users can seldom change it, and From has just been found to be right.
- * - Removed: Bcc and Resent-Bcc (whom else it goes to), Received, Return-Path and Delivered-To (where it was), and the
- *   fields by which programs tell of themselves, their users and machines (User-Agent, X-Mailer, X-Originating-IP and
- *   their like; the table is in prepare.c). Only in the message's own header; nested parts are left alone.
- * - Date (and Resent-Date): rewritten to the same moment in UTC, "+0000"; now when it is missing or cannot be read.
- * - Message-ID: <random@onion> when it is missing or empty. One that the mail program made stays, even if its right side
- *   is not the onion: replacing it would break the threads in the sender's own mailbox as long as no map of both names is
- *   kept. So a program that puts its host name there must be told not to; replacing it is the work of the scrubber.
+ *   none (cron, scripts), the identity's address is written. Reply-To the same, but it need not be there.
+ * - Sender and other addresses that programs write by themselves: those that are not the identity's own are removed.
+ * - Only the fields of the table in fields.c stay, in the message's header and in those of its parts; in one order, spelling
+ *   and folding.
+ * - Date (and Resent-Date): the same moment in UTC, "+0000", cut to date_step_s; now when it is missing or cannot be read.
+ * - Message-ID: <random@onion> when it is missing or empty. One that the mail program made stays.
+ * - Boundaries are made anew, and what stands outside of all parts goes (parts.h).
  * - Lines: CRLF everywhere; NUL, bare CR, bare LF and lines of more than 998 bytes are refused. Long lines are not folded
  *   (that changes what was signed or attached) and not passed on (servers on the way break or refuse them, where the sender
  *   learns of it late or never); mail programs that people use encode such text. A last line without CRLF gets one.
  * - Bytes >= 0x80 in header fields that stay must be UTF-8 (RFC 6532).
  *
- * Everything else stays byte for byte. Preparing what was prepared changes nothing.
+ * The content of parts stays byte for byte, and so does what was signed (the first part of a multipart/signed, with its
+ * header), encrypted or attached as a message. Preparing what was prepared changes nothing but the boundaries' letters.
  */
 #pragma once
 
@@ -30,20 +29,30 @@
 #include "base/slice.h"
 
 #define PREPARE_ID_LETTERS 26
-#define PREPARE_ADDED_MAX_BYTES 65536 /* the result is at most so much longer than the message */
+#define PREPARE_SEED_BYTES 32
+#define PREPARE_ADDED_MAX_BYTES (2 * 1024 * 1024) /* the result is at most so much longer than the message */
 
 struct prepare_request {
 	struct slice message;
 	const char *local_part;
 	const char *onion;                        /* with ".onion" */
 	int64_t now_s;                            /* since 1970 */
+	int64_t date_step_s;                      /* 60: dates tell the minute; 0 is 1 */
 	char id_letters[PREPARE_ID_LETTERS + 1];  /* random_name() */
+	unsigned char seed[PREPARE_SEED_BYTES];   /* random_bytes(): boundaries are made of it */
+};
+
+/* Told of each header field and each boundary, in the order of the message, and why it is not as it was: why is NULL when it
+ * is. before and after are whole lines; one of them is empty when something was added or removed. Good during the call. */
+struct prepare_report {
+	void (*on_lines)(void *context, size_t part, struct slice before, struct slice after, const char *why);
+	void *context;
 };
 
 /* What the prepared message asks of the way it goes; the envelope may ask for more. */
 struct prepare_facts {
 	bool has_8bit;       /* octets >= 0x80 anywhere: BODY=8BITMIME (RFC 6152) */
-	bool needs_smtputf8; /* octets >= 0x80 in the header: SMTPUTF8 (RFC 6531) */
+	bool needs_smtputf8; /* octets >= 0x80 in the message's own header: SMTPUTF8 (RFC 6531) */
 };
 
 /* Appends the prepared message to out, whose maximum must leave PREPARE_ADDED_MAX_BYTES over; on error out holds rubbish.
@@ -59,6 +68,7 @@ struct prepare_stream {
 	int (*read)(void *context, uint64_t offset, void *out, size_t len, struct error *err); /* exactly len bytes */
 	int (*write)(void *context, const void *bytes, size_t len, struct error *err);
 	void *context;
+	const struct prepare_report *report; /* or NULL */
 };
 int prepare_stream(const struct prepare_request *request, const struct prepare_stream *stream, struct prepare_facts *facts,
     struct error *err);

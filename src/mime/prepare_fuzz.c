@@ -3,33 +3,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+#include "mime/fields.h"
+#include "mime/header.h"
 #include "mime/library.h"
 #include "mime/prepare.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Boundaries depend on the input, so that it cannot hold them. */
 static int
-prepare(struct slice message, struct buffer *out)
+prepare(struct slice message, struct slice seed, struct buffer *out)
 {
-	const struct prepare_request request = { .message = message, .local_part = "alice", .onion = "own.onion",
-		.now_s = 1795344471, .id_letters = "abcdefghijklmnopqrstuvwxyz" };
+	struct prepare_request request = { .message = message, .local_part = "alice", .onion = "own.onion",
+		.now_s = 1795344471, .date_step_s = 60, .id_letters = "abcdefghijklmnopqrstuvwxyz" };
 	struct prepare_facts facts;
-	buffer_init(out, message.len + PREPARE_ADDED_MAX_BYTES);
+	struct hash hash;
+	hash_init(&hash, sizeof request.seed, NULL, 0);
+	hash_update(&hash, seed.data, seed.len);
+	hash_final(&hash, request.seed, sizeof request.seed);
+	buffer_init(out, 64 * message.len + PREPARE_ADDED_MAX_BYTES);
 	return prepare_message(&request, out, &facts, NULL);
 }
 
-/* What was prepared is fit to leave as it is. */
+static void
+check_header(struct slice message)
+{
+	struct header_scan scan;
+	struct header_field field;
+	int got;
+	header_scan_init(&scan, message);
+	while ((got = header_scan_next(&scan, &field, NULL)) == 1)
+		if (!fields_may_leave(field.name, false))
+			abort();
+	if (got != 0 || !scan.has_empty_line)
+		abort();
+}
+
+/* What was prepared is fit to leave as it is, holds no field that may not leave, and is not much longer than it was. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
 	struct buffer once, twice;
+	struct slice seed = slice_of(data, size);
 	if (!ready)
 		library_init();
 	ready = true;
-	if (prepare(slice_of(data, size), &once) == 0) {
+	if (prepare(seed, seed, &once) == 0) {
 		size_t len = buffer_len(&once);
-		if (prepare(slice_of(buffer_bytes(&once), len), &twice) != 0 || buffer_len(&twice) != len ||
+		check_header(slice_of(buffer_bytes(&once), len));
+		if (len > 16 * size + 1024)
+			abort();
+		if (prepare(slice_of(buffer_bytes(&once), len), seed, &twice) != 0 || buffer_len(&twice) != len ||
 		    memcmp(buffer_bytes(&once), buffer_bytes(&twice), len) != 0)
 			abort();
 		buffer_finish(&twice);

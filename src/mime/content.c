@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+#include "mime/content.h"
+
+#include <string.h>
+
+#include "mime/fold.h"
+#include "mime/params.h"
+
+/* A field that is being written, broken between its parameters only: some readers leave the breaks in file names. */
+struct line {
+	struct buffer *out;
+	size_t start; /* of the line, in bytes of out */
+};
+
+/* In this order. is_word: one that compares without case and is written in lower case. */
+static const struct {
+	const char *name;
+	bool is_word;
+} type_params[] = {
+	{ "charset", true },
+	{ "format", true },      /* RFC 3676: text that may be wrapped again */
+	{ "delsp", true },
+	{ "protocol", true },    /* multipart/signed and encrypted */
+	{ "micalg", true },
+	{ "smime-type", true },
+	{ "report-type", true },
+	{ "type", true },        /* multipart/related */
+	{ "start", false },
+	{ "method", false },     /* text/calendar: an invitation, an answer */
+	{ "name", false },
+};
+
+static void
+lower(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] | 0x20);
+}
+
+static int
+put_param(struct line *line, const char *name, const struct param *p, struct error *err)
+{
+	struct buffer text;
+	buffer_init(&text, 8 * PARAMS_VALUE_MAX_BYTES);
+	int result = params_write(name, p, &text, err);
+	if (result == 0) {
+		bool fits = buffer_len(line->out) - line->start + 3 + buffer_len(&text) <= FOLD_LINE_BYTES;
+		result = buffer_append_string(line->out, fits ? "; " : ";\r\n ", err);
+		if (!fits)
+			line->start = buffer_len(line->out) - 1;
+	}
+	if (result == 0)
+		result = buffer_append(line->out, buffer_bytes(&text), buffer_len(&text), err);
+	buffer_finish(&text);
+	return result;
+}
+
+static bool
+is_token(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.data[i] <= ' ' || s.data[i] >= 0x7f || strchr("()<>@,;:\\\"/[]?=", s.data[i]) != NULL)
+			return false;
+	return s.len > 0;
+}
+
+static int
+read_type(struct slice value, struct content *content, struct error *err)
+{
+	struct slice head = params_head(value);
+	const unsigned char *slash = memchr(head.data, '/', head.len);
+	size_t len = slash == NULL ? 0 : (size_t)(slash - head.data);
+	if (slash == NULL || head.len > CONTENT_TYPE_MAX || !is_token(slice_of(head.data, len)) ||
+	    !is_token(slice_of(slash + 1, head.len - len - 1)))
+		return error_set(err, ERROR_INVALID, "Content-Type is no type like text/plain");
+	memcpy(content->type, head.data, head.len);
+	content->type[head.len] = '\0';
+	lower(content->type, head.len);
+	content->is_multipart = strncmp(content->type, "multipart/", 10) == 0;
+	content->is_signed = strcmp(content->type, "multipart/signed") == 0;
+	return 0;
+}
+
+/* RFC 2046 5.1.1, and what programs write although it forbids it; but nothing that readers take differently. */
+static int
+read_boundary(struct slice value, struct content *content, struct error *err)
+{
+	struct param p;
+	int found = params_find(value, "boundary", &p, err);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return error_set(err, ERROR_INVALID, "a %s has no boundary", content->type);
+	bool is_good = p.is_plain && p.len > 0 && p.len <= CONTENT_BOUNDARY_MAX && p.value[p.len - 1] != ' ';
+	for (size_t i = 0; i < p.len; i++)
+		is_good = is_good && p.value[i] >= ' ' && p.value[i] < 0x7f && p.value[i] != '\\' && p.value[i] != '"';
+	if (!is_good)
+		return error_set(err, ERROR_INVALID, "the boundary of a %s cannot be read in one way only", content->type);
+	memcpy(content->boundary, p.value, p.len);
+	content->boundary[p.len] = '\0';
+	return 0;
+}
+
+static int
+put_type_params(struct line *line, struct slice value, struct error *err)
+{
+	struct param p;
+	for (size_t i = 0; i < sizeof type_params / sizeof type_params[0]; i++) {
+		const char *name = type_params[i].name;
+		int found = params_find(value, name, &p, err);
+		if (found < 0)
+			return -1;
+		if (type_params[i].is_word)
+			lower(p.value, p.len);
+		if (strcmp(name, "name") == 0)
+			params_strip_path(&p);
+		if (found > 0 && p.len > 0 && put_param(line, name, &p, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+content_write_type(struct slice value, const char *new_boundary, struct content *content, struct buffer *out,
+    struct error *err)
+{
+	struct line line = { out, buffer_len(out) };
+	if (read_type(value, content, err) != 0 || (content->is_multipart && read_boundary(value, content, err) != 0) ||
+	    buffer_printf(out, err, "Content-Type: %s", content->type) != 0 || put_type_params(&line, value, err) != 0)
+		return -1;
+	if (content->is_multipart && buffer_printf(out, err, ";\r\n boundary=\"%s\"", new_boundary) != 0)
+		return -1;
+	return buffer_append(out, "\r\n", 2, err);
+}
+
+int
+content_write_disposition(struct slice value, struct buffer *out, struct error *err)
+{
+	struct line line = { out, buffer_len(out) };
+	struct slice head = params_head(value);
+	struct param p;
+	char kind[32];
+	if (!is_token(head) || head.len >= sizeof kind)
+		return error_set(err, ERROR_INVALID, "Content-Disposition is neither inline nor attachment");
+	slice_to_string(head, kind, sizeof kind);
+	lower(kind, strlen(kind));
+	int found = params_find(value, "filename", &p, err);
+	if (found < 0 || buffer_printf(out, err, "Content-Disposition: %s", kind) != 0)
+		return -1;
+	params_strip_path(&p);
+	if (found > 0 && p.len > 0 && put_param(&line, "filename", &p, err) != 0)
+		return -1;
+	return buffer_append(out, "\r\n", 2, err);
+}
