@@ -23,6 +23,8 @@ struct loop {
 	struct round_call calls; /* head of a ring: at the end of this round */
 	struct signal_watch signals[SIGNALS_MAX];
 	size_t signal_count;
+	size_t buffered_bytes, buffered_most_bytes;
+	unsigned handshakes; /* in this round */
 	unsigned char scratch[LOOP_SCRATCH_BYTES];
 };
 
@@ -94,6 +96,43 @@ loop_scratch(struct loop *loop)
 	return loop->scratch;
 }
 
+bool
+loop_may_handshake(const struct loop *loop)
+{
+	return loop->handshakes < LOOP_HANDSHAKES_PER_ROUND;
+}
+
+void
+loop_note_handshake(struct loop *loop)
+{
+	loop->handshakes++;
+}
+
+void
+loop_note_buffered(struct loop *loop, size_t before, size_t now)
+{
+	assert(before <= loop->buffered_bytes);
+	loop->buffered_bytes = loop->buffered_bytes - before + now;
+}
+
+size_t
+loop_buffered_bytes(const struct loop *loop)
+{
+	return loop->buffered_bytes;
+}
+
+void
+loop_bound_buffers(struct loop *loop, size_t most_bytes)
+{
+	loop->buffered_most_bytes = most_bytes;
+}
+
+bool
+loop_may_buffer(const struct loop *loop)
+{
+	return loop->buffered_most_bytes == 0 || loop->buffered_bytes <= loop->buffered_most_bytes;
+}
+
 static bool
 ring_is_empty(const struct round_call *head)
 {
@@ -128,6 +167,7 @@ loop_run(struct loop *loop)
 		int result = event_base_loop(loop->base, flags);
 		assert(result == 0); /* epoll itself failed: nothing sensible can follow */
 		end_round(loop);
+		loop->handshakes = 0;
 	}
 }
 

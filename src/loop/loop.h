@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -24,6 +25,10 @@ struct loop *loop_new(void); /* aborts when the kernel has no epoll for us */
 void loop_free(struct loop *loop); /* after every object on it was freed */
 void loop_run(struct loop *loop);  /* until loop_stop() */
 void loop_stop(struct loop *loop);
+
+/* What all streams of the loop hold in buffers; and the most: with that none reads anything more. 0, as at first: no bound. */
+size_t loop_buffered_bytes(const struct loop *loop);
+void loop_bound_buffers(struct loop *loop, size_t most_bytes);
 
 /* Watches fd (borrowed, nonblocking); fires as long as it is ready while enabled. Starts disabled. */
 enum watch_kind { WATCH_READ, WATCH_WRITE };

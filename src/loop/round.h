@@ -21,6 +21,16 @@ struct round_call {
 void loop_at_round_end(struct loop *loop, struct round_call *call);
 void loop_forget_round_call(struct round_call *call);
 
+/* What is dear, a server's part of a TLS handshake, may happen LOOP_HANDSHAKES_PER_ROUND times in a round: who may not now
+ * comes in the next one, behind what is cheap and ready. */
+#define LOOP_HANDSHAKES_PER_ROUND 8
+bool loop_may_handshake(const struct loop *loop);
+void loop_note_handshake(struct loop *loop);
+
+/* A stream tells by how much its buffers have grown. */
+void loop_note_buffered(struct loop *loop, size_t before, size_t now);
+bool loop_may_buffer(const struct loop *loop);
+
 struct event_base;
 struct event_base *loop_base(struct loop *loop); /* for event_assign() */
 

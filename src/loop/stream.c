@@ -40,6 +40,7 @@ struct stream {
 	struct tlsconn *tls;
 	size_t output_max_bytes;
 	size_t dropped_bytes;        /* while finishing */
+	size_t counted_bytes;        /* of the buffers, in the loop's sum */
 	int fd;
 	enum state state;
 	bool busy;    /* callbacks run: stream_free() leaves the memory to leave() */
@@ -52,9 +53,34 @@ struct stream {
 	bool eof;     /* seen while finishing */
 };
 
+size_t
+stream_buffered_bytes(const struct stream *s)
+{
+	return s->in.capacity + s->wire.capacity + s->out.capacity + (s->tls != NULL ? tlsconn_kept_bytes(s->tls) : 0);
+}
+
+static void
+count_buffers(struct stream *s)
+{
+	size_t now = stream_buffered_bytes(s);
+	loop_note_buffered(s->loop, s->counted_bytes, now);
+	s->counted_bytes = now;
+}
+
+/* Not while the owner may be looking at it. */
+static void
+drop_input(struct stream *s)
+{
+	buffer_finish(&s->in);
+	if (s->tls != NULL)
+		tlsconn_drop_kept(s->tls);
+	count_buffers(s);
+}
+
 static void
 release(struct stream *s)
 {
+	loop_note_buffered(s->loop, s->counted_bytes, 0);
 	loop_forget_round_call(&s->round);
 	watch_free(s->readable);
 	watch_free(s->writable);
@@ -97,6 +123,9 @@ leave(struct stream *s)
 		release(s);
 		return;
 	}
+	if (s->state == FINISHING || s->state == LINGERING)
+		drop_input(s);
+	count_buffers(s);
 	watch_enable(s->readable, can_take_input(s));
 	watch_enable(s->writable, s->blocked && s->state != ENDED);
 }
@@ -242,7 +271,10 @@ take_tls(struct stream *s)
 {
 	struct error err;
 	bool was_ready = tlsconn_is_ready(s->tls);
+	size_t to_say = buffer_len(&s->wire);
 	int result = tlsconn_handshake(s->tls, &err);
+	if (!was_ready && buffer_len(&s->wire) > to_say)
+		loop_note_handshake(s->loop); /* keys were agreed and signed with, not only bytes gathered */
 	loop_at_round_end(s->loop, &s->round); /* there may be bytes to send */
 	if (result == 1 && !was_ready && s->events->on_tls != NULL)
 		s->events->on_tls(s->context);
@@ -298,6 +330,9 @@ static void
 on_readable(void *context)
 {
 	struct stream *s = context;
+	bool is_handshake = s->tls != NULL && !tlsconn_is_ready(s->tls);
+	if (s->state == OPEN && ((is_handshake && !loop_may_handshake(s->loop)) || !loop_may_buffer(s->loop)))
+		return; /* the bytes wait for the next round, in which the watch fires again */
 	enter(s);
 	for (int i = 0; i < READS_PER_TURN && !s->freed && can_take_input(s); i++) {
 		unsigned char *scratch = loop_scratch(s->loop);
@@ -391,6 +426,7 @@ stream_write(struct stream *s, const void *bytes, size_t len, struct error *err)
 	if (buffer_append(s->tls != NULL ? &s->out : &s->wire, bytes, len, err) != 0)
 		return -1;
 	s->undrained = true;
+	count_buffers(s);
 	/* Not sent at once: what several calls write goes out together at the end of the round. */
 	if (!s->blocked)
 		loop_at_round_end(s->loop, &s->round);
@@ -423,6 +459,8 @@ stream_finish(struct stream *s, int64_t timeout_ms)
 	if (s->state != OPEN)
 		return;
 	s->state = FINISHING;
+	if (!s->busy)
+		drop_input(s);
 	if (s->tls != NULL && !tlsconn_is_ready(s->tls))
 		buffer_finish(&s->out); /* the handshake will not finish any more */
 	s->give_up = timer_new(s->loop, on_give_up, s);

@@ -47,6 +47,9 @@ void stream_resume_input(struct stream *stream); /* on_input fires in the next r
 int stream_write(struct stream *stream, const void *bytes, size_t len, struct error *err);
 size_t stream_output_len(const struct stream *stream);
 
+/* Memory that its buffers take: what loop_buffered_bytes() counts. */
+size_t stream_buffered_bytes(const struct stream *stream);
+
 /* Sends what is queued (and a TLS close_notify), then closes and fires on_end with ERROR_CLOSED; input is dropped.
  * Gives up after timeout_ms. tor knows no half-close. */
 void stream_finish(struct stream *stream, int64_t timeout_ms);

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "loop/test_stream.h"
 
+static void
+stop_loop(void *context)
+{
+	(void)context;
+	loop_stop(loop);
+}
+
 /* ---- TLS */
 
 /* A transport that hands on one byte at a time. */
@@ -304,6 +311,114 @@ a_callback_may_free_another_stream(void **state)
 	assert_int_equal(a.inputs + b.inputs, 1);
 }
 
+/* ---- many handshakes at a time */
+
+/* A server that has to answer what its client said: hello is the client's first flight. */
+struct newcomer {
+	int fd;
+	struct side side;
+};
+
+static size_t
+make_hello(unsigned char *hello, size_t size)
+{
+	int fds[2];
+	struct side client = { 0 };
+	make_pair(fds);
+	client.stream = stream_new(loop, fds[0], 1000, 1000, &events, &client);
+	assert_int_equal(stream_start_tls_client(client.stream, client_context, "example.onion", NULL, NULL), 0);
+	ssize_t n;
+	struct timer *round = timer_new(loop, stop_loop, NULL);
+	while ((n = recv(fds[1], hello, size, 0)) < 0) {
+		timer_start(round, 0);
+		loop_run(loop);
+	}
+	timer_free(round);
+	stream_free(client.stream);
+	close(fds[1]);
+	assert_true(n > 0 && (size_t)n < size);
+	return (size_t)n;
+}
+
+static int
+count_answered(const struct newcomer *newcomers, int count)
+{
+	int answered = 0;
+	char byte;
+	for (int i = 0; i < count; i++)
+		answered += recv(newcomers[i].fd, &byte, 1, MSG_PEEK) == 1;
+	return answered;
+}
+
+static void
+a_flood_of_handshakes_holds_nobody_up(void **state)
+{
+	(void)state;
+	enum { MANY = 100 };
+	struct newcomer newcomers[MANY] = { 0 };
+	unsigned char hello[4096];
+	size_t len = make_hello(hello, sizeof hello);
+	make_streams(1000, 1000);
+	for (int i = 0; i < MANY; i++) {
+		int fds[2];
+		make_pair(fds);
+		newcomers[i].fd = fds[0];
+		newcomers[i].side.stream = stream_new(loop, fds[1], 1000, 1000, &events, &newcomers[i].side);
+		assert_int_equal(stream_start_tls_server(newcomers[i].side.stream, server_context, NULL, NULL), 0);
+		assert_int_equal(send(fds[0], hello, len, 0), len);
+	}
+	struct timer *round = timer_new(loop, stop_loop, NULL);
+	int before = 0, rounds = 0;
+	for (; before < MANY; rounds++) {
+		write_string(&a, "x");
+		timer_start(round, 0);
+		loop_run(loop);
+		int answered = count_answered(newcomers, MANY);
+		assert_true(answered - before <= 16); /* two rounds of the loop may fall in one of ours */
+		before = answered;
+		assert_true((int)buffer_len(&b.got) >= rounds - 1); /* meanwhile who is known goes on */
+	}
+	assert_true(rounds >= MANY / 16);
+	timer_free(round);
+	for (int i = 0; i < MANY; i++) {
+		stream_free(newcomers[i].side.stream);
+		close(newcomers[i].fd);
+	}
+}
+
+static void
+buffers_of_a_loop_are_counted_and_bounded(void **state)
+{
+	(void)state;
+	struct timer *round = timer_new(loop, stop_loop, NULL);
+	make_streams(100000, 100000);
+	b.leaves_input = true;
+	char bytes[60000] = { 0 };
+	assert_int_equal(stream_write(a.stream, bytes, sizeof bytes, NULL), 0);
+	assert_true(loop_buffered_bytes(loop) >= sizeof bytes);
+	for (int i = 0; i < 5; i++) {
+		timer_start(round, 0);
+		loop_run(loop);
+	}
+	assert_int_equal(stream_buffered_bytes(a.stream), 0);
+	assert_true(stream_buffered_bytes(b.stream) >= sizeof bytes);
+	assert_int_equal(loop_buffered_bytes(loop), stream_buffered_bytes(b.stream));
+	loop_bound_buffers(loop, 1000);
+	write_string(&b, "nobody reads this now");
+	for (int i = 0; i < 5; i++) {
+		timer_start(round, 0);
+		loop_run(loop);
+	}
+	assert_int_equal(buffer_len(&a.got), 0);
+	buffer_consume(stream_input(b.stream), sizeof bytes);
+	stream_resume_input(b.stream);
+	a.stop_at = 1;
+	loop_run(loop);
+	got_is(&a, "nobody reads this now");
+	assert_int_equal(loop_buffered_bytes(loop), 0);
+	timer_free(round);
+}
+
 int
 main(void)
 {
@@ -319,6 +434,8 @@ main(void)
 		TEST(keys_and_certificates_are_checked),
 		TEST(a_stream_may_be_freed_in_each_callback),
 		TEST(a_callback_may_free_another_stream),
+		TEST(a_flood_of_handshakes_holds_nobody_up),
+		TEST(buffers_of_a_loop_are_counted_and_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,18 @@ tlsconn_keep(struct tlsconn *tls, struct error *err)
 	return buffer_append(&tls->kept, tls->lent, len, err);
 }
 
+size_t
+tlsconn_kept_bytes(const struct tlsconn *tls)
+{
+	return tls->kept.capacity;
+}
+
+void
+tlsconn_drop_kept(struct tlsconn *tls)
+{
+	buffer_finish(&tls->kept);
+}
+
 int
 tlsconn_handshake(struct tlsconn *tls, struct error *err)
 {

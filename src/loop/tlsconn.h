@@ -32,6 +32,8 @@ void tlsconn_free(struct tlsconn *tls);
  * copied by tlsconn_keep(), at the latest before the bytes go away. */
 void tlsconn_feed(struct tlsconn *tls, const void *bytes, size_t len);
 int tlsconn_keep(struct tlsconn *tls, struct error *err);
+size_t tlsconn_kept_bytes(const struct tlsconn *tls); /* memory that this takes */
+void tlsconn_drop_kept(struct tlsconn *tls);
 
 /* 1: finished; 0: needs more bytes; -1: failed (an alert may be in wire). */
 int tlsconn_handshake(struct tlsconn *tls, struct error *err);
