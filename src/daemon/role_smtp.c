@@ -5,6 +5,7 @@
  */
 #include "daemon/role_smtp.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,10 +16,10 @@
 
 #define PEM_MAX_BYTES 65536
 /* Sessions of a server must leave room: a descriptor that mail or tor hands over and that finds none is lost, and the channel
- * with it. A session has its socket and perhaps a large message. */
+ * with it. */
 #define DESCRIPTORS_KEPT 128
-#define DESCRIPTORS_OF_SESSION 2
-#define LISTENERS_MOST 3
+#define LISTENERS_OF_SMTP 2
+#define LISTENERS_OF_SUBMISSION 3
 
 struct role_smtp role_smtp;
 
@@ -47,13 +48,34 @@ kind_of(enum ipc_listener listener)
 }
 
 static unsigned
-sessions_max(void)
+descriptors(void)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= DESCRIPTORS_KEPT)
-		return 1;
-	rlim_t most = (limit.rlim_cur - DESCRIPTORS_KEPT) / (DESCRIPTORS_OF_SESSION * LISTENERS_MOST);
-	return most < SMTPD_SESSIONS_MAX ? (unsigned)most + 1 : SMTPD_SESSIONS_MAX;
+		return 0;
+	return limit.rlim_cur < UINT_MAX ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT : UINT_MAX - DESCRIPTORS_KEPT;
+}
+
+/* A large message has a descriptor beside its session's. */
+static unsigned
+large_max(void)
+{
+	unsigned most = descriptors() / 4 + 1;
+	return most < SMTPD_SPOOLS_LARGE_MAX ? most : SMTPD_SPOOLS_LARGE_MAX;
+}
+
+static unsigned
+sessions_max(enum smtpd_kind kind)
+{
+	bool is_onion = kind == SMTPD_ONION || kind == SMTPD_SMTORP;
+	unsigned wanted = is_onion ? SMTPD_SESSIONS_MAX : ROLE_SUBMISSION_SESSIONS_MAX;
+	unsigned there = descriptors() > large_max() ? descriptors() - large_max() : 0;
+	unsigned most = there / (is_onion ? LISTENERS_OF_SMTP : LISTENERS_OF_SUBMISSION) + 1;
+	if (most >= wanted)
+		return wanted;
+	log_warn("this process may open so few files that it takes %u sessions at a time on a port instead of %u: raise LimitNOFILE= "
+	    "of its service, or ulimit -n", most, wanted);
+	return most;
 }
 
 static void
@@ -62,7 +84,7 @@ listen_on(enum ipc_listener listener)
 	struct smtpd_config config = { .kind = kind_of(listener), .message_max_bytes = role_smtp.message_max_bytes,
 		.require_tls = role_smtp.require_tls && listener == LISTENER_SMTP,
 		.allow_plain_auth = listener == LISTENER_SUBMISSION, /* the parent listens on loopback only */
-		.tls = role_smtp.server_tls, .sessions_max = sessions_max() };
+		.tls = role_smtp.server_tls, .sessions_max = sessions_max(kind_of(listener)) };
 	snprintf(config.hostname, sizeof config.hostname, "%s", role_smtp.hostname);
 	smtpd_listen(role_smtp.server, early.listeners[listener], &config);
 	early.listeners[listener] = -1;
@@ -232,7 +254,7 @@ main(int argc, char **argv)
 		early.listeners[i] = -1;
 	tls_library_init();
 	role_init(role_smtp.role, &events, NULL);
-	role_smtp.server = smtpd_new(role_loop(),
+	role_smtp.server = smtpd_new(role_loop(), large_max(),
 	    is_submission ? &role_submission_events : &role_smtp_server_events, NULL);
 	return role_run();
 }

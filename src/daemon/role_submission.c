@@ -2,11 +2,13 @@
  *
  * The server of the role submission: the owner's mail programs, for all identities of the node.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/password.h"
 #include "daemon/role_intake.h"
@@ -14,6 +16,12 @@
 #include "smtpd/rules.h"
 
 #define IDENTITIES_MAX 1000
+
+/* Wrong passwords for one login. */
+struct guesses {
+	unsigned count;
+	int64_t last_ms;
+};
 
 /* An identity: its login and its way to mail@ID. Either may be known before the other. */
 struct sender {
@@ -23,10 +31,12 @@ struct sender {
 	char local_part[65];
 	char onion[IPC_ONION_MAX + 1];
 	char password_hash[IPC_HASH_MAX + 1];
+	struct guesses guesses;
 	struct role_intake mail;
 };
 
 static struct sender *senders;
+static struct guesses unknown; /* for logins that there are not, together */
 
 static struct sender *
 find_identity(const char *identity)
@@ -83,13 +93,46 @@ find_owner(const struct path *path)
 	return path_is_null(path) && logins > 1 ? NULL : found;
 }
 
+static void
+forget_old_guesses(struct guesses *g)
+{
+	for (int64_t now_ms = clock_monotonic_ms(); g->count > 0 && now_ms - g->last_ms >= ROLE_SUBMISSION_FORGET_MS;
+	     g->last_ms += ROLE_SUBMISSION_FORGET_MS)
+		g->count /= 2;
+}
+
+/* Grows with each wrong password in whatever session, and ends at half a minute: the owner, too, has to wait so long, and is never
+ * locked out. */
+static int64_t
+login_pause_ms(void *context, const char *login)
+{
+	(void)context;
+	struct sender *sender = find_login(login);
+	struct guesses *g = sender != NULL ? &sender->guesses : &unknown;
+	forget_old_guesses(g);
+	if (g->count < ROLE_SUBMISSION_GUESSES_FREE)
+		return 0;
+	unsigned doublings = g->count - ROLE_SUBMISSION_GUESSES_FREE;
+	int64_t pause_ms = doublings < 16 ? INT64_C(1000) << doublings : ROLE_SUBMISSION_PAUSE_MAX_MS;
+	return pause_ms < ROLE_SUBMISSION_PAUSE_MAX_MS ? pause_ms : ROLE_SUBMISSION_PAUSE_MAX_MS;
+}
+
+static void
+note_guess(struct guesses *g, bool is_right)
+{
+	g->count = is_right ? 0 : g->count < UINT_MAX ? g->count + 1 : g->count;
+	g->last_ms = clock_monotonic_ms();
+}
+
 static bool
 on_login(void *context, const char *login, struct slice password)
 {
 	(void)context;
-	const struct sender *sender = find_login(login);
+	struct sender *sender = find_login(login);
 	bool has_password = sender != NULL && sender->password_hash[0] != '\0';
-	return password_verify(has_password ? sender->password_hash : NULL, password);
+	bool is_right = password_verify(has_password ? sender->password_hash : NULL, password);
+	note_guess(sender != NULL ? &sender->guesses : &unknown, is_right);
+	return is_right;
 }
 
 static enum smtpd_verdict
@@ -161,6 +204,7 @@ const struct smtpd_events role_submission_events = {
 	.on_sender = on_sender,
 	.on_recipient = on_recipient,
 	.on_login = on_login,
+	.login_pause_ms = login_pause_ms,
 	.on_message = on_message,
 	.on_large = on_large,
 	.on_stopped = on_stopped,

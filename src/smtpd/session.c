@@ -11,7 +11,7 @@
 /* Replies that the client does not fetch: no further command is looked at. */
 #define OUTPUT_PAUSE_BYTES 8192
 #define OUTPUT_MAX_BYTES (OUTPUT_PAUSE_BYTES + REPLIES_MAX_BYTES)
-#define PROGRESS_BYTES 16384
+#define PROGRESS_BYTES 16384 /* a piece of a message by which a session gets on */
 #define GOODBYE_MS 5000
 
 static void
@@ -54,6 +54,13 @@ session_close(struct session *s)
 }
 
 void
+session_await_tls(struct session *s)
+{
+	s->mode = SESSION_STARTING_TLS;
+	timer_start(s->timer, SMTPD_TLS_MINUTES * s->server->minute_ms);
+}
+
+void
 session_stop(struct session *s)
 {
 	s->is_stopping = true;
@@ -85,7 +92,7 @@ take_line(struct session *s, struct buffer *in)
 	unsigned char line[COMMAND_LINE_MAX_BYTES]; /* a copy: verbs may look whether input is left */
 	memcpy(line, all.data, len);
 	buffer_consume(in, len + 1);
-	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	timer_start(s->timer, fairness_patience_ms(s));
 	if (len == 0 || line[len - 1] != '\r')
 		session_refuse(s, ANSWER_NOT_A_LINE);
 	else if (s->mode == SESSION_COMMAND)
@@ -103,10 +110,13 @@ take_content(struct session *s, struct buffer *in, bool (*take)(struct session *
 	size_t before = buffer_len(in);
 	bool has_more = take(s, in);
 	s->progress_bytes += (unsigned)(before - buffer_len(in));
-	if (s->progress_bytes >= PROGRESS_BYTES || s->mode == SESSION_COMMAND) {
-		s->progress_bytes = 0;
-		timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	bool gets_on = s->progress_bytes >= PROGRESS_BYTES;
+	if (gets_on) {
+		s->progress_bytes %= PROGRESS_BYTES;
+		fairness_note_progress(s);
 	}
+	if (s->mode == SESSION_COMMAND || (gets_on && (s->mode == SESSION_DATA || s->mode == SESSION_CHUNK)))
+		timer_start(s->timer, fairness_patience_ms(s));
 	return has_more;
 }
 
@@ -125,6 +135,7 @@ step(struct session *s)
 		return take_content(s, in, verb_data_take);
 	case SESSION_CHUNK:
 		return take_content(s, in, verb_bdat_take);
+	case SESSION_PAUSING:
 	case SESSION_WAITING:
 	case SESSION_STARTING_TLS:
 	case SESSION_CLOSING:
@@ -145,6 +156,8 @@ session_run(struct session *s)
 	/* While the owner thinks about a message the replies before it wait too: one flight back for one flight in. */
 	if (s->mode != SESSION_WAITING)
 		flush_replies(s);
+	if (loop_buffered_bytes(s->server->loop) > SMTPD_BUFFERS_MAX_BYTES && !timer_is_running(s->server->relief))
+		timer_start(s->server->relief, 0);
 }
 
 static void
@@ -178,8 +191,16 @@ static void
 on_timeout(void *context)
 {
 	struct session *s = context;
+	if (s->is_evicted) {
+		session_free(s);
+		return;
+	}
 	if (s->mode == SESSION_STARTING_TLS) {
 		session_close(s);
+		return;
+	}
+	if (s->mode == SESSION_PAUSING) {
+		verb_auth_resume(s);
 		return;
 	}
 	if (s->mode == SESSION_WAITING) {
@@ -204,11 +225,12 @@ session_new(struct smtpd_listener *listener, int fd, unsigned slot)
 	buffer_init(&s->out, REPLIES_MAX_BYTES);
 	s->stream = stream_new(server->loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &events, s);
 	s->timer = timer_new(server->loop, on_timeout, s);
-	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	fairness_note_progress(s);
+	timer_start(s->timer, SMTPD_TIMEOUT_MINUTES * server->minute_ms);
 	listener->sessions++;
 	bool tls_at_once = listener->config.kind == SMTPD_SMTORP || listener->config.kind == SMTPD_SUBMISSIONS;
 	if (tls_at_once) {
-		s->mode = SESSION_STARTING_TLS;
+		session_await_tls(s);
 		if (stream_start_tls_server(s->stream, listener->config.tls,
 		        listener->config.kind == SMTPD_SMTORP ? TLS_ALPN_SMTORP : NULL, NULL) != 0)
 			session_close(s);
@@ -224,6 +246,7 @@ session_free(struct session *s)
 {
 	assert(!s->is_running);
 	s->listener->sessions--;
+	s->listener->leaving -= s->is_evicted;
 	transaction_reset(s);
 	if (s->credentials != NULL)
 		sasl_wipe(s->credentials);

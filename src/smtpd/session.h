@@ -21,6 +21,7 @@ enum session_mode {
 	SESSION_AUTH_PLAIN,    /* the client's answer to 334 */
 	SESSION_AUTH_LOGIN,
 	SESSION_AUTH_PASSWORD,
+	SESSION_PAUSING,       /* after wrong passwords; input stays where it is */
 	SESSION_WAITING,       /* the owner decides about a message; input stays where it is */
 	SESSION_STARTING_TLS,  /* nothing is read in plain any more */
 	SESSION_CLOSING,       /* the last words are on their way out */
@@ -37,6 +38,7 @@ struct transaction {
 	bool has_failed;          /* a chunk was refused: only RSET helps (RFC 3030 section 2) */
 	enum answer problem;      /* why the content is refused: ANSWER_OK while it is not */
 	uint64_t content_bytes;   /* seen, stored or not */
+	int64_t begun_ms;         /* of the content, monotonic */
 	struct spool spool;
 	struct data_scan scan;
 	struct data_decoder decoder;
@@ -55,7 +57,10 @@ struct session {
 	bool is_running;              /* session_run() is on the stack */
 	bool is_stopping;             /* 421 as soon as the answer is there */
 	unsigned errors, refused, commands, login_tries;
-	unsigned progress_bytes;      /* of content since the timer was started */
+	unsigned progress_bytes;      /* of content that do not count yet */
+	unsigned tries;               /* transactions with a recipient since the last message */
+	int64_t progress_ms;          /* when it got on, monotonic: fairness.c */
+	bool is_evicted;              /* it goes in a moment */
 	char *login;                  /* NULL: nobody */
 	struct sasl_credentials *credentials; /* during AUTH LOGIN */
 	struct transaction *transaction;      /* NULL: none */
@@ -72,12 +77,14 @@ void session_free(struct session *s);
 void session_run(struct session *s);          /* works on the input, then sends what is to be sent; never frees s */
 void session_reply(struct session *s, enum answer which, const char *added);
 void session_refuse(struct session *s, enum answer which); /* the same, and it counts as an error */
+void session_await_tls(struct session *s);    /* the stream has begun with it */
 void session_close(struct session *s);        /* after the replies written so far */
 void session_stop(struct session *s);         /* 421, now or after the answer that it waits for; never frees s */
 
 /* transaction.c */
 struct transaction *transaction_new(struct session *s);
 void transaction_reset(struct session *s);
+void transaction_begin_content(struct session *s); /* from now on the message's own deadline runs; fine to call again */
 /* One piece of content. Keeps it, or notes why the message is refused. */
 void transaction_take(struct session *s, struct slice content);
 /* Everything has come: asks the owner, or answers at once. */
@@ -101,6 +108,15 @@ void verb_bdat(struct session *s, struct slice argument);
 bool verb_bdat_take(struct session *s, struct buffer *in);
 void verb_auth(struct session *s, struct slice argument);
 void verb_auth_answer(struct session *s, struct slice line);
+void verb_auth_resume(struct session *s); /* the pause is over */
+
+/* fairness.c */
+void fairness_note_progress(struct session *s);
+int64_t fairness_patience_ms(const struct session *s); /* until it has to do something; may be negative */
+/* Ends one that is less deserving than a newcomer, or than who asks; false: there is none. */
+bool fairness_free_slot(struct smtpd_listener *listener);
+bool fairness_free_spool(struct session *asking, enum spool_room room);
+void fairness_bound_buffers(void *server); /* a loop_callback */
 
 /* smtpd.c: what sessions need of it. */
 struct smtpd_listener {
@@ -109,6 +125,7 @@ struct smtpd_listener {
 	struct smtpd_config config;
 	struct listener *listener; /* NULL: none */
 	unsigned sessions;
+	unsigned leaving; /* of them: evicted, gone in a moment */
 };
 
 struct smtpd {
@@ -122,6 +139,8 @@ struct smtpd {
 	unsigned next_slot; /* where the search for a free one goes on */
 	uint64_t serial;
 	struct spool_budget budget;
+	struct timer *relief;   /* starts when buffers have become too much */
+	int64_t minute_ms;      /* tests have shorter ones */
 	struct timer *stop_timer; /* runs after smtpd_stop() */
 	bool is_stopping;
 };

@@ -119,7 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.allow_plain_auth = true, .sessions_max = 10 };
 		random_init();
 		loop = loop_new();
-		server = smtpd_new(loop, &events, NULL);
+		server = smtpd_new(loop, 10, &events, NULL);
 		round = timer_new(loop, on_round, NULL);
 		listeners[0] = smtpd_listen(server, -1, &config);
 		config.kind = SMTPD_SUBMISSION;

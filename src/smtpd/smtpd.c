@@ -10,12 +10,14 @@
 #define SLOT_MASK ((1u << 24) - 1)
 
 struct smtpd *
-smtpd_new(struct loop *loop, const struct smtpd_events *events, void *context)
+smtpd_new(struct loop *loop, unsigned large_max, const struct smtpd_events *events, void *context)
 {
 	struct smtpd *server = calloc(1, sizeof *server);
 	assert(server != NULL);
-	*server = (struct smtpd){ .loop = loop, .events = events, .context = context,
-		.budget = { .max_bytes = SMTPD_SPOOL_MAX_BYTES, .files_max_bytes = SMTPD_SPOOL_FILES_MAX_BYTES } };
+	*server = (struct smtpd){ .loop = loop, .events = events, .context = context, .minute_ms = 60 * 1000,
+		.budget = { .max_bytes = SMTPD_SPOOL_MAX_BYTES, .files_max_bytes = SMTPD_SPOOL_FILES_MAX_BYTES, .large_max = large_max } };
+	server->relief = timer_new(loop, fairness_bound_buffers, server);
+	loop_bound_buffers(loop, SMTPD_BUFFERS_MAX_BYTES * 2); /* what one round may take before there is relief */
 	return server;
 }
 
@@ -32,6 +34,7 @@ smtpd_free(struct smtpd *server)
 		listener_free(each->listener);
 		free(each);
 	}
+	timer_free(server->relief);
 	timer_free(server->stop_timer);
 	free(server->slots);
 	free(server);
@@ -93,7 +96,8 @@ smtpd_serve(struct smtpd_listener *listener, int fd)
 		close(fd);
 		return;
 	}
-	if (listener->sessions >= listener->config.sessions_max || find_slot(server, &slot) != 0) {
+	bool is_full = listener->sessions - listener->leaving >= listener->config.sessions_max;
+	if ((is_full && !fairness_free_slot(listener)) || find_slot(server, &slot) != 0) {
 		turn_away(listener, fd, ANSWER_TOO_MANY_SESSIONS);
 		return;
 	}
@@ -153,8 +157,9 @@ wake(struct session *s)
 	s->transaction_id = 0;
 	s->depends_on = NULL;
 	s->mode = SESSION_COMMAND;
-	s->errors = s->commands = 0;
-	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	s->errors = s->commands = s->tries = 0;
+	fairness_note_progress(s);
+	timer_start(s->timer, fairness_patience_ms(s));
 	if (s->is_stopping) {
 		session_stop(s);
 		return;

@@ -30,16 +30,25 @@ enum smtpd_kind {
 };
 
 /* What bounds one session. All sessions of a server share SMTPD_SPOOL_MAX_BYTES of memory for messages on
- * their way in; what is large goes to files, which share SMTPD_SPOOL_FILES_MAX_BYTES of disk. */
+ * their way in; what is large goes to files, which share SMTPD_SPOOL_FILES_MAX_BYTES of disk. When there is no slot, memory or
+ * disk left, the session that has got on least is ended for one that comes anew or gets on (fairness.c), unless all have got on
+ * within the last ten seconds. smtorp.conf(5) has all of this in a table. */
 #define SMTPD_RECIPIENTS_MAX 100         /* a transaction; then 452 (RFC 5321 section 4.5.3.1.8) */
 #define SMTPD_REFUSED_MAX 200            /* recipients refused in a session; then 421 */
 #define SMTPD_ERRORS_MAX 20              /* commands that were no use; then 421 */
 #define SMTPD_COMMANDS_MAX 5000          /* commands since the last message was taken; then 421 */
 #define SMTPD_LOGIN_TRIES_MAX 5
-#define SMTPD_TIMEOUT_MS (5 * 60 * 1000) /* for each command, each 16 KiB of a message, and each answer of the owner */
-#define SMTPD_SPOOL_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
+#define SMTPD_TRIES_MAX 3                /* transactions since the last message that count as getting on */
+#define SMTPD_TIMEOUT_MINUTES 5          /* for each command, each 16 KiB of a message, and each answer of the owner */
+#define SMTPD_TLS_MINUTES 1              /* for a handshake */
+#define SMTPD_PROGRESS_MINUTES 15        /* from one time it got on to the next */
+#define SMTPD_MESSAGE_MINUTES 10         /* for a message, and more for what has come of it: */
+#define SMTPD_SLOWEST_BYTES_PER_S 256
+#define SMTPD_SPOOL_MAX_BYTES ((uint64_t)128 * 1024 * 1024)
 #define SMTPD_SPOOL_FILES_MAX_BYTES ((uint64_t)1024 * 1024 * 1024)
-#define SMTPD_SESSIONS_MAX 12000         /* the default for sessions_max */
+#define SMTPD_SPOOLS_LARGE_MAX 1024      /* messages of more than 64 KiB on their way in: each has a descriptor */
+#define SMTPD_BUFFERS_MAX_BYTES ((size_t)64 * 1024 * 1024) /* replies that are not fetched, commands that came too early */
+#define SMTPD_SESSIONS_MAX 6000          /* the default for sessions_max */
 
 struct smtpd_config {
 	enum smtpd_kind kind;
@@ -48,7 +57,7 @@ struct smtpd_config {
 	bool require_tls;                   /* no mail before STARTTLS */
 	bool allow_plain_auth;              /* AUTH without TLS: the listener is on loopback */
 	struct tls_context *tls;            /* borrowed; NULL: no TLS */
-	unsigned sessions_max;              /* of this listener; more are told 421 */
+	unsigned sessions_max;              /* of this listener; with more the least deserving, or the newcomer, is told 421 */
 };
 
 enum smtpd_verdict {
@@ -99,10 +108,12 @@ struct smtpd_events {
 	/* A message of this sender has grown large: an empty file for it (the server's from now on), or -1 when there is none now;
 	 * then it is asked again when more has come. May be NULL. */
 	int (*on_large)(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path);
+	/* How long to wait before on_login is asked, because of what went before. May be NULL. */
+	int64_t (*login_pause_ms)(void *context, const char *login);
 };
 
-/* events is borrowed. */
-struct smtpd *smtpd_new(struct loop *loop, const struct smtpd_events *events, void *context);
+/* events is borrowed. large_max: messages of more than 64 KiB that may come in at a time. Bounds all streams' buffers of the loop. */
+struct smtpd *smtpd_new(struct loop *loop, unsigned large_max, const struct smtpd_events *events, void *context);
 void smtpd_free(struct smtpd *server); /* closes everything at once; takes NULL */
 
 /* Serves on a listening socket (owned from now on). fd -1: only what smtpd_serve() brings. The listener lives as long as the

@@ -20,7 +20,7 @@ static void
 stays_in_memory_up_to_64_kib(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 1000000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 1000000 };
 	struct spool spool;
 	struct slice bytes;
 	int fd;
@@ -41,7 +41,7 @@ static void
 moves_to_a_sealed_memfd_beyond(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 1000000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 1000000 };
 	struct spool spool;
 	struct slice bytes;
 	struct buffer content;
@@ -70,7 +70,7 @@ static void
 keeps_to_its_maximum_to_the_octet(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 1000000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 1000000 };
 	struct spool spool;
 	struct error err = { 0 };
 	spool_init(&spool, 100001, &budget);
@@ -85,7 +85,7 @@ static void
 leaves_room_for_small_messages_beside_large_ones(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 400000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 400000 };
 	struct spool large, another, small;
 	struct error err = { 0 };
 	spool_init(&large, 1000000, &budget);
@@ -119,7 +119,7 @@ static void
 moves_to_a_file_when_there_is_one(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 400000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 400000 };
 	struct spool spool;
 	struct slice bytes;
 	struct buffer content;
@@ -167,7 +167,7 @@ static void
 files_have_a_budget_too(void **state)
 {
 	(void)state;
-	struct spool_budget budget = { .max_bytes = 4000000, .files_max_bytes = 2000000 };
+	struct spool_budget budget = { .large_max = 100, .max_bytes = 4000000, .files_max_bytes = 2000000 };
 	struct spool spools[3];
 	struct error err = { 0 };
 	for (size_t i = 0; i < 3; i++) {

@@ -132,7 +132,7 @@ bench_begin(struct bench *b, enum smtpd_kind kind)
 	assert_int_equal(tls_context_new_server(slice_of_string(test_certificate_pem), slice_of_string(test_key_pem),
 	    &b->tls, NULL), 0);
 	config.tls = b->tls;
-	b->server = smtpd_new(b->loop, &events, b);
+	b->server = smtpd_new(b->loop, 100, &events, b);
 	b->listener = smtpd_listen(b->server, -1, &config);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "ipc/messages.h"
 #include "smtpd/session.h"
 
@@ -17,6 +18,12 @@ open_file(void *context)
 	return server->events->on_large(server->context, session_config(s)->kind, s->login, s->transaction->reverse_path);
 }
 
+static bool
+free_some(void *context, enum spool_room room)
+{
+	return fairness_free_spool(context, room);
+}
+
 struct transaction *
 transaction_new(struct session *s)
 {
@@ -27,8 +34,18 @@ transaction_new(struct session *s)
 	buffer_init(&t->recipients, IPC_RECIPIENTS_MAX);
 	spool_init(&t->spool, session_config(s)->message_max_bytes, &s->server->budget);
 	t->spool.open_file = open_file;
+	t->spool.free_some = free_some;
 	t->spool.context = s;
 	return t;
+}
+
+void
+transaction_begin_content(struct session *s)
+{
+	if (s->transaction->has_begun)
+		return;
+	s->transaction->has_begun = true;
+	s->transaction->begun_ms = clock_monotonic_ms();
 }
 
 void
@@ -90,7 +107,7 @@ ask_owner(struct session *s)
 	message.transaction_id = s->transaction_id = ++s->server->serial << SLOT_BITS | s->slot;
 	s->mode = SESSION_WAITING;
 	s->depends_on = NULL;
-	timer_start(s->timer, SMTPD_TIMEOUT_MS);
+	timer_start(s->timer, SMTPD_TIMEOUT_MINUTES * s->server->minute_ms);
 	const void *depends_on = s->server->events->on_message(s->server->context, &message);
 	transaction_reset(s); /* the message is the owner's now, also when it is answered already */
 	if (s->mode == SESSION_WAITING)

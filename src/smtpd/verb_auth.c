@@ -41,14 +41,40 @@ check(struct session *s)
 	}
 	end_exchange(s);
 	s->login = login;
+	fairness_note_progress(s);
 	session_reply(s, login != NULL ? ANSWER_AUTH_OK : ANSWER_TRY_LATER, NULL);
+}
+
+/* Wrong passwords before make it slow, whoever said them: so they cannot be guessed in many sessions either. */
+static void
+check_in_time(struct session *s)
+{
+	const struct smtpd_events *events = s->server->events;
+	int64_t pause_ms = events->login_pause_ms == NULL ? 0 : events->login_pause_ms(s->server->context, s->credentials->login);
+	if (pause_ms <= 0) {
+		check(s);
+		return;
+	}
+	s->mode = SESSION_PAUSING;
+	timer_start(s->timer, pause_ms);
+}
+
+void
+verb_auth_resume(struct session *s)
+{
+	check(s);
+	if (s->mode == SESSION_CLOSING)
+		return;
+	timer_start(s->timer, fairness_patience_ms(s));
+	session_run(s);
+	stream_resume_input(s->stream);
 }
 
 static void
 take_plain(struct session *s, struct slice base64)
 {
 	if (sasl_decode_plain(base64, s->credentials))
-		check(s);
+		check_in_time(s);
 	else
 		refuse_try(s, ANSWER_AUTH_MALFORMED);
 }
@@ -120,7 +146,7 @@ verb_auth_answer(struct session *s, struct slice line)
 		break;
 	case SESSION_AUTH_PASSWORD:
 		if (sasl_decode_password(line, s->credentials))
-			check(s);
+			check_in_time(s);
 		else
 			refuse_try(s, ANSWER_AUTH_MALFORMED);
 		break;

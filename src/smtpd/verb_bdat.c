@@ -40,8 +40,10 @@ finish_chunk(struct session *s)
 	/* RFC 3030 section 2: after a chunk that failed only RSET helps; a LAST that failed has ended the transaction. */
 	if (t != NULL && s->chunk_is_last)
 		transaction_reset(s);
-	else if (t != NULL)
-		t->has_failed = t->has_begun = true;
+	else if (t != NULL) {
+		transaction_begin_content(s);
+		t->has_failed = true;
+	}
 	session_refuse(s, problem);
 }
 
@@ -61,14 +63,13 @@ verb_bdat(struct session *s, struct slice argument)
 	s->chunk_is_last = is_last;
 	s->chunk_problem = check_chunk(s, chunk_bytes);
 	if (s->chunk_problem == ANSWER_OK)
-		s->transaction->has_begun = true;
+		transaction_begin_content(s);
 	if (chunk_bytes == 0 && !is_last && ++s->commands > SMTPD_COMMANDS_MAX) {
 		session_reply(s, ANSWER_TOO_MANY_COMMANDS, NULL);
 		session_close(s);
 		return;
 	}
 	s->mode = SESSION_CHUNK;
-	s->progress_bytes = 0;
 	if (chunk_bytes == 0)
 		finish_chunk(s);
 }

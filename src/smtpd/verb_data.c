@@ -17,9 +17,8 @@ verb_data(struct session *s, struct slice argument)
 	} else if (t->has_begun) {
 		session_refuse(s, t->has_failed ? ANSWER_CHUNK_FAILED : ANSWER_CHUNKS_BEGUN);
 	} else {
-		t->has_begun = true;
+		transaction_begin_content(s);
 		s->mode = SESSION_DATA;
-		s->progress_bytes = 0;
 		session_reply(s, ANSWER_GO_AHEAD, NULL);
 	}
 }

@@ -19,7 +19,8 @@ decide_recipient(struct session *s, const struct path *path)
 	if (verdict == SMTPD_ACCEPT && pack_string(&t->recipients, slice_of_string(mailbox), NULL) != 0)
 		verdict = SMTPD_TRY_LATER;
 	if (verdict == SMTPD_ACCEPT) {
-		t->recipient_count++;
+		if (t->recipient_count++ == 0 && s->tries++ < SMTPD_TRIES_MAX)
+			fairness_note_progress(s);
 		t->has_utf8_address |= path->is_utf8;
 	}
 	session_reply(s, answer_to_verdict(verdict, ANSWER_RECIPIENT_OK), text[0] != '\0' ? text : mailbox);

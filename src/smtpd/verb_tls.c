@@ -33,7 +33,7 @@ verb_tls(struct session *s, struct slice argument)
 		bool is_fine = stream_write(s->stream, buffer_bytes(&s->out), len, NULL) == 0;
 		buffer_finish(&s->out);
 		if (is_fine && stream_start_tls_server(s->stream, session_config(s)->tls, NULL, NULL) == 0)
-			s->mode = SESSION_STARTING_TLS;
+			session_await_tls(s);
 		else
 			session_close(s);
 	}
@@ -45,6 +45,8 @@ verb_tls_on_handshake(struct session *s)
 {
 	if (s->mode != SESSION_STARTING_TLS)
 		return;
+	fairness_note_progress(s);
+	timer_start(s->timer, SMTPD_TIMEOUT_MINUTES * s->server->minute_ms);
 	transaction_reset(s);
 	s->has_hello = false;
 	free(s->login);
