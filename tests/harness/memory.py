@@ -30,13 +30,20 @@ def _memory_files(pid):
     return total
 
 
+def _pss_kib(pid):
+    with open(f'/proc/{pid}/smaps_rollup') as rollup:
+        return int(next(line for line in rollup if line.startswith('Pss:')).split()[1])
+
+
 def pss_kib(node):
     """What all processes of the node take, but for tor and Dovecot; shared pages count in parts. Only root may look."""
-    total = 0
-    for pid in [node.process.pid] + [pid for _, pid in _children(node.process.pid)]:
-        with open(f'/proc/{pid}/smaps_rollup') as rollup:
-            total += int(next(line for line in rollup if line.startswith('Pss:')).split()[1])
-    return total
+    return sum(_pss_kib(pid) for pid in [node.process.pid] + [pid for _, pid in _children(node.process.pid)])
+
+
+def role_pss_kib(node, role, identity=''):
+    """The same of one role, with its memfds."""
+    pid = node.role(role, identity)['pid']
+    return _pss_kib(pid) + _memory_files(pid)
 
 
 class Peaks:

@@ -48,3 +48,13 @@ class Session:
 
     def __exit__(self, *_):
         self.close()
+
+
+def bring(identity, subject):
+    """One message from a stranger, in one flight over TLS, up to its 250."""
+    body = f'Subject: {subject}\r\n\r\nx\r\n'
+    with Session(identity.sockets['465'], tls=True, alpn='smtorp/1') as session:
+        session.say(f'EHLO a.example\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{identity.address}>\r\n'
+                    f'BDAT {len(body)} LAST\r\n{body}QUIT\r\n')
+        replies = [session.reply() for _ in range(6)]
+        assert [reply[:3] for reply in replies] == ['220', '250', '250', '250', '250', '221'], replies
