@@ -186,7 +186,8 @@ make_command(const struct onionkey *key, const char *path_25, const char *path_4
 		return NULL;
 	onionkey_control_blob(key, blob);
 	snprintf(command, CONTROL_COMMAND_MAX_BYTES + 1,
-	    "ADD_ONION %s Flags=DiscardPK%s Port=25,unix:%s Port=465,unix:%s", blob, pow, path_25, path_465);
+	    "ADD_ONION %s Flags=DiscardPK MaxStreams=%d%s Port=25,unix:%s Port=465,unix:%s", blob,
+	    SERVICES_STREAMS_OF_CIRCUIT_MAX, pow, path_25, path_465);
 	explicit_bzero(blob, sizeof blob);
 	return command;
 }

@@ -15,6 +15,9 @@
 #include "tor/control.h"
 
 #define SERVICES_MAX 256
+/* Connections that one stranger's circuit may have at a time. tor refuses what is more, and leaves the circuit: deliveries that
+ * are under way in it are not lost. Servers that send much use 20 at a time. */
+#define SERVICES_STREAMS_OF_CIRCUIT_MAX 32
 
 struct services;
 

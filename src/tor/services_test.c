@@ -141,8 +141,8 @@ tor_reports(const char *action, int relay)
 	tor_says(line);
 }
 
-#define ADD_POW "ADD_ONION $ Flags=DiscardPK PoWDefensesEnabled=1 Port=25,unix:/run/25 Port=465,unix:/run/465\r\n"
-#define ADD_PLAIN "ADD_ONION $ Flags=DiscardPK Port=25,unix:/run/25 Port=465,unix:/run/465\r\n"
+#define ADD_POW "ADD_ONION $ Flags=DiscardPK MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 Port=465,unix:/run/465\r\n"
+#define ADD_PLAIN "ADD_ONION $ Flags=DiscardPK MaxStreams=32 Port=25,unix:/run/25 Port=465,unix:/run/465\r\n"
 
 static void
 is_published_when_most_directories_have_it(void **state)
