@@ -118,8 +118,9 @@ on_message(void *context, struct ipc_message *m)
 	struct parent *parent = role->process.parent;
 	switch (m->type) {
 	case IPC_TYPE_READY:
+		if (!role->ready) /* what it says later may be what strangers have taught it */
+			role->holds = m->ready;
 		role->ready = true;
-		role->holds = m->ready;
 		parent_notify_look(parent);
 		break;
 	case IPC_TYPE_TOR_STATE:
@@ -159,8 +160,13 @@ on_end(void *context, const struct error *err)
 	channel_free(role->channel);
 	role->channel = NULL;
 	role->ready = false;
-	if (err->code == ERROR_CLOSED || role->process.pid == 0)
-		return; /* it is about to end, or has */
+	if (role->process.pid == 0)
+		return;
+	if (err->code == ERROR_CLOSED) { /* it is about to end; if not, it is none any more */
+		if (!timer_is_running(role->process.timer))
+			timer_start(role->process.timer, PARENT_GRACE_MS);
+		return;
+	}
 	log_error("%s: %s", role->process.name, err->text);
 	kill(role->process.pid, SIGKILL);
 }
@@ -172,6 +178,13 @@ parent_role_send(struct role_process *role, const struct ipc_message *m)
 	if (role->channel == NULL || channel_send(role->channel, m, &err) == 0)
 		return;
 	log_warn("%s cannot be told %s: %s", role->process.name, ipc_type_name(m->type), err.text);
+	if (err.code != ERROR_BUSY || role->process.pid == 0)
+		return;
+	/* It does not read what it is told, or asks for more than it reads: what it has not heard it would never hear. */
+	channel_free(role->channel);
+	role->channel = NULL;
+	role->ready = false;
+	kill(role->process.pid, SIGKILL);
 }
 
 /* ---- starting */
