@@ -115,7 +115,7 @@ mailstore_open(const struct schedule *schedule, struct mailstore **out, struct e
 	}
 	if (open_database(s, err) != 0 || maildir_open(s->dir_fd, &s->maildir, err) != 0 ||
 	    file_open_private_dir(s->dir_fd, "queue", &s->queue_fd, err) != 0 || open_journal(s, err) != 0 ||
-	    queue_open(s->db, s->queue_fd, schedule, &s->queue, err) != 0)
+	    queue_open(s->db, s->queue_fd, schedule, &s->queue, err) != 0 || ids_open(s->db, &s->ids, err) != 0)
 		goto fail;
 	filegroup_init(&s->bodies, s->queue_fd);
 	if (fsync(s->dir_fd) != 0) {
@@ -137,6 +137,7 @@ mailstore_free(struct mailstore *s)
 	if (s == NULL)
 		return;
 	queue_free(s->queue);
+	ids_free(s->ids);
 	journal_free(s->journal);
 	maildir_free(s->maildir);
 	queueclock_free(s->clock);
@@ -279,6 +280,12 @@ struct queue *
 mailstore_queue(struct mailstore *s)
 {
 	return s->queue;
+}
+
+struct ids *
+mailstore_ids(struct mailstore *s)
+{
+	return s->ids;
 }
 
 int64_t

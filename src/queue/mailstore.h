@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "queue/ids.h"
 #include "queue/queue.h"
 #include "queue/queueclock.h"
 #include "queue/record.h"
@@ -49,7 +50,8 @@ bool mailstore_is_broken(const struct mailstore *mailstore);          /* the pro
 bool mailstore_has_bounce(const struct mailstore *mailstore); /* one is in the journal: compose no other now */
 uint64_t mailstore_backlog_bytes(const struct mailstore *mailstore);
 size_t mailstore_backlog_records(const struct mailstore *mailstore);
-struct queue *mailstore_queue(struct mailstore *mailstore);           /* borrowed */
+struct queue *mailstore_queue(struct mailstore *mailstore);           /* borrowed, as the next */
+struct ids *mailstore_ids(struct mailstore *mailstore);
 int64_t mailstore_now_ms(const struct mailstore *mailstore);          /* of the queue clock */
 
 /* Tests only: called when each step is done, so that a process can die there. */

@@ -11,6 +11,7 @@
 #include "queue/mailstore_internal.h"
 
 #define COPY_STEP_BYTES 65536
+#define HEADER_STEP_BYTES 8192 /* the header of most messages is not longer */
 
 /* A record with its head decoded. */
 struct opened {
@@ -19,6 +20,9 @@ struct opened {
 	struct record record;
 	unsigned char *head;
 	uint64_t body_offset, body_bytes;
+	/* What stands in the mailbox copy for the first bytes of the body. */
+	struct buffer front;
+	size_t replaced;
 };
 
 static int
@@ -50,13 +54,70 @@ read_body(void *context, uint64_t offset, void *out, size_t len, struct error *e
 	return journal_read(o->mailstore->journal, o->entry, o->body_offset + offset, out, len, err);
 }
 
+/* The mailbox copy. */
+static int
+read_copy(void *context, uint64_t offset, void *out, size_t len, struct error *err)
+{
+	const struct opened *o = context;
+	size_t front = buffer_len(&o->front), step = 0;
+	if (offset < front) {
+		step = len < front - offset ? len : (size_t)(front - offset);
+		memcpy(out, buffer_bytes(&o->front) + offset, step);
+	}
+	if (step == len)
+		return 0;
+	return read_body(context, offset + step - front + o->replaced, (unsigned char *)out + step, len - step, err);
+}
+
+/* The beginning of the body: its header, most likely, and no more than THREADS_SCAN_BYTES. */
+static int
+read_beginning(struct opened *o, struct buffer *out, struct error *err)
+{
+	size_t most = o->body_bytes < THREADS_SCAN_BYTES ? (size_t)o->body_bytes : THREADS_SCAN_BYTES;
+	for (size_t len = 0, step = HEADER_STEP_BYTES; len < most; len += step, step = most - len) {
+		step = step < most - len ? step : most - len;
+		unsigned char *room = buffer_reserve(out, step, err);
+		if (room == NULL || read_body(o, len, room, step, err) != 0)
+			return -1;
+		buffer_commit(out, step);
+		if (memmem(buffer_bytes(out), buffer_len(out), "\r\n\r\n", 4) != NULL)
+			break;
+	}
+	return 0;
+}
+
+/* The owner's mail program finds its own ids again, in answers and in what it sent to itself (doc/spec/ids.md). That the
+ * sender is who it says, once that is proved, is proved by the bytes of the record: it has to come before this. */
+static int
+restore_ids(struct opened *o, struct error *err)
+{
+	struct buffer beginning;
+	bool is_received = o->record.type == RECORD_RECEIVED;
+	if (!is_received && o->record.type != RECORD_SUBMITTED)
+		return 0; /* written here, for the owner's eyes */
+	buffer_init(&beginning, THREADS_SCAN_BYTES);
+	buffer_finish(&o->front);
+	buffer_init(&o->front, THREADS_RESTORED_MAX_BYTES);
+	int result = read_beginning(o, &beginning, err);
+	struct slice text = slice_of(buffer_bytes(&beginning), buffer_len(&beginning));
+	if (result == 0 && is_received)
+		result = ids_receive(o->mailstore->ids, text, err);
+	/* a stranger's message keeps its own: it must not pass for one that the owner wrote */
+	if (result == 0)
+		result = ids_restore(o->mailstore->ids, text, !is_received, &o->front, &o->replaced, err);
+	buffer_finish(&beginning);
+	return result;
+}
+
 static int
 stage(struct opened *o, uint64_t identifier, struct error *err)
 {
 	char name[MAILDIR_NAME_MAX];
 	struct mailstore *s = o->mailstore;
-	if (maildir_stage(s->maildir, identifier, o->record.arrival_ms, o->record.reverse_path, read_body, o,
-	        o->body_bytes, name, err) != 0)
+	if (restore_ids(o, err) != 0)
+		return -1;
+	if (maildir_stage(s->maildir, identifier, o->record.arrival_ms, o->record.reverse_path, read_copy, o,
+	        o->body_bytes - o->replaced + buffer_len(&o->front), name, err) != 0)
 		return -1;
 	struct statement *insert = s->statements[MAILSTORE_STAGE];
 	statement_bind_int(insert, 1, (int64_t)identifier);
@@ -131,6 +192,8 @@ process_submitted(struct opened *o, struct error *err)
 	struct slice list = o->record.destinations, onion, recipients;
 	uint64_t identifier = o->entry->sequence;
 	bool copied = false;
+	if (ids_keep(o->mailstore->ids, o->record.ids, err) != 0)
+		return -1;
 	for (; record_next_destination(&list, &onion, &recipients); identifier++) {
 		if (onion.len == 0) { /* to the own mailbox */
 			if (stage(o, identifier, err) != 0)
@@ -173,6 +236,7 @@ process_record(struct mailstore *s, const struct journal_entry *e, struct error 
 		result = process_notice(&o, err);
 		break;
 	}
+	buffer_finish(&o.front);
 	free(o.head);
 	return result;
 }

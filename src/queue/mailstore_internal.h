@@ -21,6 +21,7 @@ struct mailstore {
 	struct journal *journal;
 	struct maildir *maildir;
 	struct queue *queue;
+	struct ids *ids;
 	struct queueclock *clock;
 	struct filegroup bodies;
 	size_t bounces;           /* records in the journal that are of our own making */

@@ -81,9 +81,9 @@ receive(struct mailstore *s, const char *body, struct error *err)
 	return result;
 }
 
-/* To two destinations and the own mailbox. */
+/* To two destinations and the own mailbox. ids: what the message was given, for ids_keep(). */
 static int
-submit(struct mailstore *s, const char *body, struct error *err)
+submit_with_ids(struct mailstore *s, const char *body, const char *ids, struct error *err)
 {
 	struct buffer recipients, destinations;
 	pack(&recipients, "bob@" DESTINATION);
@@ -92,11 +92,18 @@ submit(struct mailstore *s, const char *body, struct error *err)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(record_add_destination(&destinations, slice_of_string(onions[i]), bytes_of(&recipients), err), 0);
 	struct record r = { .type = RECORD_SUBMITTED, .arrival_ms = 1700000000000,
-		.reverse_path = slice_of_string("alice@own.onion"), .destinations = bytes_of(&destinations) };
+		.ids = slice_of_string(ids), .reverse_path = slice_of_string("alice@own.onion"),
+		.destinations = bytes_of(&destinations) };
 	int result = mailstore_submit(s, &r, BODY_BORROWED(slice_of_string(body)), err);
 	buffer_finish(&recipients);
 	buffer_finish(&destinations);
 	return result;
+}
+
+static int
+submit(struct mailstore *s, const char *body, struct error *err)
+{
+	return submit_with_ids(s, body, "", err);
 }
 
 static void
@@ -138,6 +145,51 @@ a_message_comes_into_the_mailbox_once(void **state)
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 2);
 	assert_int_equal(mailstore_backlog_records(s), 0);
 	mailstore_free(s);
+}
+
+enum { ANSWER_BYTES = 200000 };
+
+static void
+write_answer(char out[ANSWER_BYTES + 1000], const char *front, const char *reference, const char *eol, size_t text_bytes)
+{
+	static char text[ANSWER_BYTES + 1];
+	memset(text, 'x', text_bytes);
+	text[text_bytes] = '\0';
+	snprintf(out, ANSWER_BYTES + 1000, "%sSubject: <0@own.onion>%sReferences: <0@bob>  %s%sMessage-ID: <0@own.onion>%s%s<0@own.onion>%s%s",
+	    front, eol, reference, eol, eol, eol, text, eol);
+}
+
+/* The queue has the outer id; the owner's copy and answers have the inner one, and nothing else in them is moved or lost. */
+static void
+answers_carry_the_ids_that_their_owner_wrote(void **state)
+{
+	(void)state;
+	static const char *const inner[] = { "<1@laptop>", "<a-rather-long-id-of-some-mail-program.1234567890@laptop.example>" };
+	static char message[ANSWER_BYTES + 1000], expected[ANSWER_BYTES + 1000];
+	for (int i = 0; i < 4; i++) {
+		struct error err = { 0 };
+		char field[200];
+		size_t text_bytes = i % 2 == 0 ? 10 : ANSWER_BYTES;
+		struct mailstore *s = open_store();
+		snprintf(field, sizeof field, "<0@own.onion> %s\n", inner[i / 2]);
+		assert_int_equal(submit_with_ids(s, "Message-ID: <0@own.onion>\r\n\r\n", field, &err), 0);
+		assert_int_equal(mailstore_commit(s, &err), 0);
+		process_all(s);
+		assert_int_equal(test_folder_count("queue", "Message-ID: <0@own.onion>\r\n"), 1);
+		snprintf(field, sizeof field, "Message-ID: %s\n", inner[i / 2]);
+		assert_int_equal(test_folder_count("Maildir/new", field), 1);
+		write_answer(message, "", "<0@own.onion>", "\r\n", text_bytes);
+		write_answer(expected, "Return-Path: <bob@" DESTINATION ">\n", inner[i / 2], "\n", text_bytes);
+		assert_int_equal(receive(s, message, &err), 0);
+		assert_int_equal(receive(s, message, &err), 0); /* a duplicate, by what was on the wire */
+		assert_int_equal(mailstore_commit(s, &err), 0);
+		process_all(s);
+		assert_int_equal(test_folder_count("Maildir/new", expected), 1);
+		assert_int_equal(test_folder_count("Maildir/new", NULL), 2);
+		mailstore_free(s);
+		assert_int_equal(leave(state), 0);
+		assert_int_equal(enter(state), 0);
+	}
 }
 
 static void
@@ -525,6 +577,7 @@ main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_message_comes_into_the_mailbox_once),
+		IN_FOLDER(answers_carry_the_ids_that_their_owner_wrote),
 		IN_FOLDER(more_than_a_group_is_processed),
 		IN_FOLDER(a_missing_database_is_not_made_anew),
 		IN_FOLDER(a_message_is_queued_for_each_destination),

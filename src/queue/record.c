@@ -44,13 +44,15 @@ int
 record_encode(const struct record *r, struct buffer *out, struct error *err)
 {
 	unsigned char fixed[FIXED_BYTES], len[4];
-	struct buffer head;
+	struct buffer head, first;
 	int result = -1;
 	buffer_init(&head, RECORD_HEAD_MAX);
+	buffer_init(&first, RECORD_HEAD_MAX);
 	fixed[0] = r->flags;
 	encode_number(fixed + 1, (uint64_t)r->arrival_ms, 8);
-	if (pack_string(&head, slice_of(fixed, sizeof fixed), err) != 0 || pack_string(&head, r->reverse_path, err) != 0 ||
-	    encode_rest(r, &head, err) != 0)
+	if (buffer_append(&first, fixed, sizeof fixed, err) != 0 || buffer_append(&first, r->ids.data, r->ids.len, err) != 0 ||
+	    pack_string(&head, slice_of(buffer_bytes(&first), buffer_len(&first)), err) != 0 ||
+	    pack_string(&head, r->reverse_path, err) != 0 || encode_rest(r, &head, err) != 0)
 		goto out;
 	encode_number(len, buffer_len(&head), sizeof len);
 	if (buffer_append(out, len, sizeof len, err) != 0 ||
@@ -59,6 +61,7 @@ record_encode(const struct record *r, struct buffer *out, struct error *err)
 	result = 0;
 out:
 	buffer_finish(&head);
+	buffer_finish(&first);
 	return result;
 }
 
@@ -67,10 +70,11 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 {
 	struct slice fixed, string;
 	*r = (struct record){ .type = type };
-	if (!pack_next(&head, &fixed) || fixed.len != FIXED_BYTES || !pack_next(&head, &r->reverse_path))
+	if (!pack_next(&head, &fixed) || fixed.len < FIXED_BYTES || !pack_next(&head, &r->reverse_path))
 		goto malformed;
 	r->flags = fixed.data[0];
 	r->arrival_ms = (int64_t)encode_from_number(fixed.data + 1, 8);
+	r->ids = slice_of(fixed.data + FIXED_BYTES, fixed.len - FIXED_BYTES);
 	switch (type) {
 	case RECORD_RECEIVED:
 		if (!pack_next(&head, &string) || string.len != RECORD_HASH_BYTES)

@@ -68,7 +68,10 @@ records_survive_the_trip(void **state)
 	assert_int_equal(record_add_destination(&destinations, slice_of_string("d.onion"), slice_of("", 0), NULL), -1);
 	r.type = RECORD_SUBMITTED;
 	r.destinations = bytes_of(&destinations);
+	r.ids = slice_of_string("<1@a.onion> <1@host>\n");
 	go_round(&r, &bytes, &back);
+	assert_true(slice_is(back.ids, "<1@a.onion> <1@host>\n"));
+	r.ids = slice_of("", 0);
 	assert_true(record_next_destination(&back.destinations, &onion, &recipients));
 	assert_true(slice_is(onion, "b.onion"));
 	assert_int_equal(recipients.len, buffer_len(&one));

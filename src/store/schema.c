@@ -71,4 +71,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* Those that the owner has accepted others for: addresses that still name them mean the new one. */
 	"CREATE TABLE pins_before ("
 	"  onion TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (onion, fingerprint)) STRICT, WITHOUT ROWID;",
+
+	/* Message ids by their keyed hash: those that were received (inner_id is empty), and those that our own have outside. */
+	"CREATE TABLE ids (hash BLOB PRIMARY KEY, inner_id TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE ids_key (id INTEGER PRIMARY KEY CHECK (id = 1), key BLOB NOT NULL) STRICT;",
 };
