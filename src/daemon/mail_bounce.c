@@ -76,6 +76,8 @@ compose(struct mail_bounce *b)
 	if (b->failures < FAILURES_WITH_BODY &&
 	    queue_load_body(mailstore_queue(b->mailstore), b->at_hand.body, bytes, &body, &err) != 0)
 		log_error("%s; its notification comes without it", err.text);
+	if (ids_restore_body(mailstore_ids(b->mailstore), &body, &err) != 0)
+		log_error("%s; a notification stands beside its thread", err.text);
 	int64_t left_ms = b->at_hand.arrival_ms + b->config.expire_ms - mailstore_now_ms(b->mailstore);
 	struct mail_content_dsn dsn = { b->config.onion, b->at_hand.reverse_path, b->at_hand.arrival_s,
 		b->is_delay ? clock_wall_s() + (left_ms > 0 ? left_ms / 1000 : 0) : 0,

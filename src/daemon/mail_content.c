@@ -25,7 +25,7 @@ struct request {
 		struct ipc_compose_dsn compose;
 		struct ipc_compose_note note;
 	};
-	unsigned char *list; /* owned: the failures or the text */
+	unsigned char *list; /* owned: the ids, the failures or the text */
 	struct body body;
 	unsigned tries; /* times it was sent */
 	bool is_sent;
@@ -163,20 +163,6 @@ add(struct mail_content *c, struct request *r, struct body *body, mail_content_d
 	timer_start(c->pump, 0);
 }
 
-void
-mail_content_prepare(struct mail_content *c, const char *local_part, const char *onion, uint32_t date_step_s,
-    struct body *body, mail_content_done *done, void *context)
-{
-	struct request *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->type = IPC_TYPE_PREPARE;
-	strncpy(r->prepare.local_part, local_part, sizeof r->prepare.local_part - 1);
-	strncpy(r->prepare.onion, onion, sizeof r->prepare.onion - 1);
-	r->prepare.date_step_s = date_step_s;
-	add(c, r, body, done, context);
-	r->prepare.request_id = r->id;
-}
-
 static unsigned char *
 copy_of(struct slice s)
 {
@@ -184,6 +170,23 @@ copy_of(struct slice s)
 	assert(copy != NULL);
 	memcpy(copy, s.data, s.len);
 	return copy;
+}
+
+void
+mail_content_prepare(struct mail_content *c, const struct mail_content_message *message, struct body *body,
+    mail_content_done *done, void *context)
+{
+	struct request *r = calloc(1, sizeof *r);
+	assert(r != NULL);
+	r->list = copy_of(message->ids);
+	r->type = IPC_TYPE_PREPARE;
+	strncpy(r->prepare.local_part, message->local_part, sizeof r->prepare.local_part - 1);
+	strncpy(r->prepare.onion, message->onion, sizeof r->prepare.onion - 1);
+	strncpy(r->prepare.id_letters, message->id_letters, sizeof r->prepare.id_letters - 1);
+	r->prepare.date_step_s = message->date_step_s;
+	r->prepare.ids = slice_of(r->list, message->ids.len);
+	add(c, r, body, done, context);
+	r->prepare.request_id = r->id;
 }
 
 void

@@ -26,9 +26,14 @@ void mail_content_free(struct mail_content *content); /* takes NULL; answers nob
 void mail_content_set_peer(struct mail_content *content, int fd); /* a fresh channel */
 size_t mail_content_waiting(const struct mail_content *content);
 
-/* The body is moved out of *body. */
-void mail_content_prepare(struct mail_content *content, const char *local_part, const char *onion, uint32_t date_step_s,
-    struct body *body, mail_content_done *done, void *context);
+/* The body is moved out of *body. id_letters and ids: see PREPARE; copied. */
+struct mail_content_message {
+	const char *local_part, *onion, *id_letters;
+	uint32_t date_step_s;
+	struct slice ids;
+};
+void mail_content_prepare(struct mail_content *content, const struct mail_content_message *message, struct body *body,
+    mail_content_done *done, void *context);
 
 struct mail_content_dsn {
 	const char *onion, *recipient;

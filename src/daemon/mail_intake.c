@@ -23,6 +23,7 @@ struct pending {
 	uint8_t flags;
 	char reverse_path[IPC_MAILBOX_MAX + 1];
 	struct buffer destinations; /* record_add_destination() */
+	struct ids_leaving ids;
 };
 
 struct mail_intake {
@@ -73,6 +74,14 @@ unlink_from(struct pending *p)
 }
 
 static void
+free_pending(struct pending *p)
+{
+	buffer_finish(&p->destinations);
+	ids_leaving_finish(&p->ids);
+	free(p);
+}
+
+static void
 finish(struct pending *p, const struct answer *a)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
@@ -83,8 +92,7 @@ finish(struct pending *p, const struct answer *a)
 	p->intake->events->reply(p->intake->context, p->source, p->generation, &m);
 	unlink_from(p);
 	p->intake->preparing_bytes -= p->bytes;
-	buffer_finish(&p->destinations);
-	free(p);
+	free_pending(p);
 }
 
 static void
@@ -301,8 +309,29 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 	}
 	struct record r = { .type = RECORD_SUBMITTED, .flags = result->flags | (p->flags & BODY_SMTPUTF8),
 		.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(p->reverse_path),
+		.ids = slice_of(buffer_bytes(&p->ids.kept), buffer_len(&p->ids.kept)),
 		.destinations = slice_of(buffer_bytes(&p->destinations), buffer_len(&p->destinations)) };
 	after_append(p, mailstore_submit(p->intake->mailstore, &r, body, &err), &err);
+}
+
+/* Looks for the message ids, and how they are to leave: content@ID, which reads the message, is told. */
+static int
+name_ids(struct pending *p, const struct body *body, struct error *err)
+{
+	struct buffer copy; /* of what a role that is trusted less can write to */
+	uint64_t len = body_len(body) < THREADS_SCAN_BYTES ? body_len(body) : THREADS_SCAN_BYTES;
+	struct slice beginning = slice_of(body->bytes.data, (size_t)len);
+	int result = 0;
+	buffer_init(&copy, THREADS_SCAN_BYTES);
+	if (body->file_bytes > 0) {
+		unsigned char *room = buffer_reserve(&copy, (size_t)len, err);
+		beginning.data = room;
+		result = room == NULL ? -1 : body_read(body, 0, room, (size_t)len, err);
+	}
+	if (result == 0)
+		result = ids_leave(mailstore_ids(p->intake->mailstore), beginning, p->intake->config.onion, &p->ids, err);
+	buffer_finish(&copy);
+	return result;
 }
 
 static void
@@ -327,12 +356,19 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 		finish(p, error_is_temporary(&err) ? &failed : &refused);
 		return;
 	}
+	if (name_ids(p, body, &err) != 0) {
+		finish_error(p, &err);
+		return;
+	}
 	p->bytes = body_len(body);
 	in->preparing_bytes += p->bytes;
 	p->flags = m->flags;
 	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
 	link_to(&in->preparing, p);
-	mail_content_prepare(in->content, in->config.local_part, in->config.onion, in->config.date_step_s, body, on_prepared, p);
+	static_assert(IDS_LINES_MAX_BYTES <= IPC_IDS_MAX, "PREPARE takes them all");
+	const struct mail_content_message message = { in->config.local_part, in->config.onion, p->ids.letters,
+		in->config.date_step_s, slice_of(buffer_bytes(&p->ids.map), buffer_len(&p->ids.map)) };
+	mail_content_prepare(in->content, &message, body, on_prepared, p);
 }
 
 /* ---- from the role */
@@ -419,8 +455,7 @@ mail_intake_free(struct mail_intake *in)
 	for (size_t i = 0; i < 2; i++)
 		for (struct pending *p = lists[i], *next; p != NULL; p = next) {
 			next = p->next;
-			buffer_finish(&p->destinations);
-			free(p);
+			free_pending(p);
 		}
 	free(in);
 }

@@ -102,6 +102,10 @@ compose(struct mail_waiting *w, uint64_t body, uint64_t bytes, bool is_cut, cons
 	if (queue_load_body(mailstore_queue(w->mailstore), body, is_cut ? HEADER_BYTES : bytes, &message, err) != 0)
 		return -1;
 	w->body = body;
+	if (ids_restore_body(mailstore_ids(w->mailstore), &message, err) != 0) {
+		body_finish(&message);
+		return -1;
+	}
 	mail_content_compose_note(w->content, mark, slice_of(buffer_bytes(text), buffer_len(text)), is_cut, &message, on_composed, w);
 	body_finish(&message);
 	return 0;

@@ -148,9 +148,10 @@ on_prepare(struct ipc_message *m)
 	struct buffer out;
 	struct prepare_facts facts = { 0 };
 	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
-		.now_s = (int64_t)m->prepare.now_s, .date_step_s = m->prepare.date_step_s };
+		.now_s = (int64_t)m->prepare.now_s, .date_step_s = m->prepare.date_step_s,
+		.ids = m->prepare.ids };
 	random_bytes(request.seed, sizeof request.seed);
-	random_name(request.id_letters, sizeof request.id_letters);
+	strcpy(request.id_letters, m->prepare.id_letters);
 	int taken = body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, message, &err);
 	if (taken == 0 && message->file_bytes > 0) {
 		if (c.into.fd >= 0)

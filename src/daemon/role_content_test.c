@@ -6,7 +6,8 @@
 
 #include <sys/mman.h>
 
-#define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <1@own.onion>\r\n"
+#define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <" LETTERS "@own.onion>\r\n"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 
 static const char *program;
 
@@ -44,6 +45,8 @@ ask(struct content *c, struct slice message)
 	m.prepare.request_id = 42;
 	strcpy(m.prepare.local_part, "alice");
 	strcpy(m.prepare.onion, "own.onion");
+	strcpy(m.prepare.id_letters, LETTERS);
+	m.prepare.ids = slice_of_string("<1@host> <one@own.onion>\n<2@bob.onion> <2@bob.onion>\n");
 	m.prepare.now_s = 1795344471;
 	assert_int_equal(body_attach(&body, &m, &m.prepare.body, NULL), 0);
 	test_role_send(c->mail, &m);
@@ -120,7 +123,7 @@ what_comes_in_a_file_goes_into_a_file(void **state)
 		assert_int_equal(buffer_append(&text, "line..\r\n", 8, NULL), 0);
 	for (int has_into = 1; has_into >= 0; has_into--) {
 		struct ipc_message ask = { .type = IPC_TYPE_PREPARE, .prepare = { .request_id = 42, .local_part = "alice",
-			.onion = "own.onion", .now_s = 1795344471 } };
+			.onion = "own.onion", .id_letters = LETTERS, .now_s = 1795344471 } };
 		ask.fd = memfd_create("in", MFD_CLOEXEC);
 		into.fd = memfd_create("out", MFD_CLOEXEC);
 		assert_int_equal(file_write_all(ask.fd, buffer_bytes(&text), buffer_len(&text), NULL), 0);

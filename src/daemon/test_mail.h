@@ -156,6 +156,7 @@ prepare(struct mail_process *p)
 	struct ipc_message m = next_to_content(p, IPC_TYPE_PREPARE);
 	assert_string_equal(m.prepare.onion, OWN);
 	assert_string_equal(m.prepare.local_part, "alice");
+	assert_int_equal(strlen(m.prepare.id_letters), 26);
 	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	result.content_result.request_id = m.prepare.request_id;
 	result.content_result.code = 250;

@@ -35,6 +35,7 @@ enum role {
 #define IPC_ROWS_MAX (2 * 65536) /* one row at least */
 #define IPC_NAME_MAX 32          /* an identity's local name */
 #define IPC_ONION_MAX 62         /* 56 letters and ".onion" */
+#define IPC_IDS_MAX 32768        /* a threads_map */
 #define IPC_MAILBOX_MAX 320      /* RFC 5321 4.5.3.1, with a fingerprint label */
 #define IPC_TEXT_MAX 480
 #define IPC_HASH_MAX 160
@@ -126,10 +127,11 @@ enum role {
 
 /* ---- content: pure functions over messages */
 #define IPC_NEED_CONTENT(U8, U16, U32, U64, STR, BYTES) /* mail asks parent to start its content role */
-/* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. */
+/* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. id_letters: of its
+ * Message-ID; ids: what stands for those that it refers to (mime/threads.h). */
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) U64(now_s) U32(date_step_s) \
-	BYTES(body, IPC_BODY_INLINE_MAX)
+	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(id_letters, 26) U64(now_s) U32(date_step_s) \
+	BYTES(ids, IPC_IDS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 /* Comes before the PREPARE of a message in a file: an empty file, in which the result is to be. */
 #define IPC_PREPARE_INTO(U8, U16, U32, U64, STR, BYTES) U64(request_id)
 /* Composes a delivery status notification (RFC 3464) about the message in body. will_end_s: 0: it was given up; else when it

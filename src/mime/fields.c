@@ -11,6 +11,7 @@
 #include "mime/fold.h"
 #include "mime/header.h"
 #include "mime/mailboxes.h"
+#include "mime/threads.h"
 
 struct rule;
 
@@ -20,12 +21,14 @@ struct work {
 	struct buffer *out;   /* the field that is being written */
 	struct buffer value;  /* of the field that is being read: flat */
 	struct content *content;
+	struct threads threads; /* the ids of the whole header */
+	bool has_replies, has_references;
 };
 
 /* Appends what leaves of the field in w->value: the whole of it, or nothing. */
 typedef int field_action(struct work *w, const struct rule *rule, struct error *err);
 
-static field_action text, own_or_none, from, reply_to, date, message_id, word, mime_version, autocrypt, content_type,
+static field_action text, own_or_none, from, reply_to, date, message_id, in_reply_to, references, word, mime_version, autocrypt, content_type,
     content_encoding, content_disposition, content_id;
 
 /* Fields leave in this order; those of one name (and Resent- fields among themselves) keep theirs. */
@@ -63,9 +66,9 @@ static const struct rule {
 	{ "Cc", RANK_CC, text, MESSAGE, false, NULL },
 	{ "Subject", RANK_SUBJECT, text, MESSAGE, false, NULL },
 	{ "Date", RANK_DATE, date, MESSAGE, true, "would tell your time zone, or the second" },
-	{ "Message-ID", RANK_MESSAGE_ID, message_id, MESSAGE, true, NULL },
-	{ "In-Reply-To", RANK_IN_REPLY_TO, text, MESSAGE, false, NULL },
-	{ "References", RANK_REFERENCES, text, MESSAGE, false, NULL },
+	{ "Message-ID", RANK_MESSAGE_ID, message_id, MESSAGE, true, "your mail program's own does not leave" },
+	{ "In-Reply-To", RANK_IN_REPLY_TO, in_reply_to, MESSAGE, false, "only ids leave, and of your own only their names outside" },
+	{ "References", RANK_REFERENCES, references, MESSAGE, false, "only ids leave, and of your own only their names outside" },
 	/* What a person writes, or asks for. */
 	{ "Comments", RANK_OTHER, text, MESSAGE, false, NULL },
 	{ "Keywords", RANK_OTHER, text, MESSAGE, false, NULL },
@@ -221,8 +224,27 @@ put_message_id(struct work *w, struct error *err)
 static int
 message_id(struct work *w, const struct rule *rule, struct error *err)
 {
-	struct slice value = value_of(w);
-	return memchr(value.data, '@', value.len) == NULL ? put_message_id(w, err) : text(w, rule, err);
+	(void)rule;
+	return put_message_id(w, err);
+}
+
+/* The first such field gets the ids of all. */
+static int
+in_reply_to(struct work *w, const struct rule *rule, struct error *err)
+{
+	bool is_first = !w->has_replies;
+	w->has_replies = true;
+	return !is_first ? 0 :
+	    threads_put_field(w->out, rule->name, w->threads.replies, w->threads.reply_count, w->request->ids, err);
+}
+
+static int
+references(struct work *w, const struct rule *rule, struct error *err)
+{
+	bool is_first = !w->has_references;
+	w->has_references = true;
+	return !is_first ? 0 :
+	    threads_put_field(w->out, rule->name, w->threads.references, w->threads.reference_count, w->request->ids, err);
 }
 
 /* The first word; programs write more behind it, each in its own way ("1 (Highest)"). */
@@ -450,6 +472,7 @@ fields_write(const struct fields_place *place, struct slice message, struct buff
 	buffer_init(&s->written, 2 * HEADER_SECTION_MAX_BYTES);
 	s->work = (struct work){ .place = place, .request = place->request, .out = &s->written, .content = content };
 	buffer_init(&s->work.value, HEADER_SECTION_MAX_BYTES);
+	threads_find(message, &s->work.threads);
 	header_scan_init(&scan, message);
 	while ((got = header_scan_next(&scan, &field, err)) == 1)
 		if (take_field(s, &field, err) != 0)

@@ -9,7 +9,8 @@
  * - Only the fields of the table in fields.c stay, in the message's header and in those of its parts; in one order, spelling
  *   and folding.
  * - Date (and Resent-Date): the same moment in UTC, "+0000", cut to date_step_s; now when it is missing or cannot be read.
- * - Message-ID: <random@onion> when it is missing or empty. One that the mail program made stays.
+ * - Message-ID: <letters@onion>, whatever the mail program wrote. In-Reply-To and References: what stands for their ids in
+ *   the request's map (threads.h), one id in a line, and nothing else; doc/spec/ids.md.
  * - Boundaries are made anew, and what stands outside of all parts goes (parts.h).
  * - Lines: CRLF everywhere; NUL, bare CR, bare LF and lines of more than 998 bytes are refused. Long lines are not folded
  *   (that changes what was signed or attached) and not passed on (servers on the way break or refuse them, where the sender
@@ -17,7 +18,8 @@
  * - Bytes >= 0x80 in header fields that stay must be UTF-8 (RFC 6532).
  *
  * The content of parts stays byte for byte, and so does what was signed (the first part of a multipart/signed, with its
- * header), encrypted or attached as a message. Preparing what was prepared changes nothing but the boundaries' letters.
+ * header), encrypted or attached as a message. Preparing what was prepared changes nothing but the boundaries' letters,
+ * if the map leaves the new ids as they are.
  */
 #pragma once
 
@@ -38,7 +40,8 @@ struct prepare_request {
 	const char *onion;                        /* with ".onion" */
 	int64_t now_s;                            /* since 1970 */
 	int64_t date_step_s;                      /* 60: dates tell the minute; 0 is 1 */
-	char id_letters[PREPARE_ID_LETTERS + 1];  /* random_name() */
+	char id_letters[PREPARE_ID_LETTERS + 1];  /* of its Message-ID: THREADS_LETTERS */
+	struct slice ids;                         /* a threads_map of the ids that it refers to */
 	unsigned char seed[PREPARE_SEED_BYTES];   /* random_bytes(): boundaries are made of it */
 };
 

@@ -16,7 +16,8 @@ static int
 prepare(struct slice message, struct slice seed, struct buffer *out)
 {
 	struct prepare_request request = { .message = message, .local_part = "alice", .onion = "own.onion",
-		.now_s = 1795344471, .date_step_s = 60, .id_letters = "abcdefghijklmnopqrstuvwxyz" };
+		.now_s = 1795344471, .date_step_s = 60, .id_letters = "abcdefghijklmnopqrstuvwxyz",
+		.ids = slice_of_string("<1@a> <2@b>\n<2@b> <2@b>\n") };
 	struct prepare_facts facts;
 	struct hash hash;
 	hash_init(&hash, sizeof request.seed, NULL, 0);

@@ -14,6 +14,7 @@
 #define NOW "Date: Sun, 22 Nov 2026 10:47:51 +0000\r\n"
 #define ID "Message-ID: <abcdefghijklmnopqrstuvwxyz@own.onion>\r\n"
 #define FROM "From: alice@own.onion\r\n"
+#define IDS "<1@host> <one@own.onion>\n<one@own.onion> <one@own.onion>\n<2@bob.onion> <2@bob.onion>\n"
 
 struct memory_stream {
 	struct slice in;
@@ -65,7 +66,8 @@ static int
 prepare(struct slice message, struct buffer *out, struct prepare_facts *facts, struct error *err)
 {
 	const struct prepare_request request = { .message = message, .local_part = "alice", .onion = "own.onion",
-		.now_s = 1795344471, .date_step_s = date_step_s, .id_letters = "abcdefghijklmnopqrstuvwxyz" };
+		.now_s = 1795344471, .date_step_s = date_step_s, .id_letters = "abcdefghijklmnopqrstuvwxyz",
+		.ids = slice_of_string(IDS) };
 	buffer_init(out, message.len + PREPARE_ADDED_MAX_BYTES);
 	struct error own = { 0 };
 	int result = prepare_message(&request, out, facts, &own);
@@ -121,8 +123,14 @@ messages_are_made_fit_to_leave(void **state)
 		{ FROM ID "Date: Sun, 22 Nov 2026 12:47:51 +0200 (EET)\r\n\r\n", FROM NOW ID "\r\n" },
 		{ FROM ID "Date:\r\n Sun, 22 Nov 2026\r\n 02:47:51 PST\r\n\r\n", FROM NOW ID "\r\n" },
 		{ FROM ID "Date: today\r\nResent-Date: Sun, 22 Nov 2026 12:47:51 +0200\r\n\r\n", "Resent-" NOW FROM NOW ID "\r\n" },
-		/* Message-ID: the program's own stays */
-		{ FROM NOW "Message-ID: <1@host>\r\n\r\n", FROM NOW "Message-ID: <1@host>\r\n\r\n" },
+		/* ids: the program's own does not leave, nor what it refers to and is not in the map, nor what stands beside */
+		{ FROM NOW "Message-ID: <1@host>\r\n\r\n", FROM NOW ID "\r\n" },
+		{ FROM NOW "MESSAGE-ID : <1@host> (on host)\r\nResent-Message-ID: <3@host>\r\n\r\n", FROM NOW ID "\r\n" },
+		{ FROM NOW ID "in-reply-to: Your message <1@host>\r\nREFERENCES:<3@host>\r\n\t<2@bob.onion> (host),<1@host>\r\n\r\n",
+		  FROM NOW ID "In-Reply-To: <one@own.onion>\r\nReferences: <2@bob.onion>\r\n <one@own.onion>\r\n\r\n" },
+		{ FROM NOW ID "References: <1@host>\r\nReferences: <2@bob.onion>\r\n\r\n",
+		  FROM NOW ID "References: <one@own.onion>\r\n <2@bob.onion>\r\n\r\n" },
+		{ FROM NOW ID "In-Reply-To: alice@host\r\nReferences: <3@host>\r\n\r\n", FROM NOW ID "\r\n" },
 		{ FROM NOW "Message-ID:\r\n\r\n", FROM NOW ID "\r\n" },
 		/* Sender */
 		{ FROM NOW ID "Sender: alice@host\r\n\r\n", FROM NOW ID "\r\n" },
@@ -305,9 +313,9 @@ fields_leave_in_one_form(void **state)
 		const char *message, *expected;
 	} table[] = {
 		{ "X-Priority: 1 (Highest)\r\nIMPORTANCE: high\r\nmime-version: 1.0 (Mail 16 \\(3\\))\r\nMessage-id: <1@x>\r\n"
-		  "X-Unknown: canary\r\nOrganization: canary\r\nMail-Followup-To: <eve@canary.onion>\r\nreferences: <a@b>\r\n\t<c@d>\r\n"
+		  "X-Unknown: canary\r\nOrganization: canary\r\nMail-Followup-To: <eve@canary.onion>\r\nreferences: <1@host>\r\n\t<2@bob.onion>\r\n"
 		  "cc: Bob <bob@x.onion>,\r\n   carol@x.onion\r\nSUBJECT:  a  b\r\n\tc \r\n" NOW FROM "\r\n",
-		  FROM "Cc: Bob <bob@x.onion>, carol@x.onion\r\nSubject: a  b c\r\n" NOW "Message-ID: <1@x>\r\nReferences: <a@b> <c@d>\r\n"
+		  FROM "Cc: Bob <bob@x.onion>, carol@x.onion\r\nSubject: a  b c\r\n" NOW ID "References: <one@own.onion>\r\n <2@bob.onion>\r\n"
 		  "X-Priority: 1\r\nImportance: high\r\nMIME-Version: 1.0\r\n\r\n" },
 		/* addresses that are not the sender's own */
 		{ FROM NOW ID "Disposition-Notification-To: <alice@own.onion>\r\nReply-To: alice+x@own.onion\r\n\r\n",
