@@ -47,9 +47,9 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
         uid = mailbox.wait_for(f'{subject} before')
         kind, before = mailbox.imap.uid('fetch', uid, '(INTERNALDATE)')
         mailbox.imap.uid('store', uid, '+FLAGS', '(\\Flagged)')
-    swaks(nomad, [running.bob.address], '--header', f'Subject: {subject} out')
+    swaks(nomad, [running.bob.address], '--header', f'Subject: {subject} out', '--header', 'Message-Id: <out@laptop.example>')
     with running.bob.mailbox() as mailbox:
-        mailbox.wait_for(f'{subject} out')
+        out = mailbox.message(mailbox.wait_for(f'{subject} out'))['Message-ID']
     pin = a.json('peer', 'show', f'nomad/{running.bob.onion}')
     path = a.folder / 'nomad.smtorp'
     told = a.json('identity', 'export', 'nomad', str(path), '--passphrase-stdin', input=PASSPHRASE)
@@ -72,8 +72,9 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
         kind, after = mailbox.imap.uid('fetch', uid, '(INTERNALDATE)')
         assert before == after
         assert mailbox.uids('FLAGGED') == [uid]
-        swaks(running.alice, [nomad.address], '--header', f'Subject: {subject} after')
-        mailbox.wait_for(f'{subject} after')
+        swaks(running.bob, [nomad.address], '--header', f'Subject: {subject} after', '--add-header', f'References: {out}')
+        # the other machine knows what the id that was seen outside is called inside
+        assert mailbox.message(mailbox.wait_for(f'{subject} after'))['References'] == '<out@laptop.example>'
     swaks(settled, [running.alice.address], '--header', f'Subject: {subject} back')
     with running.alice.mailbox() as mailbox:
         mailbox.wait_for(f'{subject} back')

@@ -41,7 +41,7 @@ def test_a_delay_is_told_once_in_plain_words(make_node, network, subject):
     carol = node.identity('carol')
     gone = node.json('identity', 'new', 'gone')
     node.cli('identity', 'delete', 'gone', '--yes')
-    swaks(carol, [gone['address']], '--header', f'Subject: {subject} one')
+    swaks(carol, [gone['address']], '--header', f'Subject: {subject} one', '--header', 'Message-Id: <one@laptop.example>')
     with carol.mailbox() as mailbox:
         report = until(lambda: reports(mailbox, f'{subject} one', 'delayed'), TOR_PATIENCE_S, 'the notice')[0]
         kill_mail(node, 'carol')
@@ -54,7 +54,10 @@ def test_a_delay_is_told_once_in_plain_words(make_node, network, subject):
         assert len(reports(mailbox, subject, 'delayed')) == len(reports(mailbox, subject, 'failed')) == 2
         assert folders.subjects(mailbox, 'Waiting') == folders.subjects(mailbox, 'Delivered') == {}
     assert report.get_content_type() == 'multipart/report' and report['Return-Path'] == '<>'
-    text, status, _ = report.iter_parts()
+    text, status, returned = report.iter_parts()
+    # the ids are those that the mail program knows
+    assert report['In-Reply-To'] == report['References'] == '<one@laptop.example>'
+    assert 'Message-ID: <one@laptop.example>' in returned.as_string()
     assert status.get_content_type() == 'message/delivery-status'
     assert 'Action: delayed' in status.as_string() and 'Status: 4.' in status.as_string()
     assert 'Will-Retry-Until' in status.as_string() and gone['address'] in status.as_string()
@@ -121,7 +124,8 @@ class Outage:
     def write(self):
         bob, home, alice = (identity.address for identity in (self.pair.bob, self.pair.home, self.pair.alice))
         for what in (SHOWN, DELETED, MOVED, FLAGGED):
-            swaks(self.sender, [bob], '--header', f'Subject: {self.subject(what)}', '--body', 'words of mine')
+            swaks(self.sender, [bob], '--header', f'Subject: {self.subject(what)}', '--body', 'words of mine',
+                  '--header', f'Message-Id: <{what}@laptop.example>')
         swaks(self.sender, [alice, bob, home], '--header', f'Subject: {self.subject(MANY)}')
         with self.sender.mailbox() as mailbox:
             for what in (SHOWN, DELETED, MOVED, FLAGGED, MANY):
@@ -155,7 +159,8 @@ def test_what_waits_is_shown_with_its_reason(outage):
             return [copy for copy in map(mailbox.message, folders.find(mailbox, 'Waiting', subject))
                     if any(copy['Subject'].startswith(f'[{word}') for word in ('offline', 'not reached', 'no answer'))]
         copy = until(tried, TOR_PATIENCE_S, 'a copy with its reason', every_s=0.2)[0]
-        assert copy['From'].addresses[0].addr_spec == sender.address and copy['Message-ID']
+        assert copy['From'].addresses[0].addr_spec == sender.address
+        assert copy['Message-ID'] == f'<{SHOWN}@laptop.example>'  # as the mail program knows it
         note, mine = folders.texts(copy)
         assert outage.pair.bob.address in note and 'need not do anything' in note and 'next try' in note
         assert mine.strip() == 'words of mine'
@@ -216,9 +221,11 @@ def test_what_arrives_moves_to_delivered(over):
     with pair.bob.mailbox() as mailbox:
         got = mailbox.message(mailbox.wait_for(over.subject(SHOWN)))
         assert got.get_content().strip() == 'words of mine'  # what leaves knows nothing of the note
+        assert got['Message-ID'].endswith(f'@{sender.onion}>')
     with sender.mailbox() as mailbox:
         _, copy = folders.wait_for(mailbox, 'Delivered', over.subject(SHOWN))
         note, mine = folders.texts(copy)
+        assert copy['Message-ID'] == f'<{SHOWN}@laptop.example>'
         assert copy['Subject'] == over.subject(SHOWN) and mine.strip() == 'words of mine'
         assert 'has arrived' in note and pair.bob.address in note
         for what in (DELETED, MOVED, FLAGGED):
