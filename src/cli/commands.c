@@ -10,6 +10,7 @@
 #include "cli/cmd_mua.h"
 #include "cli/cmd_peer.h"
 #include "cli/cmd_queue.h"
+#include "cli/cmd_scrub.h"
 #include "cli/cmd_status.h"
 #include "cli/cmd_up.h"
 #include "cli/complete.h"
@@ -64,6 +65,7 @@ const struct cli_command commands_all[] = {
 	{ "peer show", "PEER", 1, 1, "show the TLS key of one", cmd_identity_json_options, cmd_peer_show, 0 },
 	{ "peer accept", "PEER", 1, 1, "take the new key of a peer for right, and send what was held", NULL, cmd_peer_accept, 0 },
 	{ "peer forget", "PEER", 1, 1, "forget a peer's key: the next one it shows is taken", NULL, cmd_peer_forget, 0 },
+	{ "scrub", "", 0, 0, "show what would leave of a message on standard input, and why", cmd_scrub_options, cmd_scrub_main, 0 },
 	{ "mua", "NAME", 1, 1, "print settings for mail programs", cmd_mua_options, cmd_mua_main, 0 },
 	{ "version", "", 0, 0, "print the version", NULL, version, CLI_NO_HOME },
 	{ "help", "[COMMAND]", 0, 2, "print this, or the help of a command", NULL, help_main, CLI_NO_HOME },

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""`smtorp scrub`: what would leave of a message, without a running node; and that readers see in it what they saw before."""
+import email
+import email.policy
+import json
+import random
+
+import pytest
+
+from harness.node import Node
+
+FAILED, USAGE, NOT_FOUND = 1, 2, 4
+
+LETTER = '''From nobody Sun Nov 22 12:47:51 2026
+From: Alice <{address}>
+To: bob@example.onion
+X-Mailer: canary
+Date: Sun, 22 Nov 2026 12:47:51 +0200
+Content-Type: multipart/mixed; boundary="=-canary"
+MIME-Version: 1.0 (canary)
+
+canary, in a preamble
+--=-canary
+Content-Type: text/plain; charset=UTF-8; x-unix-mode=0canary
+Content-Language: canary
+
+Hello, Bob.
+--=-canary
+Content-Type: image/jpeg; name="/home/canary/cat.jpg"
+Content-Transfer-Encoding: base64
+
+/9j/4AAQSkZJRg==
+--=-canary--
+canary, in an epilogue
+'''
+
+
+@pytest.fixture(scope='module')
+def node(installation, work):
+    return Node(installation, None, work / 'scrub')
+
+
+@pytest.fixture(scope='module')
+def alice(node):
+    return node.json('identity', 'new', 'alice')['address']
+
+
+def scrub(node, message, *options, status=0):
+    result = node.cli('scrub', *options, input=message, check=False)
+    assert result.returncode == status, result.stderr
+    return result.stdout if status == 0 else result.stderr
+
+
+def test_what_would_leave_is_shown_with_reasons(node, alice):
+    shown = scrub(node, LETTER.format(address=alice)).splitlines()
+    leaves = [line for line in shown if line[0] in ' +']
+    assert not any('canary' in line for line in leaves), leaves
+    assert '+Date: Sun, 22 Nov 2026 10:47:00 +0000' in leaves
+    assert ' To: bob@example.onion' in leaves
+    for line, why in (('-X-Mailer: canary', 'mail program'), ('-Content-Language: canary', 'language'),
+                      ('-canary, in an epilogue', 'outside of all parts')):
+        assert why in shown[shown.index(line) + 1], line
+    assert 'Part 2: pictures' in shown[-1]
+
+
+def test_the_message_itself_and_json(node, alice):
+    message = scrub(node, LETTER.format(address=alice), '--message', '--identity', 'alice')
+    assert 'canary' not in message
+    texts = [part.get_payload() for part in email.message_from_string(message).walk() if not part.is_multipart()]
+    assert [text.strip() for text in texts] == ['Hello, Bob.', '/9j/4AAQSkZJRg==']
+    told = json.loads(scrub(node, LETTER.format(address=alice), '--json'))
+    assert told['identity'] == 'alice' and told['address'] == alice
+    assert {'part': 0, 'before': 'X-Mailer: canary\r\n', 'after': '', 'why': 'names your mail program'} in told['lines']
+    assert [warning['part'] for warning in told['warnings']] == [2]
+
+
+@pytest.mark.parametrize('field, status, says', [
+    ('From: eve@example.onion', FAILED, 'would be refused'),
+    ('Reply-To: eve@example.onion', FAILED, 'tie the two together'),
+])
+def test_what_would_be_refused_says_so(node, alice, field, status, says):
+    assert says in scrub(node, f'{field}\n\nx\n', status=status)
+
+
+def test_it_says_what_is_missing(node, alice):
+    assert "'bob'" in scrub(node, 'Subject: x\n\nx\n', '--identity', 'bob', status=NOT_FOUND)
+    assert 'exclude' in scrub(node, 'Subject: x\n\nx\n', '--message', '--json', status=USAGE)
+
+
+# ---- readers see the same before and after
+
+LINES = ['--A', '--A--', '--B', '--B--', '--AB', '--AB--', '--A ', '--A-- \t', '--A-', '', '', 'text', '-- ', '--', '--S', '--S--', '--C',
+         '--C--', 'Ä = ö']
+FIELDS = ['Content-Type: text/plain', 'Content-Type: multipart/mixed; boundary=B', 'Content-Type: multipart/alternative; boundary="AB"',
+          'Content-Type: multipart/signed; boundary=S', 'Content-Type: message/rfc822', 'Content-Type: multipart/related;\n boundary=C',
+          'Content-Disposition: attachment; filename="x y"', 'X-Unknown: goes']
+
+
+def random_message(dice, address):
+    lines = [f'From: {address}', 'Content-Type: multipart/mixed; boundary=A', '']
+    for _ in range(dice.randrange(30)):
+        line = dice.choice(LINES)
+        lines.append(line)
+        if line.startswith('--') and not line.rstrip().endswith('--'):
+            lines += [dice.choice(FIELDS)] * dice.randrange(2) + ['']
+    return '\n'.join(lines + ['--A--'] * dice.randrange(2)) + '\n'
+
+
+def seen(text):
+    """What Python's reader makes of a message. It takes the last line end off a part that no boundary ends; we keep it."""
+    message = email.message_from_string(text, policy=email.policy.compat32)
+    return [(part.get_content_type(), len(part.get_payload()) if part.is_multipart() else part.get_payload().rstrip('\r\n'))
+            for part in message.walk()]
+
+
+def test_readers_see_the_same_parts_with_the_same_content(node, alice):
+    """Random heaps of boundaries, right and wrong ones, one inside the other."""
+    seed = random.randrange(2 ** 32)
+    dice = random.Random(seed)
+    passed = 0
+    for number in range(150):
+        message = random_message(dice, alice)
+        result = node.cli('scrub', '--message', input=message, check=False)
+        if result.returncode != 0:
+            assert 'would be refused' in result.stderr
+            continue
+        assert seen(result.stdout) == seen(message), f'seed {seed}, message {number}:\n{message}\n-----\n{result.stdout}'
+        passed += 1
+    assert passed > 30
