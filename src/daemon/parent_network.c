@@ -134,7 +134,7 @@ on_clock(void *context)
 		happened(parent, what, slept_ms >= SLEPT_LONG_MS);
 	} else if (step_ms >= CLOCK_STEP_LEAST_MS || -step_ms >= CLOCK_STEP_LEAST_MS) {
 		snprintf(what, sizeof what, "clock set %s by %lld s", step_ms > 0 ? "forward" : "back",
-		    (long long)(step_ms > 0 ? step_ms : -step_ms) / 1000);
+		    ((long long)(step_ms > 0 ? step_ms : -step_ms) + 500) / 1000); /* the two clocks are read one after the other */
 		happened(parent, what, true);
 	}
 }
