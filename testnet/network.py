@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""A private tor network on loopback: its files, its start and its end. README.md explains how it boots."""
+"""A private tor network, on loopback unless told otherwise: its files, its start and its end. README.md explains how it boots."""
 
 import concurrent.futures
 import contextlib
@@ -17,6 +17,7 @@ import processes
 from control import Control, ControlError
 
 CLIENT = "client"
+LOOPBACK = "127.0.0.1"
 SOCKET_PATH_MAX = 107
 
 COMMON_OPTIONS = """\
@@ -39,8 +40,8 @@ GeoIPv6File /dev/null
 """
 
 RELAY_OPTIONS = """\
-Address 127.0.0.1
-ORPort 127.0.0.1:{or_port}
+Address {address}
+ORPort {address}:{or_port}
 SocksPort 0
 ExitRelay 0
 PublishServerDescriptor 0
@@ -48,7 +49,7 @@ ContactInfo nobody@test.invalid
 """
 
 AUTHORITY_OPTIONS = """\
-DirPort 127.0.0.1:{dir_port}
+DirPort {address}:{dir_port}
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
 TestingDirAuthVoteExit *
@@ -110,7 +111,7 @@ class Network:
                   "interval": state["interval"], "bootstrap": 0, "socks": None, "control_socket": None,
                   "valid_until": None}
         if state["state"] == "running" and pids[CLIENT]:
-            report["socks"] = {"host": "127.0.0.1", "port": state["socks_port"]}
+            report["socks"] = {"host": LOOPBACK, "port": state["socks_port"]}
             report["control_socket"] = state["control_socket"]
             with contextlib.suppress(OSError, ControlError), Control.open(state["control_socket"]) as client:
                 report["bootstrap"] = _bootstrap_percent(client)
@@ -132,7 +133,7 @@ class Network:
 
     # Starting
 
-    def start(self, authorities=3, relays=4, interval=1800, timeout=90, progress=lambda text: None):
+    def start(self, authorities=3, relays=4, interval=1800, timeout=90, address=LOOPBACK, progress=lambda text: None):
         """Start the network; return when its client can use onion services. When that fails nothing is left."""
         tor, gencert = _find_program("tor"), _find_program("tor-gencert")
         created = not self.directory.exists()
@@ -140,7 +141,7 @@ class Network:
         with self._locked():
             self._check_unused()
             for last_try in (False, False, True):
-                boot = Boot(self, tor, gencert, interval, time.monotonic() + timeout, progress)
+                boot = Boot(self, tor, gencert, interval, address, time.monotonic() + timeout, progress)
                 try:
                     return boot.run(authorities, relays)
                 except BaseException as error:
@@ -223,11 +224,12 @@ class Boot:
     exits by itself should we be killed. Only when all is well are they told to live on without us.
     """
 
-    def __init__(self, network, tor, gencert, interval, deadline, progress):
+    def __init__(self, network, tor, gencert, interval, address, deadline, progress):
         self.network = network
         self.tor = tor
         self.gencert = gencert
         self.interval = interval
+        self.address = address
         self.vote_delay = max(2, min(10, interval // 5))
         self.deadline = deadline
         self.progress = progress
@@ -293,15 +295,15 @@ class Boot:
 
     def _describe(self):
         """Write down what will be started, before anything is."""
-        self.or_ports = {name: self._reserve_port() for name in self.routers}
-        self.dir_ports = {name: self._reserve_port() for name in self.authorities}
+        self.or_ports = {name: self._reserve_port(self.address) for name in self.routers}
+        self.dir_ports = {name: self._reserve_port(self.address) for name in self.authorities}
         socket_directory = None
         control_socket = self.network.directory / CLIENT / "control"
         if len(os.fsencode(control_socket)) > SOCKET_PATH_MAX:
             socket_directory = tempfile.mkdtemp(prefix="testnet-", dir="/tmp")
             control_socket = pathlib.Path(socket_directory, "control")
         self.state = {"state": "starting", "interval": self.interval, "nodes": self.routers + [CLIENT], "conf": [],
-                      "socks_port": self._reserve_port(), "control_socket": str(control_socket),
+                      "socks_port": self._reserve_port(LOOPBACK), "control_socket": str(control_socket),
                       "socket_directory": socket_directory}
         self.network.write_state(self.state)
         for name in self.state["nodes"]:
@@ -309,15 +311,15 @@ class Boot:
             for folder in ("", "data"):
                 (self.network.directory / name / folder).chmod(0o700)
 
-    def _reserve_port(self):
-        """A loopback port that nobody else gets but a tor of ours can listen on, until _release_ports().
+    def _reserve_port(self, address):
+        """A port that nobody else gets but a tor of ours can listen on, until _release_ports().
 
         Bound without SO_REUSEADDR it excludes everyone. Set afterwards it lets in those who set it too and are the
         first to listen, as tor does; another testnet binds without it and is kept out.
         """
         sock = socket.socket()
         self.ports.append(sock)
-        sock.bind(("127.0.0.1", 0))
+        sock.bind((address, 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock.getsockname()[1]
 
@@ -329,7 +331,7 @@ class Boot:
         """Make the keys of an authority and return its DirAuthority line."""
         data = self.network.directory / name / "data"
         keys = data / "keys"
-        address = f"127.0.0.1:{self.dir_ports[name]}"
+        address = f"{self.address}:{self.dir_ports[name]}"
         _run(self.gencert, "--create-identity-key", "--passphrase-fd", "0", "-i", keys / "authority_identity_key",
              "-s", keys / "authority_signing_key", "-c", keys / "authority_certificate", "-m", "12", "-a", address)
         certificate = (keys / "authority_certificate").read_text().splitlines()
@@ -346,13 +348,13 @@ class Boot:
         text += f"DataDirectory {_quoted(folder / 'data')}\n"
         text += f"Log {_quoted(f'notice file {self.network.log_file(name)}')}\n"
         if name == CLIENT:
-            text += f"SocksPort 127.0.0.1:{self.state['socks_port']}\n"
+            text += f"SocksPort {LOOPBACK}:{self.state['socks_port']}\n"
             text += f"ControlSocket {_quoted(self.state['control_socket'])}\n"
         else:
-            text += f"Nickname {name}\n" + RELAY_OPTIONS.format(or_port=self.or_ports[name])
+            text += f"Nickname {name}\n" + RELAY_OPTIONS.format(address=self.address, or_port=self.or_ports[name])
         if name in self.authorities:
-            text += AUTHORITY_OPTIONS.format(dir_port=self.dir_ports[name], interval=self.interval,
-                                             delay=min(self.vote_delay, self.interval // 4),
+            text += AUTHORITY_OPTIONS.format(address=self.address, dir_port=self.dir_ports[name],
+                                             interval=self.interval, delay=min(self.vote_delay, self.interval // 4),
                                              offset=int(time.time() + self.interval / 2) % self.interval)
         torrc = folder / "torrc"
         torrc.write_text(text)

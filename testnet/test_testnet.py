@@ -210,7 +210,7 @@ def test_start_takes_other_ports_when_one_is_taken(tmp_path, monkeypatch):
     told = []
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = iter([other.getsockname()[1]])
-        monkeypatch.setattr(network.Boot, "_reserve_port", lambda boot: next(taken, None) or reserve(boot))
+        monkeypatch.setattr(network.Boot, "_reserve_port", lambda *asked: next(taken, None) or reserve(*asked))
         net = network.Network(tmp_path / "net")
         net.start(progress=told.append)
         net.stop(remove=True)

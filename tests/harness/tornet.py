@@ -11,14 +11,16 @@ TESTNET = str(ROOT / 'testnet' / 'testnet')
 
 
 class TorNetwork:
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
+        """options: of `testnet start`."""
         self.folder = pathlib.Path(folder)
+        self.options = options
 
     def _run(self, *arguments, prefix=(), **options):
         return subprocess.run([*prefix, sys.executable, TESTNET, *arguments], check=True, **options)
 
     def start(self, quiet=True):
-        self._run('start', str(self.folder), *(['--quiet'] if quiet else []))
+        self._run('start', str(self.folder), *self.options, *(['--quiet'] if quiet else []))
         self.conf = self._run('conf', str(self.folder), stdout=subprocess.PIPE, text=True).stdout
         return self
 
