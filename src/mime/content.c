@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "mime/content.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mime/fold.h"
@@ -102,8 +103,32 @@ read_boundary(struct slice value, struct content *content, struct error *err)
 	return 0;
 }
 
+/* What stands between the outermost brackets. */
+static struct slice
+id_of(struct slice value)
+{
+	const unsigned char *start = memchr(value.data, '<', value.len), *end = memrchr(value.data, '>', value.len);
+	if (start == NULL || end == NULL || end < start || end - start > CID_ID_MAX_BYTES)
+		return slice_of("", 0);
+	return slice_of(start + 1, (size_t)(end - start) - 1);
+}
+
+/* multipart/related says with which part it begins. */
+static void
+map_start(struct param *p, const unsigned char seed[CID_SEED_BYTES])
+{
+	char mapped[CID_SIZE];
+	struct slice id = id_of(slice_of(p->value, p->len));
+	p->len = 0;
+	if (id.len == 0)
+		return;
+	cid_map(seed, id, mapped);
+	p->len = (size_t)snprintf(p->value, sizeof p->value, "<%s>", mapped);
+	p->charset[0] = '\0';
+}
+
 static int
-put_type_params(struct line *line, struct slice value, struct error *err)
+put_type_params(struct line *line, struct slice value, const unsigned char seed[CID_SEED_BYTES], struct error *err)
 {
 	struct param p;
 	for (size_t i = 0; i < sizeof type_params / sizeof type_params[0]; i++) {
@@ -115,6 +140,8 @@ put_type_params(struct line *line, struct slice value, struct error *err)
 			lower(p.value, p.len);
 		if (strcmp(name, "name") == 0)
 			params_strip_path(&p);
+		if (strcmp(name, "start") == 0)
+			map_start(&p, seed);
 		if (found > 0 && p.len > 0 && put_param(line, name, &p, err) != 0)
 			return -1;
 	}
@@ -122,12 +149,12 @@ put_type_params(struct line *line, struct slice value, struct error *err)
 }
 
 int
-content_write_type(struct slice value, const char *new_boundary, struct content *content, struct buffer *out,
-    struct error *err)
+content_write_type(struct slice value, const char *new_boundary, const unsigned char seed[CID_SEED_BYTES],
+    struct content *content, struct buffer *out, struct error *err)
 {
 	struct line line = { out, buffer_len(out) };
 	if (read_type(value, content, err) != 0 || (content->is_multipart && read_boundary(value, content, err) != 0) ||
-	    buffer_printf(out, err, "Content-Type: %s", content->type) != 0 || put_type_params(&line, value, err) != 0)
+	    buffer_printf(out, err, "Content-Type: %s", content->type) != 0 || put_type_params(&line, value, seed, err) != 0)
 		return -1;
 	if (content->is_multipart && buffer_printf(out, err, ";\r\n boundary=\"%s\"", new_boundary) != 0)
 		return -1;
@@ -152,4 +179,37 @@ content_write_disposition(struct slice value, struct buffer *out, struct error *
 	if (found > 0 && p.len > 0 && put_param(&line, "filename", &p, err) != 0)
 		return -1;
 	return buffer_append(out, "\r\n", 2, err);
+}
+
+int
+content_write_encoding(struct slice value, struct content *content, struct buffer *out, struct error *err)
+{
+	static const struct {
+		const char *name;
+		enum cid_encoding encoding;
+	} table[] = {
+		{ "7bit", CID_PLAIN }, { "8bit", CID_PLAIN }, { "quoted-printable", CID_QUOTED_PRINTABLE }, { "base64", CID_BASE64 },
+	};
+	struct slice head = params_head(value);
+	char name[41];
+	if (!is_token(head) || head.len >= sizeof name)
+		return error_set(err, ERROR_INVALID, "Content-Transfer-Encoding is no encoding like base64");
+	slice_to_string(head, name, sizeof name);
+	lower(name, head.len);
+	content->encoding = CID_UNKNOWN;
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (strcmp(name, table[i].name) == 0)
+			content->encoding = table[i].encoding;
+	return buffer_printf(out, err, "Content-Transfer-Encoding: %s\r\n", name);
+}
+
+int
+content_write_id(struct slice value, const unsigned char seed[CID_SEED_BYTES], struct buffer *out, struct error *err)
+{
+	char mapped[CID_SIZE];
+	struct slice id = id_of(value);
+	if (id.len == 0)
+		return 0;
+	cid_map(seed, id, mapped);
+	return buffer_printf(out, err, "Content-ID: <%s>\r\n", mapped);
 }

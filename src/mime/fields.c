@@ -102,7 +102,8 @@ static const struct rule {
 	{ "Content-Type", RANK_TYPE, content_type, BOTH, true, "only known parameters leave, with a new boundary and no paths" },
 	{ "Content-Disposition", RANK_DISPOSITION, content_disposition, BOTH, true, "only the file's name leaves" },
 	{ "Content-Transfer-Encoding", RANK_ENCODING, content_encoding, BOTH, true, "written in one way" },
-	{ "Content-ID", RANK_ID, content_id, BOTH, true, NULL },
+	/* Nothing can refer to the message as a part of itself. */
+	{ "Content-ID", RANK_ID, content_id, PART, true, "names of parts are made anew, and with them what refers to them in HTML" },
 	{ "Content-Description", RANK_DESCRIPTION, text, BOTH, false, NULL },
 };
 
@@ -129,6 +130,7 @@ static const struct {
 	{ "Content-Language", "tells your language" },
 	{ "Accept-Language", "tells your language" },
 	{ "Content-Location", "tells a path" },
+	{ "Content-ID", "may name your machine" },
 	{ "Resent-Message-ID", "names your machine" },
 	{ "Organization", "tells where you work" },
 	{ "Mail-Followup-To", "may name other addresses of yours" },
@@ -289,7 +291,7 @@ static int
 content_type(struct work *w, const struct rule *rule, struct error *err)
 {
 	(void)rule;
-	return content_write_type(value_of(w), w->place->new_boundary, w->content, w->out, err);
+	return content_write_type(value_of(w), w->place->new_boundary, w->request->seed, w->content, w->out, err);
 }
 
 static int
@@ -302,26 +304,15 @@ content_disposition(struct work *w, const struct rule *rule, struct error *err)
 static int
 content_encoding(struct work *w, const struct rule *rule, struct error *err)
 {
-	struct slice value = value_of(w);
-	size_t len = 0;
-	while (len < value.len && (g_ascii_isalnum(value.data[len]) || value.data[len] == '-'))
-		len++;
-	if (len == 0 || len > 40 || (len < value.len && strchr(" \t;(", value.data[len]) == NULL))
-		return error_set(err, ERROR_INVALID, "%s is no encoding like base64", rule->name);
-	if (buffer_printf(w->out, err, "%s: ", rule->name) != 0)
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		char c = g_ascii_tolower((char)value.data[i]);
-		if (buffer_append(w->out, &c, 1, err) != 0)
-			return -1;
-	}
-	return buffer_append(w->out, "\r\n", 2, err);
+	(void)rule;
+	return content_write_encoding(value_of(w), w->content, w->out, err);
 }
 
 static int
 content_id(struct work *w, const struct rule *rule, struct error *err)
 {
-	return text(w, rule, err);
+	(void)rule;
+	return content_write_id(value_of(w), w->request->seed, w->out, err);
 }
 
 /* ---- the header */

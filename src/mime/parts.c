@@ -29,9 +29,9 @@ put_line_end_owed(struct parts *p, struct error *err)
 	return owes ? put(p, "\r\n", 2, err) : 0;
 }
 
-/* Lines of content. The last CRLF is kept back: should a boundary follow, it is the boundary's. */
+/* The last CRLF is kept back: should a boundary follow, it is the boundary's. */
 static int
-put_content(struct parts *p, struct slice bytes, struct error *err)
+put_kept(struct parts *p, struct slice bytes, struct error *err)
 {
 	if (bytes.len == 0)
 		return 0;
@@ -40,6 +40,38 @@ put_content(struct parts *p, struct slice bytes, struct error *err)
 	p->has_content = true;
 	p->owes_line_end = bytes.data[bytes.len - 1] == '\n';
 	return put(p, bytes.data, bytes.len - (p->owes_line_end ? 2 : 0), err);
+}
+
+/* Lines of content, or, as their end, none. */
+static int
+put_html(struct parts *p, struct slice lines, bool is_end, struct error *err)
+{
+	struct buffer out;
+	buffer_init(&out, 1024 * 1024 + 64 * lines.len);
+	int result = cid_take(&p->html, lines, &out, err);
+	if (result == 0 && is_end)
+		result = cid_end(&p->html, &out, err);
+	if (result == 0)
+		result = put_kept(p, slice_of(buffer_bytes(&out), buffer_len(&out)), err);
+	buffer_finish(&out);
+	return result;
+}
+
+static int
+put_content(struct parts *p, struct slice lines, struct error *err)
+{
+	return p->is_html && lines.len > 0 ? put_html(p, lines, false, err) : put_kept(p, lines, err);
+}
+
+static int
+end_content(struct parts *p, struct error *err)
+{
+	if (!p->is_html)
+		return 0;
+	int result = put_html(p, slice_of("", 0), true, err);
+	cid_finish(&p->html);
+	p->is_html = false;
+	return result;
 }
 
 static void
@@ -163,6 +195,10 @@ end_header(struct parts *p, struct error *err)
 	p->place = content.is_multipart ? PARTS_IN_NOTHING : PARTS_IN_CONTENT;
 	if (result == 0 && content.is_multipart)
 		result = open_level(p, &content, err);
+	if (result == 0 && strcmp(content.type, "text/html") == 0 && content.encoding != CID_UNKNOWN) {
+		p->is_html = true;
+		cid_init(&p->html, p->request->seed, content.encoding);
+	}
 	return result;
 }
 
@@ -181,7 +217,7 @@ static int
 on_boundary(struct parts *p, size_t i, bool is_last, struct slice line, struct error *err)
 {
 	struct parts_level *level = &p->levels[i];
-	if (p->place == PARTS_IN_HEADER && end_header(p, err) != 0)
+	if ((p->place == PARTS_IN_HEADER && end_header(p, err) != 0) || end_content(p, err) != 0)
 		return -1;
 	/* an empty multipart is as good as one without boundaries */
 	if (close_levels(p, i + 1, err) != 0 || (is_last && level->parts == 0 && close_levels(p, i, err) != 0))
@@ -236,11 +272,12 @@ parts_take_lines(struct parts *p, struct slice lines, struct error *err)
 int
 parts_end(struct parts *p, struct error *err)
 {
-	if (p->place == PARTS_IN_HEADER && end_header(p, err) != 0)
+	bool is_base64 = p->is_html && p->html.encoding == CID_BASE64; /* its line ends mean nothing */
+	if ((p->place == PARTS_IN_HEADER && end_header(p, err) != 0) || end_content(p, err) != 0)
 		return -1;
 	/* no boundary followed: the line end is the content's, and the boundary to be written needs its own */
 	if (p->place == PARTS_IN_CONTENT && p->has_content) {
-		if (p->depth > 0 && put_line_end_owed(p, err) != 0)
+		if (p->depth > 0 && !is_base64 && put_line_end_owed(p, err) != 0)
 			return -1;
 		p->owes_line_end = true;
 	}
@@ -279,4 +316,6 @@ void
 parts_finish(struct parts *p)
 {
 	buffer_finish(&p->header);
+	if (p->is_html)
+		cid_finish(&p->html);
 }

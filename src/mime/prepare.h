@@ -17,7 +17,7 @@
  *   learns of it late or never); mail programs that people use encode such text. A last line without CRLF gets one.
  * - Bytes >= 0x80 in header fields that stay must be UTF-8 (RFC 6532).
  *
- * The content of parts stays byte for byte, and so does what was signed (the first part of a multipart/signed, with its
+ * The content of parts stays byte for byte, but for names of parts in HTML (cid.h), and so does what was signed (the first part of a multipart/signed, with its
  * header), encrypted or attached as a message. Preparing what was prepared changes nothing but the boundaries' letters,
  * if the map leaves the new ids as they are.
  */
