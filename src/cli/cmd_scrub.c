@@ -18,9 +18,11 @@
 #include "config/config.h"
 #include "mime/library.h"
 #include "mime/prepare.h"
+#include "mime/threads.h"
 
 #define MESSAGE_MAX_BYTES (1024 * 1024 * 1024)
 #define STEP_BYTES 65536
+#define IDS_MAX_BYTES 32768
 
 const struct cli_option cmd_scrub_options[] = {
 	{ "identity", "NAME", "as it would leave this identity; otherwise that of From, or the only one" },
@@ -248,11 +250,32 @@ print_end(struct scrub *s)
 	return cli_end_output();
 }
 
+/* Which ids were received, and what the others are called outside, only mail@ID knows: any names of their form stand in. */
+static int
+name_ids(const struct scrub *s, struct buffer *map, struct error *err)
+{
+	struct threads threads;
+	struct slice ids[THREADS_IDS_MAX], before;
+	char letters[THREADS_LETTERS + 1], outer[THREADS_OUTER_SIZE];
+	threads_find(slice_of(buffer_bytes(&s->message), buffer_len(&s->message)), &threads);
+	size_t count = threads_list(&threads, ids);
+	for (size_t i = 0; i < count; i++) {
+		if (threads_map_find(slice_of(buffer_bytes(map), buffer_len(map)), ids[i], &before))
+			continue;
+		random_name(letters, sizeof letters);
+		threads_outer(letters, s->identity.onion, outer);
+		if (threads_map_add(map, ids[i], slice_of_string(outer), err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 scrub(struct scrub *s)
 {
 	struct config *config = calloc(1, sizeof *config);
 	struct prepare_facts facts;
+	struct buffer ids;
 	struct error err = { 0 };
 	const struct prepare_report report = { on_lines, s };
 	const struct prepare_stream stream = { buffer_len(&s->message), read_part, write_part, s, s->prints_message ? NULL : &report };
@@ -266,7 +289,13 @@ scrub(struct scrub *s)
 	random_bytes(request.seed, sizeof request.seed);
 	random_name(request.id_letters, sizeof request.id_letters);
 	library_init();
-	if (prepare_stream(&request, &stream, &facts, &err) == 0)
+	buffer_init(&ids, IDS_MAX_BYTES);
+	int result = name_ids(s, &ids, &err);
+	request.ids = slice_of(buffer_bytes(&ids), buffer_len(&ids));
+	if (result == 0)
+		result = prepare_stream(&request, &stream, &facts, &err);
+	buffer_finish(&ids);
+	if (result == 0)
 		return print_end(s);
 	fflush(stdout);
 	return cli_fail_with(CLI_FAILED, "this message would be refused: %s", err.text);

@@ -15,6 +15,9 @@ LETTER = '''From nobody Sun Nov 22 12:47:51 2026
 From: Alice <{address}>
 To: bob@example.onion
 X-Mailer: canary
+Message-ID: <1@canary>
+References: (canary)
+	<2@canary>
 Date: Sun, 22 Nov 2026 12:47:51 +0200
 Content-Type: multipart/mixed; boundary="=-canary"
 MIME-Version: 1.0 (canary)
@@ -57,6 +60,7 @@ def test_what_would_leave_is_shown_with_reasons(node, alice):
     assert not any('canary' in line for line in leaves), leaves
     assert '+Date: Sun, 22 Nov 2026 10:47:00 +0000' in leaves
     assert ' To: bob@example.onion' in leaves
+    assert [line[:len('+References: <')] for line in leaves if 'References' in line] == ['+References: <']
     for line, why in (('-X-Mailer: canary', 'mail program'), ('-Content-Language: canary', 'language'),
                       ('-canary, in an epilogue', 'outside of all parts')):
         assert why in shown[shown.index(line) + 1], line
