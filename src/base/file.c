@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -203,6 +204,13 @@ file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *err)
 		return error_set(err, ERROR_TOO_LARGE, "a body of more than %zu bytes", max_bytes);
 	*out_len = (size_t)st.st_size;
 	return 0;
+}
+
+uint64_t
+file_free_bytes(const char *path)
+{
+	struct statvfs is;
+	return statvfs(path, &is) == 0 ? (uint64_t)is.f_bavail * is.f_frsize : UINT64_MAX;
 }
 
 int

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buffer.h"
@@ -38,6 +39,9 @@ int file_seal(int fd, struct error *err);
 
 /* Checks that fd is a memfd sealed like that and tells its size, at most max_bytes. */
 int file_check_sealed(int fd, size_t max_bytes, size_t *out_len, struct error *err);
+
+/* What may still be written to the file system of the path; UINT64_MAX when the kernel does not say. */
+uint64_t file_free_bytes(const char *path);
 
 /* Whether so many bytes could be written below the folder: ERROR_NO_SPACE with "path" in the text when they could not, also for a
  * quota. File systems that cannot be asked have room. Makes a file "room" for a moment. */

@@ -9,11 +9,12 @@
 #define KEY_MAX 32
 #define MESSAGE_LEAST_BYTES (64 * 1024)
 #define MESSAGE_MOST_BYTES (1024 * 1024 * 1024)
+#define DISK_MOST_BYTES ((uint64_t)1 << 50)
 #define DURATION_MOST_S (365 * 24 * 60 * 60)
 
 struct key;
 typedef int key_parser(const struct key *key, struct slice value, struct config *config, struct error *err);
-static key_parser parse_endpoint, parse_place, parse_text, parse_lines, parse_message_size, parse_yes_no, parse_duration,
+static key_parser parse_endpoint, parse_place, parse_text, parse_lines, parse_message_size, parse_disk_size, parse_yes_no, parse_duration,
     parse_duration_or_never, parse_precision;
 
 /* All keys: adding one is adding a line here, to struct config, to config_defaults() and to the manual. */
@@ -27,6 +28,7 @@ static const struct key {
 	{ "imap.program", parse_text, offsetof(struct config, dovecot_program), false },
 	{ "imaps.listen", parse_endpoint, offsetof(struct config, imaps), false },
 	{ "log.addresses", parse_yes_no, offsetof(struct config, log_addresses), false },
+	{ "mailbox.keep-free", parse_disk_size, offsetof(struct config, keep_free_bytes), false },
 	{ "message.date-precision", parse_precision, offsetof(struct config, date_step_s), false },
 	{ "message.max-size", parse_message_size, offsetof(struct config, message_max_bytes), false },
 	{ "queue.delay-notice", parse_duration_or_never, offsetof(struct config, delay_notice_s), false },
@@ -82,6 +84,12 @@ static int
 parse_message_size(const struct key *key, struct slice value, struct config *config, struct error *err)
 {
 	return value_size(value, MESSAGE_LEAST_BYTES, MESSAGE_MOST_BYTES, field(key, config), err);
+}
+
+static int
+parse_disk_size(const struct key *key, struct slice value, struct config *config, struct error *err)
+{
+	return value_size(value, 0, DISK_MOST_BYTES, field(key, config), err);
 }
 
 static int
@@ -145,6 +153,7 @@ config_defaults(struct config *config)
 		.dovecot_program = "dovecot",
 		.date_step_s = 60,
 		.message_max_bytes = 50 * 1024 * 1024,
+		.keep_free_bytes = 256 * 1024 * 1024,
 		.require_starttls = true,
 		.retry_first_s = 30,
 		.retry_most_s = 4 * 60 * 60,

@@ -42,6 +42,7 @@ struct config {
 	bool log_addresses;                                           /* log.addresses = no */
 	uint32_t date_step_s;                                         /* message.date-precision = minute */
 	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
+	uint64_t keep_free_bytes;                                     /* mailbox.keep-free = 256M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
 	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */
 	uint32_t expire_s;                                            /* queue.expire = 7d */

@@ -29,6 +29,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_int_equal(config.submission.port, 1587);
 		assert_int_equal(config.date_step_s, 60);
 		assert_int_equal(config.message_max_bytes, 50 << 20);
+		assert_int_equal(config.keep_free_bytes, 256 << 20);
 		assert_int_equal(config.retry_first_s, 30);
 		assert_int_equal(config.expire_s, 7 * 86400);
 		assert_int_equal(config.delay_notice_s, 86400);
@@ -63,6 +64,7 @@ every_key_is_taken(void **state)
 	    "tor.stagger = 1m\n"
 	    "log.addresses = yes\n"
 	    "message.date-precision = hour\n"
+	    "mailbox.keep-free = 3G\n"
 	    "message.max-size = 128k\n"
 	    "smtp.require-starttls = no\n"
 	    "queue.delay-notice = 4h\n"
@@ -92,6 +94,7 @@ every_key_is_taken(void **state)
 	assert_int_equal(config.stagger_s, 60);
 	assert_true(config.log_addresses);
 	assert_int_equal(config.date_step_s, 3600);
+	assert_true(config.keep_free_bytes == (uint64_t)3 << 30);
 	assert_int_equal(config.message_max_bytes, 128 << 10);
 	assert_false(config.require_starttls);
 	assert_int_equal(config.retry_first_s, 60);

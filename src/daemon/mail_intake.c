@@ -8,6 +8,7 @@
 
 #include "address/address.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "ipc/pack.h"
 
@@ -380,6 +381,21 @@ is_full(const struct mail_intake *in)
 	    mailstore_backlog_records(in->mailstore) >= MAIL_INTAKE_BACKLOG_RECORDS;
 }
 
+bool
+mail_intake_may_receive(const struct mail_intake *in, uint64_t bytes)
+{
+	uint64_t kept = in->config.keep_free_bytes, there = kept == 0 ? UINT64_MAX : file_free_bytes(".");
+	return there >= kept && there - kept >= bytes;
+}
+
+static void
+refuse_for_reserve(struct pending *p)
+{
+	struct mail_intake *in = p->intake;
+	finish(p, &no_space);
+	in->events->on_reserve(in->context);
+}
+
 void
 mail_intake_take(struct mail_intake *in, enum role source, unsigned generation, struct ipc_message *m)
 {
@@ -396,6 +412,8 @@ mail_intake_take(struct mail_intake *in, enum role source, unsigned generation, 
 	if (check_envelope(&m->intake, &err) != 0 ||
 	    body_take_any(m, m->intake.body, in->config.message_max_bytes, &body, &err) != 0)
 		finish_error(p, &err);
+	else if (source == ROLE_SMTP && !mail_intake_may_receive(in, body_len(&body)))
+		refuse_for_reserve(p);
 	else if (source == ROLE_SMTP)
 		take_received(p, &m->intake, &body);
 	else

@@ -21,6 +21,7 @@ struct mail_intake_config {
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[64 + 1];
 	uint64_t message_max_bytes;
+	uint64_t keep_free_bytes; /* of the disk, kept from strangers */
 	uint32_t date_step_s; /* dates that leave are cut to it */
 };
 
@@ -31,14 +32,18 @@ struct mail_intake_events {
 	void (*on_appended)(void *context);
 	/* The journal broke, all were refused: the process must end. */
 	void (*on_broken)(void *context, const struct error *err);
-	/* One was refused for lack of space. */
+	/* One was refused for lack of space; a stranger's, to keep what is left for the owner. */
 	void (*on_no_space)(void *context, const struct error *err);
+	void (*on_reserve)(void *context);
 };
 
 /* All is borrowed but config, which is copied. */
 struct mail_intake *mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore,
     struct mail_content *content, const struct mail_intake_events *events, void *context);
 void mail_intake_free(struct mail_intake *intake); /* takes NULL; content must be gone already */
+
+/* Whether a stranger's message of so many bytes leaves as much of the disk free as is kept for the owner. */
+bool mail_intake_may_receive(const struct mail_intake *intake, uint64_t bytes);
 
 /* An INTAKE came from source (ROLE_SMTP or ROLE_SUBMISSION). The body is taken from m. */
 void mail_intake_take(struct mail_intake *intake, enum role source, unsigned generation, struct ipc_message *m);

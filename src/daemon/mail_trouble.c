@@ -28,6 +28,12 @@ mail_trouble_note(const struct error *err)
 }
 
 void
+mail_trouble_note_reserve(void)
+{
+	tell(STORE_FULL, "the disk is nearly full: mail from others is refused, what is left is for yours (mailbox.keep-free); free some space");
+}
+
+void
 mail_trouble_is_over(void)
 {
 	tell(STORE_WORKS, "");

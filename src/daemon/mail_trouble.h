@@ -8,6 +8,7 @@
 
 /* Remembers and tells ERROR_NO_SPACE and ERROR_DAMAGED, once; nothing for other errors. */
 void mail_trouble_note(const struct error *err);
+void mail_trouble_note_reserve(void); /* strangers' mail is refused, so that there is room for the owner's */
 void mail_trouble_is_over(void); /* it works */
 
 bool mail_trouble_is_full(void);

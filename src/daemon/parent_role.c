@@ -202,7 +202,7 @@ tell_mail(struct role_process *role)
 {
 	const struct config *config = &role->process.parent->config;
 	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config = {
-		.message_max_bytes = config->message_max_bytes, .retry_first_s = config->retry_first_s,
+		.message_max_bytes = config->message_max_bytes, .keep_free_bytes = config->keep_free_bytes, .retry_first_s = config->retry_first_s,
 		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s,
 		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s,
 		.date_step_s = config->date_step_s, .stagger_s = parent_identity_stagger_s(role->process.parent) } };

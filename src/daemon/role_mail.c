@@ -76,6 +76,15 @@ no_space(void *context, const struct error *err)
 		timer_start(mail.room, ROOM_AGAIN_MS);
 }
 
+static void
+on_reserve(void *context)
+{
+	(void)context;
+	mail_trouble_note_reserve();
+	if (!timer_is_running(mail.room))
+		timer_start(mail.room, ROOM_AGAIN_MS);
+}
+
 static void open_store(void);
 
 static void
@@ -91,8 +100,11 @@ on_room(void *context)
 		open_store();
 		return;
 	}
-	mail_trouble_is_over();
 	timer_start(mail.process, 0);
+	if (mail_intake_may_receive(mail.intake, ROOM_BYTES))
+		mail_trouble_is_over();
+	else
+		on_reserve(NULL);
 }
 
 /* ---- the work behind the answers */
@@ -314,6 +326,8 @@ give_file(struct source *s)
 	/* Without a file the message stays in memory, if there is enough, and comes to the journal, which has the word on space. */
 	if (file_check_room(AT_FDCWD, "mail", ROOM_BYTES, &err) != 0)
 		no_space(NULL, &err);
+	else if (s->role == ROLE_SMTP && mail.mailstore != NULL && !mail_intake_may_receive(mail.intake, mail.config.message_max_bytes))
+		on_reserve(NULL);
 	else if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
 		log_warn("%s", err.text);
 	send_to(s, &m);
@@ -424,10 +438,10 @@ static void
 open_store(void)
 {
 	const struct ipc_mail_config *c = &mail.config;
-	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken, no_space };
+	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken, no_space, on_reserve };
 	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
-	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes,
+	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
 		.date_step_s = c->date_step_s };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);

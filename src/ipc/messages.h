@@ -60,7 +60,7 @@ enum role {
 #define IPC_SMTP_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
-	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U32(retry_first_s) U32(retry_most_s) \
+	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U64(keep_free_bytes) U32(retry_first_s) U32(retry_most_s) \
 	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */ \
 	U32(date_step_s) /* dates that leave are cut to it */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)

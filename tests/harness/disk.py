@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A node on a small disk of its own: a tmpfs in a mount namespace that goes with it. Needs root."""
 import contextlib
+import errno
 import os
 import pathlib
 import pwd
@@ -26,9 +27,15 @@ class SmallDisk:
 
     def fill(self, keep_bytes=0):
         """Leaves only so much room."""
-        free = os.statvfs(self.seen)
         with open(self.seen / 'filler', 'ab') as filler:
-            os.posix_fallocate(filler.fileno(), filler.tell(), max(1, free.f_bavail * free.f_bsize - keep_bytes))
+            while True:
+                free = os.statvfs(self.seen)
+                try:
+                    os.posix_fallocate(filler.fileno(), filler.tell(), max(1, free.f_bavail * free.f_bsize - keep_bytes))
+                    return
+                except OSError as error:  # the node was faster: look again
+                    if error.errno != errno.ENOSPC or free.f_bavail == 0:
+                        raise
 
     def empty(self):
         (self.seen / 'filler').unlink()

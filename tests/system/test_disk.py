@@ -2,17 +2,19 @@
 """A disk that fills up under a running node: refused with 452, said, nothing lost, and well again by itself."""
 import contextlib
 import os
+import pathlib
 
 import pytest
 
 from harness.disk import NodeOnDisk
+from harness.smtp import Session
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='only root can mount a small disk')
 
 
 @pytest.fixture(scope='module')
 def node(installation, work):
-    node = NodeOnDisk(installation, None, work / 'small', {'tor.extra': 'DisableNetwork 1'}, 96)
+    node = NodeOnDisk(installation, None, work / 'small', {'tor.extra': 'DisableNetwork 1', 'mailbox.keep-free': '32M'}, 96)
     with contextlib.closing(node):
         node.start(wait=False)
         node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
@@ -72,3 +74,31 @@ def test_a_node_that_is_killed_with_a_full_disk_loses_nothing(node):
     node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
     with node.zoe.mailbox() as mailbox:
         assert len(mailbox.uids()) == before
+
+
+def stranger_brings(node, subject):
+    """What a stranger is told about a message, over the socket that tor connects to."""
+    path = node.disk.seen / pathlib.Path(node.zoe.sockets['465']).relative_to(node.home)
+    body = f'Subject: {subject}\r\n\r\nx\r\n'
+    with Session(str(path), tls=True) as session:
+        session.say(f'EHLO x\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{node.zoe.address}>\r\nBDAT {len(body)} LAST\r\n{body}QUIT\r\n')
+        return [session.reply() for _ in range(6)][4]
+
+
+def test_strangers_cannot_take_the_last_of_the_disk(node):
+    """What mailbox.keep-free says stays for the owner's own mail."""
+    wait_for_store(node, 'works')
+    assert stranger_brings(node, 'with room').startswith('250')
+    node.disk.fill(31 << 20)
+    assert stranger_brings(node, 'without').startswith('452 4.3.1')
+    status = wait_for_store(node, 'disk full')
+    assert 'mailbox.keep-free' in status['identities'][0]['trouble']
+    assert send(node, 'of the owner').returncode == 0
+    assert stranger_brings(node, 'without').startswith('452 4.3.1')
+    node.disk.empty()
+    wait_for_store(node, 'works')
+    assert stranger_brings(node, 'with room again').startswith('250')
+    with node.zoe.mailbox() as mailbox:
+        for subject in ('with room', 'of the owner', 'with room again'):
+            mailbox.wait_for(subject)
+        assert 'without' not in mailbox.subjects()
