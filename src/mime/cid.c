@@ -249,7 +249,7 @@ cid_take(struct cid *c, struct slice lines, struct buffer *out, struct error *er
 int
 cid_end(struct cid *c, struct buffer *out, struct error *err)
 {
-	if (emit_pending(c, out, err) != 0)
+	if ((c->matched == SCHEME_BYTES ? end_reference(c, out, err) : emit_pending(c, out, err)) != 0)
 		return -1;
 	return buffer_len(&c->plain) > 0 ? encode_group(&c->plain, buffer_len(&c->plain), out, err) : 0;
 }

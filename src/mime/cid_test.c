@@ -42,6 +42,7 @@ references_become_what_the_names_become(void **state)
 		{ CID_PLAIN, "cid:2#host acid:2#host (acid:2#host\r\n", "cid:2#host acid:2#host (acid:2#host\r\n" },
 		{ CID_PLAIN, "\"cid:\" \"cid\" \"ci \"c\"cid:2@host\"\r\n", "\"cid:\" \"cid\" \"ci \"c\"@\"\r\n" },
 		{ CID_PLAIN, "\"cid:2@host\r\n", "\"@\r\n" },
+		{ CID_PLAIN, "\"cid:2@host", "\"@" },
 		{ CID_QUOTED_PRINTABLE, "src=3D\"cid:2@host\"=\r\n>=C3=B6 =\r\n\r\n", "src=3D\"@\"=\r\n>=C3=B6 =\r\n\r\n" },
 		{ CID_QUOTED_PRINTABLE, "src=3D\"c=\r\nid:2=40h=  \r\nost=\r\n\"\r\n", "src=3D\"@\"\r\n" },
 		{ CID_QUOTED_PRINTABLE, "=3d\"c=\r\nid=3=\r\n=Z=\r\n", "=3d\"c=\r\nid=3=\r\n=Z=\r\n" },
