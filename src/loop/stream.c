@@ -517,3 +517,33 @@ stream_peer_key_hash(const struct stream *s, unsigned char hash[32], struct erro
 		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
 	return tlsconn_peer_key_hash(s->tls, hash, err);
 }
+
+const char *
+stream_tls_version(const struct stream *s)
+{
+	return stream_is_tls(s) ? tlsconn_version(s->tls) : "";
+}
+
+const char *
+stream_tls_cipher(const struct stream *s)
+{
+	return stream_is_tls(s) ? tlsconn_cipher(s->tls) : "";
+}
+
+int
+stream_peer_certificate(const struct stream *s, struct buffer *der, struct error *err)
+{
+	if (!stream_is_tls(s))
+		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
+	return tlsconn_peer_certificate(s->tls, der, err);
+}
+
+int
+stream_renegotiate(struct stream *s, struct error *err)
+{
+	assert(stream_is_tls(s) && buffer_len(&s->out) == 0);
+	if (s->state != OPEN)
+		return error_set(err, ERROR_CLOSED, "the connection is closed");
+	loop_at_round_end(s->loop, &s->round);
+	return tlsconn_renegotiate(s->tls, err);
+}

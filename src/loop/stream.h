@@ -67,3 +67,14 @@ const char *stream_alpn(const struct stream *stream);   /* the agreed protocol o
 
 /* SHA-256 of the peer certificate's SubjectPublicKeyInfo. ERROR_NOT_FOUND without TLS or certificate. */
 int stream_peer_key_hash(const struct stream *stream, unsigned char hash[32], struct error *err);
+
+/* What was agreed on, as OpenSSL names it: "TLSv1.3", "TLS_AES_256_GCM_SHA384". Borrowed; "" without TLS. */
+const char *stream_tls_version(const struct stream *stream);
+const char *stream_tls_cipher(const struct stream *stream);
+
+/* Appends the peer's certificate in DER. ERROR_NOT_FOUND without TLS or certificate; ERROR_TOO_LARGE. */
+int stream_peer_certificate(const struct stream *stream, struct buffer *der, struct error *err);
+
+/* Asks the server for another handshake, as only TLS 1.2 knows it and only TLS_PROBE_RENEGOTIATION may: on_tls fires once more when
+ * it agrees, on_end when it does not. Nothing may be written meanwhile. */
+int stream_renegotiate(struct stream *stream, struct error *err);

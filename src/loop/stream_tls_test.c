@@ -419,6 +419,67 @@ buffers_of_a_loop_are_counted_and_bounded(void **state)
 	timer_free(round);
 }
 
+/* b, a client that offers what the probe does, tries its handshake with our server. */
+static void
+probe(enum tls_probe kind)
+{
+	struct error err = { 0 };
+	tls_context_free(client_context);
+	assert_int_equal(tls_context_new_probe(kind, &client_context, &err), 0);
+	make_streams(1000, 1000);
+	start_tls(NULL, NULL);
+	b.stops_on_end = b.stops_on_tls = true;
+	loop_run(loop);
+}
+
+static void
+our_server_refuses_old_versions(void **state)
+{
+	(void)state;
+	probe(TLS_PROBE_OLD);
+	assert_int_equal(b.tls, 0);
+	assert_int_equal(b.ended, 1);
+}
+
+static void
+our_server_refuses_to_be_anonymous(void **state)
+{
+	(void)state;
+	probe(TLS_PROBE_ANONYMOUS);
+	assert_int_equal(b.tls, 0);
+	assert_int_equal(b.ended, 1);
+}
+
+static void
+our_server_refuses_keys_that_outlive_a_session(void **state)
+{
+	(void)state;
+	probe(TLS_PROBE_NO_SECRECY);
+	assert_int_equal(b.tls, 0);
+	assert_int_equal(b.ended, 1);
+}
+
+static void
+our_server_refuses_another_handshake(void **state)
+{
+	struct error err = { 0 };
+	struct buffer der;
+	(void)state;
+	probe(TLS_PROBE_RENEGOTIATION);
+	assert_int_equal(b.tls, 1);
+	assert_string_equal(stream_tls_version(b.stream), "TLSv1.2");
+	assert_true(strncmp(stream_tls_cipher(b.stream), "ECDHE-", 6) == 0);
+	buffer_init(&der, 4096);
+	assert_int_equal(stream_peer_certificate(b.stream, &der, &err), 0);
+	assert_true(buffer_len(&der) > 200);
+	buffer_finish(&der);
+	assert_int_equal(stream_peer_certificate(a.stream, &der, &err), -1); /* clients show none */
+	assert_int_equal(stream_renegotiate(b.stream, &err), 0);
+	loop_run(loop);
+	assert_int_equal(b.tls, 1);
+	assert_int_equal(b.ended, 1);
+}
+
 int
 main(void)
 {
@@ -436,6 +497,10 @@ main(void)
 		TEST(a_callback_may_free_another_stream),
 		TEST(a_flood_of_handshakes_holds_nobody_up),
 		TEST(buffers_of_a_loop_are_counted_and_bounded),
+		TEST(our_server_refuses_old_versions),
+		TEST(our_server_refuses_to_be_anonymous),
+		TEST(our_server_refuses_keys_that_outlive_a_session),
+		TEST(our_server_refuses_another_handshake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

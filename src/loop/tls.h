@@ -27,6 +27,16 @@ int tls_context_new_server(struct slice certificate_pem, struct slice key_pem, s
  * pins are checked by the caller with stream_peer_key_hash(). */
 int tls_context_new_client(struct tls_context **out, struct error *err);
 
+/* A client context that offers nothing but what a server should refuse, to see whether it does. It offers what the OpenSSL of this machine
+ * still has of it. */
+enum tls_probe {
+	TLS_PROBE_OLD,           /* TLS 1.0 and 1.1 */
+	TLS_PROBE_ANONYMOUS,     /* no certificate, or no encryption */
+	TLS_PROBE_NO_SECRECY,    /* RSA key exchange: who gets the key later reads what was recorded */
+	TLS_PROBE_RENEGOTIATION, /* TLS 1.2 as it should be, for stream_renegotiate() */
+};
+int tls_context_new_probe(enum tls_probe kind, struct tls_context **out, struct error *err);
+
 /* SHA-256 of the SubjectPublicKeyInfo of a server's own certificate. ERROR_NOT_FOUND for a client context. */
 int tls_context_key_hash(const struct tls_context *context, unsigned char hash[32], struct error *err);
 

@@ -262,3 +262,40 @@ tlsconn_peer_key_hash(const struct tlsconn *tls, unsigned char hash[32], struct 
 {
 	return tls_key_hash(tls->ready ? SSL_get0_peer_certificate(tls->ssl) : NULL, hash, err);
 }
+
+const char *
+tlsconn_version(const struct tlsconn *tls)
+{
+	return SSL_get_version(tls->ssl);
+}
+
+const char *
+tlsconn_cipher(const struct tlsconn *tls)
+{
+	return SSL_get_cipher_name(tls->ssl);
+}
+
+int
+tlsconn_peer_certificate(const struct tlsconn *tls, struct buffer *der, struct error *err)
+{
+	X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+	unsigned char *bytes = NULL;
+	if (certificate == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the other side showed no certificate");
+	int len = i2d_X509(certificate, &bytes);
+	if (len <= 0)
+		return tls_error(err, ERROR_PROTOCOL, "the certificate cannot be read");
+	int result = buffer_append(der, bytes, (size_t)len, err);
+	OPENSSL_free(bytes);
+	return result;
+}
+
+int
+tlsconn_renegotiate(struct tlsconn *tls, struct error *err)
+{
+	ERR_clear_error();
+	if (SSL_renegotiate(tls->ssl) != 1)
+		return tls_error(err, ERROR_PROTOCOL, "this connection knows no renegotiation");
+	tls->ready = false;
+	return tlsconn_handshake(tls, err) < 0 ? -1 : 0;
+}

@@ -49,3 +49,9 @@ void tlsconn_close(struct tlsconn *tls); /* close_notify */
 const char *tlsconn_wanted_alpn(const struct tlsconn *tls);
 const char *tlsconn_alpn(const struct tlsconn *tls); /* the agreed one, or NULL */
 int tlsconn_peer_key_hash(const struct tlsconn *tls, unsigned char hash[32], struct error *err);
+
+const char *tlsconn_version(const struct tlsconn *tls);
+const char *tlsconn_cipher(const struct tlsconn *tls);
+int tlsconn_peer_certificate(const struct tlsconn *tls, struct buffer *der, struct error *err);
+/* Begins a handshake within the connection, which is not ready until it has finished. */
+int tlsconn_renegotiate(struct tlsconn *tls, struct error *err);
