@@ -28,8 +28,15 @@ static const struct check {
 } checks[] = {
 	{ "reach", doctor_reach, true },
 	{ "banner", doctor_banner, false },
+	{ "certificate", doctor_certificate, false },
+	{ "tls", doctor_tls, false },
+	{ "starttls", doctor_starttls, false },
+	{ "auth", doctor_auth, false },
 	{ "relay", doctor_relay, false },
 	{ "siblings", doctor_siblings, false },
+	{ "mailbox", doctor_mailbox, false },
+	{ "smuggling", doctor_smuggling, false },
+	{ "limits", doctor_limits, false },
 };
 #define CHECKS (sizeof checks / sizeof checks[0])
 

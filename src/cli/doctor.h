@@ -40,6 +40,13 @@ typedef int doctor_check(struct doctor *d, struct error *err);
 doctor_check doctor_reach;     /* both ports answer; fills has_port */
 doctor_check doctor_banner;    /* what it tells of machine, user, program, time */
 doctor_check doctor_relay;     /* whether it takes mail for others */
+doctor_check doctor_certificate; /* whether it names anything but the onion, and is the address's */
+doctor_check doctor_tls;       /* versions, ciphers, renegotiation */
+doctor_check doctor_starttls;  /* port 25 before TLS */
+doctor_check doctor_auth;      /* whether passwords can be tried */
+doctor_check doctor_mailbox;   /* what is told about mailboxes */
+doctor_check doctor_smuggling; /* what ends a message */
+doctor_check doctor_limits;    /* numbers, lines, pieces, BDAT */
 doctor_check doctor_siblings;  /* whether it tells who else lives on the node */
 
 /* A conversation past the greeting and EHLO; on port 25 with TLS when it is offered (RFC 3207), on 465 at once. extensions may

@@ -16,6 +16,7 @@
 
 #define DIAL_MS 60000      /* as the node's own dials: longer waits for what tor has given up (tor/dialer.h) */
 #define DIAL_TRIES 3
+#define RENEGOTIATION_MS 20000 /* who does not answer that at all refuses it */
 #define IN_MAX 65536
 #define OUT_MAX (1024 * 1024)
 #define LINE_MAX 2048
@@ -210,6 +211,18 @@ talk_start_tls(struct talk *t, struct tls_context *context, const char *alpn, st
 		result = wait_more(t, err);
 	timer_stop(t->timer);
 	return result;
+}
+
+bool
+talk_renegotiate(struct talk *t)
+{
+	t->has_tls = false;
+	begin_waiting(t, RENEGOTIATION_MS);
+	int result = stream_renegotiate(t->stream, NULL);
+	while (result == 0 && !t->has_tls)
+		result = wait_more(t, NULL);
+	timer_stop(t->timer);
+	return t->has_tls;
 }
 
 bool

@@ -31,6 +31,8 @@ void talk_free(struct talk *talk); /* closes at once; takes NULL */
 /* Begins TLS; context is borrowed, alpn may be NULL. ERROR_PROTOCOL when plain bytes are left, or TLS is refused;
  * ERROR_CLOSED, ERROR_TIMEOUT. After a failure there is only talk_free(). */
 int talk_start_tls(struct talk *talk, struct tls_context *context, const char *alpn, struct error *err);
+/* Asks for another handshake (loop/stream.h): whether the server agreed. */
+bool talk_renegotiate(struct talk *talk);
 bool talk_is_tls(const struct talk *talk);
 struct stream *talk_stream(struct talk *talk); /* for what TLS has agreed on */
 
