@@ -17,6 +17,10 @@
 #define NOT_BEFORE "20200101000000Z"
 #define NOT_AFTER "20491231235959Z"
 #define SERIAL_BYTES 16
+/* ECDSA signatures are two numbers, whose DER has 70, 71 or 72 octets (seldom less), by chance. So that all certificates are of one
+ * length, a signature is made until it has this one: every second has it. */
+#define SIGNATURE_BYTES 71
+#define SIGN_TRIES_MOST 200
 
 static int
 fail(struct error *err)
@@ -49,6 +53,20 @@ add_alternative_name(X509 *certificate, const char *name)
 }
 
 static int
+sign(X509 *certificate, EVP_PKEY *key)
+{
+	const ASN1_BIT_STRING *signature = NULL;
+	for (int i = 0; i < SIGN_TRIES_MOST; i++) {
+		if (X509_sign(certificate, key, EVP_sha256()) == 0)
+			return -1;
+		X509_get0_signature(&signature, NULL, certificate);
+		if (ASN1_STRING_length(signature) == SIGNATURE_BYTES)
+			return 0;
+	}
+	return -1;
+}
+
+static int
 fill(X509 *certificate, EVP_PKEY *key, const char *name)
 {
 	X509_NAME *subject = X509_get_subject_name(certificate);
@@ -60,9 +78,7 @@ fill(X509 *certificate, EVP_PKEY *key, const char *name)
 	if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) != 1 ||
 	    X509_set_issuer_name(certificate, subject) != 1 || add_alternative_name(certificate, name) != 0)
 		return -1;
-	if (X509_set_pubkey(certificate, key) != 1 || X509_sign(certificate, key, EVP_sha256()) == 0)
-		return -1;
-	return 0;
+	return X509_set_pubkey(certificate, key) == 1 ? sign(certificate, key) : -1;
 }
 
 static int

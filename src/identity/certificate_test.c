@@ -63,6 +63,22 @@ a_certificate_names_its_onion_and_nothing_else(void **state)
 }
 
 static void
+certificates_have_one_length(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		static int len;
+		struct pair pair;
+		make(ONION, &pair);
+		assert_int_equal(X509_verify(pair.x509, X509_get0_pubkey(pair.x509)), 1);
+		if (i == 0)
+			len = i2d_X509(pair.x509, NULL);
+		assert_int_equal(i2d_X509(pair.x509, NULL), len);
+		destroy(&pair);
+	}
+}
+
+static void
 certificates_differ_in_key_and_serial_only(void **state)
 {
 	(void)state;
@@ -173,6 +189,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_certificate_names_its_onion_and_nothing_else),
 		cmocka_unit_test(certificates_differ_in_key_and_serial_only),
+		cmocka_unit_test(certificates_have_one_length),
 		cmocka_unit_test(serials_are_positive_and_of_one_length),
 		cmocka_unit_test(fingerprints_are_those_of_the_specification),
 		cmocka_unit_test(a_pair_that_is_there_stays_and_a_broken_one_is_replaced),
