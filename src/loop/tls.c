@@ -24,6 +24,10 @@ tls_library_init(void)
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define GROUPS "X25519:P-256:P-384"
 
+/* Every TLS 1.3 record is filled up to a multiple of this. What varies by some octets, as the signature of the handshake
+ * does, has one length then. */
+#define RECORD_BLOCK_BYTES 64
+
 struct tls_context {
 	SSL_CTX *ctx;
 };
@@ -70,7 +74,7 @@ new_context(const SSL_METHOD *method, struct tls_context **out, struct error *er
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
-	    SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_ciphersuites(ctx, CIPHER_SUITES) != 1 ||
+	    SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_block_padding(ctx, RECORD_BLOCK_BYTES) != 1 || SSL_CTX_set_ciphersuites(ctx, CIPHER_SUITES) != 1 ||
 	    SSL_CTX_set_cipher_list(ctx, CIPHERS_TLS12) != 1 || SSL_CTX_set1_groups_list(ctx, GROUPS) != 1)
 		goto fail;
 	*out = context;
