@@ -12,10 +12,10 @@ schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint64_t rand
 		delay *= 2;
 	if (delay > schedule->most_ms)
 		delay = schedule->most_ms;
-	int64_t spread = delay / 2;
-	delay -= delay / 4;
-	delay += (int64_t)(random % ((uint64_t)spread + 1)); /* the bias of % is no matter here */
-	return delay < schedule->most_ms ? delay : schedule->most_ms;
+	int64_t least = delay - delay / 4, most = delay + delay / 4;
+	if (most > schedule->most_ms)
+		most = schedule->most_ms;
+	return least + (int64_t)(random % ((uint64_t)(most - least) + 1)); /* the bias of % is no matter here */
 }
 
 bool

@@ -17,8 +17,9 @@ struct schedule {
 	int64_t expire_ms; /* the age at which a message is given up */
 };
 
-/* The delay after this many failed tries (>= 1): doubles from first_ms, at most most_ms, spread evenly over
- * three to five quarters by random (64 bits of a CSPRNG), so that restarts and identities do not march in step. */
+/* The delay after this many failed tries (>= 1): doubles from first_ms, spread evenly over three to five quarters by
+ * random (64 bits of a CSPRNG), of which what would be beyond most_ms is left out: no delay is likelier than another,
+ * also at the longest, so that the tries of two identities tell nothing of each other. */
 int64_t schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint64_t random);
 
 bool schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tries);

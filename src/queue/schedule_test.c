@@ -34,6 +34,24 @@ intervals_grow_to_the_longest(void **state)
 	assert_true(schedule_delay_ms(&usual, 3, 0) != schedule_delay_ms(&usual, 3, 777)); /* jittered */
 }
 
+/* Two identities whose peers are both away for long: if there were a likeliest delay, their tries would stay in step. */
+static void
+no_delay_is_likelier_than_another(void **state)
+{
+	(void)state;
+	for (uint64_t tries = 1; tries < 30; tries++) {
+		int64_t least = schedule_delay_ms(&usual, tries, 0), before = -1;
+		for (uint64_t random = 0; random < 10000; random++) {
+			int64_t delay = schedule_delay_ms(&usual, tries, random);
+			assert_true(delay >= least && delay <= usual.most_ms && delay != before);
+			before = delay;
+		}
+	}
+	/* at the longest: a quarter of it, all of which is reached */
+	assert_int_equal(schedule_delay_ms(&usual, 100, 0), 3 * HOUR);
+	assert_int_equal(schedule_delay_ms(&usual, 100, HOUR), 4 * HOUR);
+}
+
 static void
 gives_up_by_age_and_tries(void **state)
 {
@@ -61,6 +79,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_retry_is_within_a_minute),
 		cmocka_unit_test(intervals_grow_to_the_longest),
+		cmocka_unit_test(no_delay_is_likelier_than_another),
 		cmocka_unit_test(gives_up_by_age_and_tries),
 		cmocka_unit_test(a_clock_that_jumps_while_off_moves_little),
 	};
