@@ -152,7 +152,7 @@ config_defaults(struct config *config)
 		.tor_cookie = CONFIG_TOR_COOKIE,
 		.dovecot_program = "dovecot",
 		.date_step_s = 60,
-		.message_max_bytes = 50 * 1024 * 1024,
+		.message_max_bytes = 64 * 1024 * 1024,
 		.keep_free_bytes = 256 * 1024 * 1024,
 		.require_starttls = true,
 		.retry_first_s = 30,
@@ -162,6 +162,15 @@ config_defaults(struct config *config)
 		.keep_delivered_s = 30 * 24 * 60 * 60,
 		.stagger_s = 2,
 	};
+}
+
+uint64_t
+config_shown_max_bytes(const struct config *config)
+{
+	uint64_t shown = 1;
+	while (shown <= config->message_max_bytes / 2)
+		shown *= 2;
+	return shown;
 }
 
 static unsigned

@@ -41,7 +41,7 @@ struct config {
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
 	bool log_addresses;                                           /* log.addresses = no */
 	uint32_t date_step_s;                                         /* message.date-precision = minute */
-	uint64_t message_max_bytes;                                   /* message.max-size = 50M */
+	uint64_t message_max_bytes;                                   /* message.max-size = 64M */
 	uint64_t keep_free_bytes;                                     /* mailbox.keep-free = 256M */
 	bool require_starttls;                                        /* smtp.require-starttls = yes */
 	uint32_t retry_first_s, retry_most_s;                         /* queue.retry-first = 30s, queue.retry-most = 4h */
@@ -51,6 +51,11 @@ struct config {
 };
 
 void config_defaults(struct config *config);
+
+/* The SIZE that strangers are told: message_max_bytes, or the power of two below it, so that who has chosen a number of his own
+ * is not known by it. */
+uint64_t config_shown_max_bytes(const struct config *config);
+
 /* ERROR_INVALID: "line 3: there is no key 'submision.listen'; did you mean 'submission.listen'?" */
 int config_parse(struct slice text, struct config *out, struct error *err);
 

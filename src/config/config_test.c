@@ -28,7 +28,7 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_string_equal(config.submission.host, "127.0.0.1");
 		assert_int_equal(config.submission.port, 1587);
 		assert_int_equal(config.date_step_s, 60);
-		assert_int_equal(config.message_max_bytes, 50 << 20);
+		assert_int_equal(config.message_max_bytes, 64 << 20);
 		assert_int_equal(config.keep_free_bytes, 256 << 20);
 		assert_int_equal(config.retry_first_s, 30);
 		assert_int_equal(config.expire_s, 7 * 86400);
@@ -39,6 +39,20 @@ an_empty_file_gives_the_defaults(void **state)
 		assert_true(config.require_starttls);
 		assert_false(config.log_addresses);
 		assert_int_equal(config.tor_extra.count, 0);
+	}
+}
+
+static void
+strangers_are_told_a_power_of_two(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t most, shown;
+	} table[] = { { 64 << 10, 64 << 10 }, { (128 << 10) - 1, 64 << 10 }, { 50 << 20, 32 << 20 }, { 64 << 20, 64 << 20 },
+		{ 65 << 20, 64 << 20 }, { 1 << 30, 1 << 30 } };
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		config.message_max_bytes = table[i].most;
+		assert_int_equal(config_shown_max_bytes(&config), table[i].shown);
 	}
 }
 
@@ -226,6 +240,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strangers_are_told_a_power_of_two),
 		cmocka_unit_test(an_empty_file_gives_the_defaults),
 		cmocka_unit_test(every_key_is_taken),
 		cmocka_unit_test(a_time_may_be_never),

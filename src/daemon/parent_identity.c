@@ -343,7 +343,7 @@ parent_identity_tell_smtp(struct parent_identity *identity, struct error *err)
 {
 	const struct config *config = &identity->parent->config;
 	struct ipc_message m = { .type = IPC_TYPE_SMTP_CONFIG, .fd = -1, .smtp_config = {
-		.message_max_bytes = config->message_max_bytes, .require_tls = config->require_starttls } };
+		.message_max_bytes = config_shown_max_bytes(config), .require_tls = config->require_starttls } };
 	snprintf(m.smtp_config.onion, sizeof m.smtp_config.onion, "%s", identity->is.onion);
 	snprintf(m.smtp_config.local_part, sizeof m.smtp_config.local_part, "%s", identity->is.local_part);
 	parent_role_send(&identity->smtp, &m);
