@@ -79,3 +79,25 @@ network_compare(const struct network *before, const struct network *now)
 		gained = gained || !has(before, &now->addresses[i]);
 	return !gained ? NETWORK_SAME : is_offline(before) ? NETWORK_OTHER : NETWORK_MORE;
 }
+
+int64_t
+network_pace_wait_ms(const struct network_pace *pace, int64_t now_ms)
+{
+	int64_t pause_ms = NETWORK_PAUSE_FIRST_MS;
+	if (pace->recent < NETWORK_FREE)
+		return 0;
+	for (unsigned i = NETWORK_FREE; i < pace->recent && pause_ms < NETWORK_PAUSE_MOST_MS; i++)
+		pause_ms *= 2;
+	if (pause_ms > NETWORK_PAUSE_MOST_MS)
+		pause_ms = NETWORK_PAUSE_MOST_MS;
+	int64_t due_ms = pace->acted_ms + pause_ms;
+	return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+void
+network_pace_act(struct network_pace *pace, int64_t now_ms)
+{
+	bool is_quiet = now_ms - pace->acted_ms >= NETWORK_QUIET_MS;
+	pace->recent = is_quiet ? 1 : pace->recent + 1;
+	pace->acted_ms = now_ms;
+}

@@ -39,3 +39,20 @@ enum network_change {
 	NETWORK_OTHER,  /* an address is gone, or the first one came: connections of before are dead */
 };
 enum network_change network_compare(const struct network *before, const struct network *now);
+
+/* How often changes are acted upon. Whoever rules the network can change addresses as often as he likes, and each change makes tor
+ * begin anew, all identities at the same moment. The first few count at once; after that there is a pause before each, which
+ * doubles up to NETWORK_PAUSE_MOST_MS, until nothing was to be done for NETWORK_QUIET_MS. */
+#define NETWORK_FREE 3
+#define NETWORK_PAUSE_FIRST_MS 5000
+#define NETWORK_PAUSE_MOST_MS (10 * 60 * 1000)
+#define NETWORK_QUIET_MS (20 * 60 * 1000)
+
+struct network_pace {
+	unsigned recent;  /* acted upon without so long a quiet; in the beginning 0 */
+	int64_t acted_ms; /* when last */
+};
+
+/* How long what has happened must wait; 0: not at all. */
+int64_t network_pace_wait_ms(const struct network_pace *pace, int64_t now_ms);
+void network_pace_act(struct network_pace *pace, int64_t now_ms);

@@ -58,6 +58,45 @@ a_change_is_told_from_noise(void **state)
 	}
 }
 
+/* A network that changes every two seconds for two hours, as whoever rules it can make it. */
+static void
+a_network_that_flaps_is_followed_ever_more_slowly(void **state)
+{
+	(void)state;
+	struct network_pace pace = { 0 };
+	int64_t acted_ms = 0;
+	unsigned acted = 0, first_minute = 0;
+	for (int64_t now_ms = 1000000; now_ms < 1000000 + 2 * 3600 * 1000; now_ms += 2000) {
+		if (network_pace_wait_ms(&pace, now_ms) > 0)
+			continue;
+		assert_true(acted < NETWORK_FREE || now_ms - acted_ms >= NETWORK_PAUSE_FIRST_MS);
+		network_pace_act(&pace, now_ms);
+		acted_ms = now_ms;
+		acted++;
+		first_minute += now_ms < 1000000 + 60000;
+	}
+	assert_in_range(first_minute, NETWORK_FREE, 7);
+	assert_in_range(acted, 12, 22);
+	assert_in_range(network_pace_wait_ms(&pace, acted_ms), NETWORK_PAUSE_MOST_MS, NETWORK_PAUSE_MOST_MS);
+	/* after a quiet time it is as in the beginning */
+	network_pace_act(&pace, acted_ms + NETWORK_QUIET_MS);
+	assert_int_equal(network_pace_wait_ms(&pace, acted_ms + NETWORK_QUIET_MS), 0);
+}
+
+/* Out of the house, into the train, through a tunnel: nobody waits. */
+static void
+the_first_changes_count_at_once(void **state)
+{
+	(void)state;
+	struct network_pace pace = { 0 };
+	for (int i = 0; i < NETWORK_FREE; i++) {
+		assert_int_equal(network_pace_wait_ms(&pace, 5000 + i), 0);
+		network_pace_act(&pace, 5000 + i);
+	}
+	assert_int_equal(network_pace_wait_ms(&pace, 5000 + NETWORK_FREE - 1), NETWORK_PAUSE_FIRST_MS);
+	assert_int_equal(network_pace_wait_ms(&pace, 5000 + NETWORK_FREE - 1 + NETWORK_PAUSE_FIRST_MS), 0);
+}
+
 static void
 many_addresses_are_bounded(void **state)
 {
@@ -83,6 +122,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_told_from_noise),
+		cmocka_unit_test(a_network_that_flaps_is_followed_ever_more_slowly),
+		cmocka_unit_test(the_first_changes_count_at_once),
 		cmocka_unit_test(many_addresses_are_bounded),
 		cmocka_unit_test(this_machine_can_be_asked),
 	};

@@ -28,7 +28,9 @@
 struct watching {
 	int netlink_fd, clock_fd;
 	struct watch *netlink, *clock;
-	struct timer *settle;
+	struct timer *settle, *later;
+	struct network_pace pace;
+	struct { char what[64]; bool is_there, reconnect; } pending; /* happened, and waits for its turn */
 	struct network before;
 	int64_t slept_ms, wall_ms;   /* what the clocks said last: asleep since boot, wall minus monotonic */
 };
@@ -52,12 +54,40 @@ parent_network_tell(struct parent *parent, bool reconnect)
 }
 
 static void
+act(struct parent *parent)
+{
+	struct watching *w = parent->network.watching;
+	log_info("%s: what waits is tried again", w->pending.what);
+	snprintf(parent->network.event, sizeof parent->network.event, "%s", w->pending.what);
+	parent->network.event_ms = clock_monotonic_ms();
+	network_pace_act(&w->pace, parent->network.event_ms);
+	bool reconnect = w->pending.reconnect;
+	w->pending.is_there = w->pending.reconnect = false;
+	parent_network_tell(parent, reconnect);
+}
+
+static void
+look_whether_it_is_time(void *context)
+{
+	struct parent *parent = context;
+	struct watching *w = parent->network.watching;
+	int64_t wait_ms = network_pace_wait_ms(&w->pace, clock_monotonic_ms());
+	if (!w->pending.is_there)
+		return;
+	if (wait_ms == 0)
+		act(parent);
+	else
+		timer_start(w->later, wait_ms);
+}
+
+static void
 happened(struct parent *parent, const char *what, bool reconnect)
 {
-	log_info("%s: what waits is tried again", what);
-	snprintf(parent->network.event, sizeof parent->network.event, "%s", what);
-	parent->network.event_ms = clock_monotonic_ms();
-	parent_network_tell(parent, reconnect);
+	struct watching *w = parent->network.watching;
+	snprintf(w->pending.what, sizeof w->pending.what, "%s", what);
+	w->pending.is_there = true;
+	w->pending.reconnect = w->pending.reconnect || reconnect;
+	look_whether_it_is_time(parent);
 }
 
 /* ---- addresses */
@@ -150,6 +180,7 @@ parent_network_open(struct parent *parent)
 		return;
 	parent->network.watching = w;
 	w->settle = timer_new(parent->loop, on_settled, parent);
+	w->later = timer_new(parent->loop, look_whether_it_is_time, parent);
 	w->netlink_fd = open_netlink();
 	if (w->netlink_fd >= 0 && network_read(&w->before, &err) == 0) {
 		w->netlink = watch_new(parent->loop, w->netlink_fd, WATCH_READ, on_netlink, parent);
@@ -177,6 +208,7 @@ parent_network_close(struct parent *parent)
 	if (w->clock != NULL)
 		watch_free(w->clock);
 	timer_free(w->settle);
+	timer_free(w->later);
 	file_close(&w->netlink_fd);
 	file_close(&w->clock_fd);
 	free(w);
