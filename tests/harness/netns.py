@@ -64,10 +64,10 @@ class NodeInside(Node):
         self.namespace = namespace
         super().__init__(installation, network, folder, config)
 
-    def command(self, name):
+    def words(self, *command):
         user = pwd.getpwnam(account.USER)
         return [*self.namespace.prefix, 'setpriv', f'--reuid={user.pw_uid}', f'--regid={user.pw_gid}', '--clear-groups',
-                *super().command(name)]
+                *super().words(*command)]
 
     def account(self):
         return {}  # the prefix changes the user, after the namespace

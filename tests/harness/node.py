@@ -53,8 +53,8 @@ class Identity:
 class Node:
     def __init__(self, installation, network, folder, config=None):
         self.installation = installation
-        self.folder = pathlib.Path(account.own(_made(folder)))
-        self.home = pathlib.Path(account.own(_made(self.folder / 'home')))
+        self.folder = pathlib.Path(self.own(_made(folder)))
+        self.home = pathlib.Path(self.own(_made(self.folder / 'home')))
         self.home.chmod(0o700)
         self.process = None
         self.log = self.folder / 'log'
@@ -67,14 +67,20 @@ class Node:
         text = '\n'.join(lines) + '\n' + (self.network.conf if self.network else '')
         path = self.home / 'smtorp.conf'
         path.write_text(text)
-        account.own(path)
+        self.own(path)
 
     def environment(self):
         return account.environment(SMTORP_HOME=str(self.home), HOME=str(self.folder), ASAN_OPTIONS='detect_leaks=0')
 
+    def own(self, path):
+        return account.own(path)
+
+    def words(self, *command):
+        """The words that run a program where this node runs, and as whom."""
+        return [str(word) for word in command]
+
     def command(self, name):
-        """The words that run a program of the installation, and as whom."""
-        return [self.installation.program(name)]
+        return self.words(self.installation.program(name))
 
     def account(self):
         return account.popen_arguments(self.groups)

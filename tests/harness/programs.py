@@ -2,16 +2,13 @@
 """Mail programs that we did not write, as a user of the node runs them."""
 import subprocess
 
-from . import account
-
 
 def run(node, *command, check=True, **options):
     """Runs an installed program as the node's user, in the node's folder."""
     options = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'timeout': 120, 'text': True, **options}
     if 'input' not in options:
         options['stdin'] = subprocess.DEVNULL
-    result = subprocess.run([str(word) for word in command], env=node.environment(), cwd=node.folder,
-                            **account.popen_arguments(), **options)
+    result = subprocess.run(node.words(*command), env=node.environment(), cwd=node.folder, **node.account(), **options)
     assert not check or result.returncode == 0, f'{command[0]} ended with {result.returncode}:\n{result.stdout}'
     return result
 
