@@ -30,6 +30,7 @@ struct dialing {
 	int64_t queued_ms, started_ms, deadline_ms;
 	bool tried_again, is_slow, wants_socks;
 	unsigned renewed;               /* how often it was made anew on circuits of its own */
+	int64_t renew_ms;               /* when it is to be; 0: not */
 	struct dial *dial;              /* STATE_UNDER_WAY */
 	enum ipc_dial_reason reason;    /* STATE_REFUSED: by us, before tor was asked */
 	char *text;
@@ -377,17 +378,36 @@ tell_one_slow(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 	return false;
 }
 
+/* Each identity at a moment of its own. */
 static void
-renew_slow(struct dialer *d, struct slice onion)
+plan_renewals(struct dialer *d, struct slice onion)
+{
+	for (struct caller *c = d->first; c != NULL; c = c->next) {
+		int64_t at_ms = clock_monotonic_ms() + (int64_t)random_below((uint64_t)d->limits.renew_spread_ms + 1);
+		for (struct dialing *x = c->first; x != NULL; x = x->next)
+			if (x->state == STATE_UNDER_WAY && x->is_slow && x->renewed == 0 && x->renew_ms == 0 &&
+			    strncasecmp(x->host, (const char *)onion.data, onion.len) == 0)
+				x->renew_ms = at_ms;
+	}
+	timer_start(d->work_timer, 0);
+}
+
+/* Makes those once more whose moment has come; with *next_ms, when the next one's does. */
+static void
+renew(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 {
 	for (struct caller *c = d->first; c != NULL; c = c->next)
 		for (struct dialing *x = c->first; x != NULL; x = x->next) {
-			if (x->state != STATE_UNDER_WAY || !x->is_slow || x->renewed > 0 ||
-			    strncasecmp(x->host, (const char *)onion.data, onion.len) != 0)
+			if (x->state != STATE_UNDER_WAY || x->renew_ms == 0)
 				continue;
+			if (x->renew_ms > now_ms) {
+				*next_ms = x->renew_ms - now_ms < *next_ms ? x->renew_ms - now_ms : *next_ms;
+				continue;
+			}
 			leave_under_way(x);
 			x->renewed++;
-			x->deadline_ms = clock_monotonic_ms() + d->limits.deadline_ms;
+			x->renew_ms = 0;
+			x->deadline_ms = now_ms + d->limits.deadline_ms;
 			start(x);
 		}
 }
@@ -404,7 +424,7 @@ dialer_take_event(struct dialer *d, struct slice words)
 	bool is_over = slice_is(action, "RECEIVED") ||
 	    (slice_is(action, "FAILED") && memmem(words.data, words.len, none, sizeof none - 1) != NULL);
 	if (is_over)
-		renew_slow(d, onion);
+		plan_renewals(d, onion);
 }
 
 /* One callback of ours at a time, since each may change everything; the timer brings us back. */
@@ -418,6 +438,7 @@ on_work(void *context)
 		return;
 	while (start_one(d))
 		;
+	renew(d, now_ms, &next_ms);
 	if (tell_one_slow(d, now_ms, &next_ms))
 		return;
 	if (next_ms != INT64_MAX)

@@ -19,6 +19,10 @@
  * laptop that slept, a network that changed; seen for minutes). on_slow asks the owner to have the descriptor fetched
  * anew; when tor tells that it came, the dial is made once more, on fresh circuits.
  *
+ * What that tells others: tor fetches on a circuit of its own that nothing else uses, whoever asks, and keeps one store of descriptors
+ * for all identities. Fresh SOCKS credentials alone would not help, since the stale descriptor is in that store. So that
+ * the peer does not see two identities come back at the moment of one fetch, each draws when its dials are renewed.
+ *
  * Onion names and credentials are never logged and stand in no error text.
  */
 #pragma once
@@ -39,9 +43,10 @@ struct dialer_limits {
 	 * are being built stay in tor for the next dial, so giving up costs nothing. */
 	int64_t deadline_ms;
 	int64_t slow_ms;               /* from the start of a dial to on_slow */
+	int64_t renew_spread_ms;       /* a slow dial is made once more within that from the descriptor's coming */
 	int64_t tor_wait_ms;           /* from its asking, or from the moment when tor ceased to be ready */
 };
-#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 60000, 25000, 60000 })
+#define DIALER_LIMITS ((struct dialer_limits){ 96, 32, 4096, 60000, 25000, 3000, 60000 })
 
 struct dialer;
 

@@ -396,6 +396,7 @@ a_slow_dial_is_made_anew_with_a_new_descriptor(void **state)
 	(void)state;
 	struct dialer_limits limits = DIALER_LIMITS;
 	limits.slow_ms = 10;
+	limits.renew_spread_ms = 20;
 	make_dialer(limits);
 	codes[0] = HOLD;
 	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
@@ -429,6 +430,7 @@ a_slow_dial_is_made_anew_once(void **state)
 	struct dialer_limits limits = DIALER_LIMITS;
 	limits.slow_ms = 5;
 	limits.deadline_ms = 60;
+	limits.renew_spread_ms = 0;
 	make_dialer(limits);
 	codes[0] = codes[1] = HOLD;
 	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
@@ -440,6 +442,31 @@ a_slow_dial_is_made_anew_once(void **state)
 	assert_int_equal(last_reason, DIAL_REASON_TIMEOUT);
 	assert_int_equal(connection_count, 2);
 	assert_int_equal(slow, 1);
+}
+
+/* The peer would see two identities come at once, and know that they are of one node. */
+static void
+slow_dials_of_two_identities_are_not_made_anew_together(void **state)
+{
+	(void)state;
+	struct dialer_limits limits = DIALER_LIMITS;
+	limits.slow_ms = 5;
+	limits.renew_spread_ms = INT64_C(1) << 40; /* so that one at once would be a miracle */
+	make_dialer(limits);
+	codes[0] = codes[1] = HOLD;
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 25, NULL), 0);
+	assert_int_equal(dialer_dial(dialer, "carol", 1, ONION_A, 25, NULL), 0);
+	run_until_holding(2);
+	wanted_events = 1;
+	timer_start(deadline, 20000);
+	while (slow < 2 && timer_is_running(deadline))
+		loop_run(loop);
+	timer_stop(deadline);
+	assert_int_equal(slow, 2);
+	dialer_take_event(dialer, slice_of_string("HS_DESC RECEIVED " SLOW " NO_AUTH $00~relay id"));
+	settle();
+	assert_int_equal(connection_count, 2);
+	assert_string_not_equal(connections[0].password, connections[1].password);
 }
 
 static void
@@ -551,6 +578,7 @@ main(void)
 		TEST(a_silent_socks_port_is_given_up),
 		TEST(a_slow_dial_is_made_anew_with_a_new_descriptor),
 		TEST(a_slow_dial_is_made_anew_once),
+		TEST(slow_dials_of_two_identities_are_not_made_anew_together),
 		TEST(without_tor_dials_fail),
 		TEST(dials_wait_for_tor_but_not_for_ever),
 		TEST(identities_share_what_tor_can_do),
