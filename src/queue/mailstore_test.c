@@ -442,7 +442,8 @@ die_when_it_is_time(enum mailstore_step step)
 static void
 body_of(int i, bool is_submitted, char out[64])
 {
-	snprintf(out, 64, "Subject: %s %c\r\n\r\n", is_submitted ? "sent" : "received", 'a' + i);
+	snprintf(out, 64, "Subject: %s %c\r\n%s\r\n", is_submitted ? "sent" : "received", 'a' + i,
+	    is_submitted ? "Message-ID: <outer@x>\r\n" : "");
 }
 
 /* In the child: takes messages in, two at a time, and says through the pipe which are acknowledged. */
@@ -460,7 +461,7 @@ work(int report)
 			if (receive(s, body, &err) != 0 || receive(s, body, &err) != 0) /* each one twice */
 				_exit(3);
 			body_of(k, true, body);
-			if (submit(s, body, &err) != 0)
+			if (submit_with_ids(s, body, "<outer@x> <inner@x>\n", &err) != 0)
 				_exit(4);
 		}
 		if (mailstore_commit(s, &err) != 0)
@@ -526,7 +527,7 @@ check_all(const char acknowledged[MESSAGES])
 	for (int i = 0; i < MESSAGES; i++)
 		for (int is_submitted = 0; is_submitted < 2; is_submitted++) {
 			body_of(i, is_submitted, body);
-			snprintf(text, sizeof text, "%.*s\n", (int)strcspn(body, "\r"), body);
+			snprintf(text, sizeof text, "%.*s\n%s", (int)strcspn(body, "\r"), body, is_submitted ? "Message-ID: <inner@x>\n" : "");
 			size_t copies = test_folder_count("Maildir/new", text);
 			if (copies > 1 || (copies == 0 && acknowledged[i]))
 				fail_msg("message %d, submitted %d: %zu copies, acknowledged %d", i, is_submitted, copies, acknowledged[i]);

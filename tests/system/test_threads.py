@@ -22,9 +22,9 @@ def ids(message, field):
     return str(message[field] or '').split()
 
 
-def write(sender, recipient, subject, inner, references=()):
+def write(sender, recipient, subject, inner, references=(), text='text'):
     """Sends with the headers that a mail program writes: its own id, and what it answers."""
-    more = ['--header', f'Message-Id: {inner}']
+    more = ['--header', f'Message-Id: {inner}', '--body', text]
     if references:
         more += ['--add-header', f'In-Reply-To: {references[-1]}', '--add-header', f'References: {" ".join(references)}']
     swaks(sender, [recipient.address], '--header', f'Subject: {subject}', *more)
@@ -70,9 +70,14 @@ def test_a_thread_hangs_together_on_both_sides(running, subject, desk):
     got = get(bob, f'{subject} question')
     assert CANARY not in got.as_string() and re.fullmatch(outer(alice), got['Message-ID'])
 
-    write(bob, alice, f'{subject} answer', f'<answer@desk.{CANARY}>', [got['Message-ID']])
+    # too large for memory: it goes through files on both sides
+    large = os.path.join(desk, 'large')
+    with open(large, 'w', encoding='utf-8') as file:
+        file.writelines(f'line {number} of a long letter\n' for number in range(50000))
+    write(bob, alice, f'{subject} answer', f'<answer@desk.{CANARY}>', [got['Message-ID']], f'@{large}')
     answer = get(alice, f'{subject} answer')
     assert ids(answer, 'In-Reply-To') == ids(answer, 'References') == [question['Message-ID']]
+    assert answer.get_content().replace('\r', '').strip().endswith('line 49999 of a long letter')
     assert 'desk' not in answer.as_string() and re.fullmatch(outer(bob), answer['Message-ID'])
 
     write(alice, bob, f'{subject} thanks', f'<thanks@{CANARY}>', [question['Message-ID'], answer['Message-ID']])
