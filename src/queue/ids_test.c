@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "queue/ids.h"
+#include "store/salvage.h"
 #include "store/schema.h"
 
 #define ONION "efv6n5rgp4snez6qh7qc3wphma44lemwpqacfmo5xxw6o4tjgygz45yd.onion"
@@ -205,6 +206,60 @@ the_longest_thread_fits(void **state)
 	close_identity(&alice);
 }
 
+enum { SENT = 3000 };
+
+/* How many of the messages that were sent an answer still finds. */
+static int
+count_restored(struct identity *alice, char letters[SENT][27])
+{
+	char message[4096], back[4096];
+	int count = 0;
+	for (int i = 0; i < SENT; i++) {
+		snprintf(message, sizeof message, "References: <%.26s@" ONION ">\r\n\r\n", letters[i]);
+		restore(alice, message, false, back);
+		count += strstr(back, "@laptop>") != NULL;
+	}
+	return count;
+}
+
+static void
+a_repair_keeps_what_can_be_read(void **state)
+{
+	(void)state;
+	static char letters[SENT][27];
+	for (int is_damaged = 0; is_damaged < 2; is_damaged++) {
+		struct identity alice;
+		struct stat st;
+		char map[4096], message[100], again[27];
+		size_t messages;
+		open_identity("mail.db", &alice);
+		assert_int_equal(database_begin(alice.db, NULL), 0);
+		for (int i = 0; i < SENT; i++) {
+			snprintf(message, sizeof message, "Message-ID: <%d@laptop>\r\n\r\n", i);
+			send_message(&alice, message, true, letters[i], map);
+		}
+		assert_int_equal(database_commit(alice.db, NULL), 0);
+		close_identity(&alice);
+		int fd = open("mail.db", O_RDWR | O_CLOEXEC), dir_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(fd >= 0 && dir_fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 40 * 4096);
+		memset(map, 0xff, sizeof map);
+		if (is_damaged) /* a page of the table */
+			assert_int_equal(pwrite(fd, map, sizeof map, st.st_size / 4096 / 2 * 4096), sizeof map);
+		close(fd);
+		assert_int_equal(salvage_mail(dir_fd, is_damaged ? "two" : "one", &messages, NULL), 0);
+		close(dir_fd);
+		assert_int_equal(access("salvaged.db", F_OK), -1);
+		assert_int_equal(access("mail.db.new", F_OK), -1);
+		open_identity("mail.db", &alice); /* which is whole */
+		int count = count_restored(&alice, letters);
+		assert_true(is_damaged ? count >= SENT / 2 && count < SENT : count == SENT);
+		send_message(&alice, "Message-ID: <7@laptop>\r\n\r\n", true, again, map);
+		assert_string_equal(again, letters[7]);
+		close_identity(&alice);
+		assert_int_equal(unlink("mail.db"), 0);
+	}
+}
+
 int
 main(void)
 {
@@ -216,6 +271,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_a_stranger_claims_changes_no_name, enter, leave),
 		cmocka_unit_test_setup_teardown(a_message_without_an_id_gets_a_random_one, enter, leave),
 		cmocka_unit_test_setup_teardown(the_longest_thread_fits, enter, leave),
+		cmocka_unit_test_setup_teardown(a_repair_keeps_what_can_be_read, enter, leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,24 @@ failed:
 	return -1;
 }
 
+int
+database_open_damaged(const char *path, struct database **out, struct error *err)
+{
+	struct database *db = calloc(1, sizeof *db);
+	if (db == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	snprintf(db->path, sizeof db->path, "%s", path);
+	if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK ||
+	    prepare_connection(db, err) != 0) {
+		database_fail(db, err);
+		sqlite3_close(db->handle);
+		free(db);
+		return -1;
+	}
+	*out = db;
+	return 0;
+}
+
 void
 database_close(struct database *db)
 {

@@ -22,6 +22,9 @@ struct statement;
  * schema is newer than this program. */
 int database_open(const char *path, bool may_create, const char *const *versions, unsigned count,
     struct database **out, struct error *err);
+/* To read what can be read, of a file that may be damaged in any way: nothing is checked, and steps fail where it is. It may be
+ * written to. */
+int database_open_damaged(const char *path, struct database **out, struct error *err);
 void database_close(struct database *db); /* checkpoints; takes NULL; finalise all statements first */
 
 /* What a call failed with means that the database is of no more use to this process: it is damaged, or reading or writing

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "store/journal.h"
 #include "store/mailtext.h"
+#include "store/salvage_ids.h"
 
 #define STEP_BYTES 65536
 #define NAME_BYTES 64
@@ -244,6 +245,8 @@ salvage_mail(int dir_fd, const char *aside, size_t *count, struct error *err)
 		result = subscribe(&s, err);
 	if (result == 0)
 		result = move_aside(&s, aside, err);
+	if (result == 0)
+		salvage_ids(dir_fd, aside);
 	*count = s.count;
 	file_close(&s.tmp_fd);
 	file_close(&s.new_fd);

@@ -12,7 +12,7 @@
 
 /* Copies every message that journal/, queue/ and staging/ hold into the mailbox, where none is twice after another call. Then
  * moves these three and the database, as they are, into a new folder `aside` in dir_fd (borrowed): the next start begins
- * with an empty queue. Nothing is deleted, and what was published stays. No process may have the folder open.
+ * with an empty queue, and with the message ids that can still be read (salvage_ids.h). Nothing is deleted, and what was published stays. No process may have the folder open.
  *
  * Without the database nobody can say which were delivered, so nothing is sent again by itself.
  * ERROR_EXISTS when there is such a folder; after other errors nothing was moved, or it can be tried again. */
