@@ -2,7 +2,7 @@
  *
  * smtorp-log hide|show: all that the processes of a node write to standard error comes here, by a pipe (descriptor 3).
  * Each line gets one form, loses what tells who writes to whom (unless told to show it), and goes to a file of
- * bounded size in a folder (descriptor 4) and to standard error, which is what smtorpd was started with.
+ * bounded size in its working directory and to standard error, which is what smtorpd was started with.
  *
  * A line "\001word" from the parent names a word to be hidden from now on. Who forges one can only hide more: log_line()
  * lets no such byte through, and a role that was taken over could write nothing into the log that it could not write anyway.
@@ -26,9 +26,10 @@
 #include "base/logline.h"
 #include "base/random.h"
 #include "base/redact.h"
+#include "base/secret.h"
+#include "sandbox/sandbox.h"
 
 #define INPUT_FD 3
-#define FOLDER_FD 4
 
 static struct {
 	bool hides;
@@ -48,7 +49,7 @@ open_file(void)
 {
 	struct stat st;
 	file_close(&self.file_fd);
-	self.file_fd = openat(FOLDER_FD, LOG_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	self.file_fd = openat(AT_FDCWD, LOG_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	self.file_bytes = self.file_fd >= 0 && fstat(self.file_fd, &st) == 0 ? (size_t)st.st_size : 0;
 }
 
@@ -60,7 +61,7 @@ rotate(void)
 	for (unsigned i = LOG_FILES_OLD; i > 0; i--) {
 		snprintf(to, sizeof to, LOG_FILE ".%u", i);
 		snprintf(from, sizeof from, i == 1 ? LOG_FILE : LOG_FILE ".%u", i - 1);
-		renameat(FOLDER_FD, from, FOLDER_FD, to);
+		renameat(AT_FDCWD, from, AT_FDCWD, to);
 	}
 	open_file();
 }
@@ -169,13 +170,15 @@ int
 main(int argc, char **argv)
 {
 	unsigned char key[REDACT_KEY_BYTES];
+	struct sandbox_holds holds;
+	struct error err = { 0 };
 	if (argc != 2 || (strcmp(argv[1], "hide") != 0 && strcmp(argv[1], "show") != 0)) {
 		fprintf(stderr, "smtorp-log is started by smtorpd\n");
 		return 2;
 	}
 	random_init();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	secret_shield_process();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
@@ -185,6 +188,11 @@ main(int argc, char **argv)
 	random_bytes(key, sizeof key);
 	redact_init(&self.redact, key);
 	buffer_init(&self.out, REDACT_OUT_MAX_BYTES + 256);
+	tzset(); /* it would be read with the first line */
+	if (sandbox_enter(ROLE_LOG, &holds, &err) != 0) {
+		fprintf(stderr, "smtorp-log does not start without its sandbox: %s\n", err.text);
+		return 1;
+	}
 	open_file();
 	run();
 	buffer_finish(&self.out);

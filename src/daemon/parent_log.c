@@ -30,7 +30,7 @@ start(struct process *process, struct error *err)
 	snprintf(program, sizeof program, "%s/smtorp-log", parent->role_folder);
 	const char *const arguments[] = { "smtorp-log", parent->config.log_addresses ? "show" : "hide", NULL };
 	const struct process_spawn how = { .program = program, .arguments = arguments, .fd3 = log->read_fd,
-		.fd4 = log->folder_fd, .directory_fd = -1, .stderr_fd = log->stderr_fd };
+		.fd4 = -1, .directory_fd = log->folder_fd, .stderr_fd = log->stderr_fd };
 	if (parent_process_spawn(process, &how, err) != 0)
 		return -1;
 	for (const struct parent_identity *i = parent->identities; i != NULL; i = i->next)

@@ -28,6 +28,7 @@ enum role {
 	ROLE_MAIL = 1 << 4,
 	ROLE_CONTENT = 1 << 5,
 	ROLE_CONTROL = 1 << 6,
+	ROLE_LOG = 1 << 7, /* has no channel */
 };
 
 #define IPC_BODY_INLINE_MAX 65536

@@ -100,7 +100,8 @@ add_all(scmp_filter_ctx filter, const char *names, int (*add)(scmp_filter_ctx, i
 static int
 load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct error *err)
 {
-	if (add_all(filter, fatal_calls, forbid, err) != 0 || add_all(filter, rules_common_calls, allow, err) != 0 ||
+	if (add_all(filter, fatal_calls, forbid, err) != 0 ||
+	    (!rules->without_common && add_all(filter, rules_common_calls, allow, err) != 0) ||
 	    add_all(filter, rules->calls, allow, err) != 0)
 		return -1;
 	int result = seccomp_load(filter);

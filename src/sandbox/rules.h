@@ -12,9 +12,10 @@
 struct sandbox_rules {
 	const char *calls;      /* names of system calls, beyond rules_common_calls, with a space between them */
 	bool own_folder;        /* files below the working directory; all others have none */
+	bool without_common;    /* calls is all there is */
 };
 
-/* Allowed to every role. */
+/* Allowed to every role that has an event loop. */
 extern const char rules_common_calls[];
 
 /* NULL for the parent, which is an ordinary program of its user. */

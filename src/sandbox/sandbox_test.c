@@ -21,7 +21,7 @@
 
 enum outcome { ALLOWED = 0, DENIED = 1, NO_SANDBOX = 77 };
 
-static const enum role all_roles[] = { ROLE_TOR, ROLE_SMTP, ROLE_SUBMISSION, ROLE_MAIL, ROLE_CONTENT, ROLE_CONTROL };
+static const enum role all_roles[] = { ROLE_TOR, ROLE_SMTP, ROLE_SUBMISSION, ROLE_MAIL, ROLE_CONTENT, ROLE_CONTROL, ROLE_LOG };
 #define ROLES (sizeof all_roles / sizeof all_roles[0])
 
 /* What a role asks for: DENIED when the kernel said so, ALLOWED when it worked or failed for another reason. */

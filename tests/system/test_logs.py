@@ -122,7 +122,7 @@ def test_the_log_is_bounded_and_for_the_owner_only(installation, work):
             out.write(f'2026-11-22T10:00:00.000Z info mail: {i:08} ' + 'x' * 40 + '\n')
         out.write('y' * 20000 + '\n\x1b[2Jand the end without a line end')
     program = installation.bin.parent / 'libexec' / 'smtorp' / 'smtorp-log'
-    subprocess.run(['sh', '-c', 'exec "$0" hide 3<"$1" 4<"$2"', str(program), str(flood), str(folder)], check=True,
+    subprocess.run(['sh', '-c', 'exec "$0" hide 3<"$1"', str(program), str(flood)], check=True, cwd=folder,
                    stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
     files = sorted(folder.iterdir())
     assert [path.name for path in files] == ['smtorpd.log', 'smtorpd.log.1', 'smtorpd.log.2', 'smtorpd.log.3']
@@ -146,8 +146,8 @@ def test_what_others_write_stays_words(installation, tmp_path, mode):
     (tmp_path / 'log').mkdir()
     (tmp_path / 'input').write_bytes(b'\n'.join(lines) + b'\nafter\n')
     program = installation.bin.parent / 'libexec' / 'smtorp' / 'smtorp-log'
-    shown = subprocess.run(['sh', '-c', 'exec "$0" "$1" 3<"$2" 4<"$3"', str(program), mode, str(tmp_path / 'input'),
-                            str(tmp_path / 'log')], check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).stderr
+    shown = subprocess.run(['sh', '-c', 'exec "$0" "$1" 3<"$2"', str(program), mode, str(tmp_path / 'input')], check=True,
+                           cwd=tmp_path / 'log', stdin=subprocess.DEVNULL, capture_output=True, timeout=60).stderr
     for written in (shown, (tmp_path / 'log' / 'smtorpd.log').read_bytes()):
         assert b'unknown   2J 2J [2J  end\n' in written and written.endswith(b'warn program: after\n')
         assert written.count(b'\n') == len(lines) + 1
