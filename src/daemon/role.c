@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "sandbox/sandbox.h"
 
 static struct {
@@ -54,10 +54,8 @@ on_end(void *context, const struct error *err)
 static void
 give_up_what_can_be(void)
 {
-	const struct rlimit none = { 0, 0 };
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &none);
+	secret_shield_process();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole terminal group; the parent decides when to stop */
 	signal(SIGHUP, SIG_IGN);

@@ -2,6 +2,7 @@
 #include "loop/tls.h"
 
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -11,9 +12,15 @@
 
 #include "loop/tlsconn.h"
 
+/* Private keys are there, in locked memory: the own one, and those of handshakes, of which each takes 64 bytes at most. When it is
+ * full, handshakes fail, so there is room for twice the sessions that a role may have. */
+#define PRIVATE_HEAP_BYTES (2 * 1024 * 1024)
+#define PRIVATE_HEAP_STEP 32
+
 void
 tls_library_init(void)
 {
+	CRYPTO_secure_malloc_init(PRIVATE_HEAP_BYTES, PRIVATE_HEAP_STEP); /* before anything else; not locked where the system lets nobody */
 	if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
 	    NULL) != 1)
 		abort();

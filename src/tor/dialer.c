@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/secret.h"
 #include "onionkey/onionkey.h"
 #include "tor/control_reply.h"
 #include "tor/dial.h"
@@ -55,7 +56,7 @@ struct dialer {
 	unsigned under_way, refused;
 	bool ready;
 	int64_t not_ready_since_ms;
-	unsigned char secret[SECRET_BYTES];
+	unsigned char *secret; /* SECRET_BYTES, locked */
 };
 
 static void on_work(void *context);
@@ -69,7 +70,8 @@ dialer_new(struct loop *loop, struct dialer_limits limits, const struct dialer_e
 	d->last = &d->first;
 	d->not_ready_since_ms = clock_monotonic_ms();
 	d->work_timer = timer_new(loop, on_work, d);
-	random_bytes(d->secret, sizeof d->secret);
+	d->secret = secret_new(SECRET_BYTES);
+	random_bytes(d->secret, SECRET_BYTES);
 	return d;
 }
 
@@ -252,7 +254,7 @@ make_isolation(const struct dialing *x, char out[ENCODE_HEX_LEN(ISOLATION_BYTES)
 	const struct caller *c = x->caller;
 	unsigned char digest[ISOLATION_BYTES];
 	struct hash hash;
-	hash_init(&hash, sizeof digest, c->dialer->secret, sizeof c->dialer->secret);
+	hash_init(&hash, sizeof digest, c->dialer->secret, SECRET_BYTES);
 	hash_update(&hash, c->identity, strlen(c->identity) + 1);
 	hash_update(&hash, x->host, strlen(x->host) + 1);
 	hash_update(&hash, &x->renewed, sizeof x->renewed);
@@ -535,6 +537,6 @@ dialer_free(struct dialer *d)
 	while (d->first != NULL)
 		release(d->first->first);
 	timer_free(d->work_timer);
-	explicit_bzero(d->secret, sizeof d->secret);
+	secret_free(d->secret);
 	free(d);
 }
