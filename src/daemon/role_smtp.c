@@ -68,7 +68,8 @@ static unsigned
 sessions_max(enum smtpd_kind kind)
 {
 	bool is_onion = kind == SMTPD_ONION || kind == SMTPD_SMTORP;
-	unsigned wanted = is_onion ? SMTPD_SESSIONS_MAX : ROLE_SUBMISSION_SESSIONS_MAX;
+	unsigned wanted = is_onion ? SMTPD_SESSIONS_MAX : kind == SMTPD_SENDMAIL ? ROLE_SUBMISSION_SENDMAIL_MAX
+	                                                                         : ROLE_SUBMISSION_SESSIONS_MAX;
 	unsigned there = descriptors() > large_max() ? descriptors() - large_max() : 0;
 	unsigned most = there / (is_onion ? LISTENERS_OF_SMTP : LISTENERS_OF_SUBMISSION) + 1;
 	if (most >= wanted)

@@ -9,9 +9,10 @@
 #include "loop/tls.h"
 #include "smtpd/smtpd.h"
 
-#define ROLE_SUBMISSION_SESSIONS_MAX 500 /* for each of its sockets: mail programs of one person or a few */
+#define ROLE_SUBMISSION_SESSIONS_MAX 200 /* for each of its ports: mail programs of one person or a few */
+#define ROLE_SUBMISSION_SENDMAIL_MAX 1000 /* on the socket for smtorp-sendmail */
 #define ROLE_SUBMISSION_GUESSES_FREE 5   /* wrong passwords for a login before there is a pause, of a second, then of two, four ... */
-#define ROLE_SUBMISSION_PAUSE_MAX_MS (30 * 1000)
+#define ROLE_SUBMISSION_PAUSE_MAX_MS (15 * 1000) /* mail programs have the patience */
 #define ROLE_SUBMISSION_FORGET_MS (10 * 60 * 1000) /* after which half of the wrong ones are forgotten */
 #define SMTP_STOP_MS 4000 /* less than the five seconds that the parent waits */
 

@@ -101,7 +101,7 @@ forget_old_guesses(struct guesses *g)
 		g->count /= 2;
 }
 
-/* Grows with each wrong password in whatever session, and ends at half a minute: the owner, too, has to wait so long, and is never
+/* Grows with each wrong password in whatever session, and ends at some seconds: the owner, too, has to wait so long, and is never
  * locked out. */
 static int64_t
 login_pause_ms(void *context, const char *login)

@@ -2,6 +2,7 @@
 #include "smtpd/test_session.h"
 
 #include "base/encode.h"
+#include "smtpd/session.h"
 
 #define GREETING "220 " ONION " ESMTP\r\n"
 #define HELLO "250 " ONION "\r\n"
@@ -119,6 +120,54 @@ needs_no_login_on_the_owners_socket(void **state)
 	    ME ">bob@" OTHER_ONION ",\nx\r\n");
 }
 
+static int64_t pause_ms;
+
+static int64_t
+tell_pause(void *context, const char *login)
+{
+	(void)context;
+	assert_string_equal(login, ME);
+	return pause_ms;
+}
+
+/* What was said behind it waits, too; whoever waits may be told to go meanwhile. */
+static void
+waits_before_a_password_is_looked_at_when_it_is_told_to(void **state)
+{
+	(void)state;
+	char right[1000], wrong[200], heard[600];
+	snprintf(right, sizeof right, "HELO x\r\nAUTH LOGIN\r\n%s\r\n%s\r\nMAIL FROM:<" ME ">\r\nRCPT TO:<bob@" OTHER_ONION
+	    ">\r\nBDAT 1 LAST\r\nxQUIT\r\n", B64(ME), B64("secret"));
+	snprintf(heard, sizeof heard, GREETING HELLO "334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 2.7.0 Authenticated\r\n"
+	    "250 2.1.0 OK\r\n250 2.1.5 OK\r\n250 2.0.0 Kept\r\n" BYE);
+	snprintf(wrong, sizeof wrong, "HELO x\r\nAUTH PLAIN %s\r\n", B64("\0" ME "\0wrong"));
+	struct bench b;
+	bench_begin(&b, SMTPD_SUBMISSION);
+	struct smtpd_events events = *b.server->events;
+	events.login_pause_ms = tell_pause;
+	b.server->events = &events;
+	pause_ms = 30;
+	int64_t begun_ms = clock_monotonic_ms();
+	bench_transcript(&b, slice_of_string(right), strlen(right) / 2, heard, ME ">bob@" OTHER_ONION ",\nx");
+	assert_true(clock_monotonic_ms() - begun_ms >= pause_ms);
+	pause_ms = 3600 * 1000;
+	int server_fd, fd = bench_connect(&b, &server_fd);
+	bench_say(&b, fd, server_fd, slice_of_string(wrong));
+	assert_buffer_is(&b.heard, "heard", GREETING HELLO);
+	buffer_finish(&b.heard);
+	int other_fd = bench_connect(&b, &server_fd); /* he who is gone meanwhile is no trouble */
+	bench_say(&b, other_fd, server_fd, slice_of_string(wrong));
+	close(other_fd);
+	while (smtpd_session_count(b.server) > 1)
+		bench_round(&b);
+	buffer_finish(&b.heard);
+	smtpd_stop(b.server);
+	bench_wait_end(&b, fd);
+	assert_buffer_is(&b.heard, "heard", "421 4.3.2 Closing, try again later\r\n");
+	close(fd);
+	bench_end(&b);
+}
+
 int
 main(void)
 {
@@ -128,6 +177,7 @@ main(void)
 		cmocka_unit_test(offers_auth_and_wants_it),
 		cmocka_unit_test(refuses_wrong_passwords_five_times),
 		cmocka_unit_test(says_what_to_do_about_senders_and_recipients),
+		cmocka_unit_test(waits_before_a_password_is_looked_at_when_it_is_told_to),
 		cmocka_unit_test(needs_no_login_on_the_owners_socket),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The owner's side: submission on loopback and smtorp-sendmail."""
+import base64
 import smtplib
 import ssl
+import time
 
 import pytest
 
@@ -43,6 +45,20 @@ def test_wrong_passwords(running):
             with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
                 session.login(running.alice.login, 'wrong')
             assert refused.value.smtp_code == 535
+
+
+def test_passwords_cannot_be_guessed_in_many_sessions(running):
+    """Each wrong one makes the next slower, in whatever session; the right one is taken all the same."""
+    def guess(password):
+        with connect(running.alice) as session:
+            session.ehlo('x')
+            begun = time.monotonic()
+            said = base64.b64encode(f'\0{running.alice.login}\0{password}'.encode()).decode()
+            return session.docmd('AUTH', f'PLAIN {said}')[0], time.monotonic() - begun
+    answers = [guess(f'wrong {number}') for number in range(7)]
+    assert all(code == 535 for code, _ in answers)
+    assert answers[5][1] >= 1 and answers[6][1] >= 2, answers
+    assert guess(running.alice.password)[0] == 235
 
 
 def test_another_identitys_password_is_wrong(running):
