@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/test_vectors.h"
 #include "mime/library.h"
 #include "mime/prepare.h"
 
@@ -420,6 +421,53 @@ structure_is_bounded(void **state)
 	}
 }
 
+/* One message of the specification's: what is submitted, and what leaves or why it is refused. */
+static void
+check_vector(const char *name, const struct buffer *submitted, const struct buffer *leaves, const char *refused)
+{
+	struct buffer out;
+	struct prepare_facts facts;
+	struct error err = { 0 };
+	int result = prepare(slice_of(buffer_bytes(submitted), buffer_len(submitted)), &out, &facts, &err);
+	if (refused[0] != '\0' ? result == 0 || strstr(err.text, refused) == NULL :
+	    result != 0 || buffer_len(&out) != buffer_len(leaves) ||
+	    memcmp(buffer_bytes(&out), buffer_bytes(leaves), buffer_len(leaves)) != 0)
+		fail_msg("%s: %s%.*s", name, err.text, (int)buffer_len(&out), buffer_bytes(&out));
+	buffer_finish(&out);
+}
+
+static void
+messages_of_the_specification_leave_as_it_says(void **state)
+{
+	(void)state;
+	FILE *file = test_vectors_open("messages.txt");
+	char line[1100], name[200] = "", refused[200] = "";
+	struct buffer submitted, leaves;
+	size_t count = 0;
+	bool has_line;
+	date_step_s = 60;
+	buffer_init(&submitted, 1 << 20);
+	buffer_init(&leaves, 1 << 20);
+	do {
+		has_line = test_vectors_next(file, line, sizeof line);
+		if ((!has_line || strncmp(line, "message ", 8) == 0) && name[0] != '\0') {
+			check_vector(name, &submitted, &leaves, refused);
+			buffer_finish(&submitted);
+			buffer_finish(&leaves);
+			refused[0] = '\0';
+			count++;
+		}
+		if (!has_line)
+			break;
+		if (line[0] == '>' || line[0] == '<')
+			assert_int_equal(buffer_printf(line[0] == '>' ? &submitted : &leaves, NULL, "%s\r\n", line + 1), 0);
+		else
+			snprintf(line[0] == 'm' ? name : refused, sizeof name, "%.199s", line + 8);
+	} while (has_line);
+	assert_int_equal(count, 15);
+	date_step_s = 1;
+}
+
 int
 main(void)
 {
@@ -434,6 +482,7 @@ main(void)
 		cmocka_unit_test(dates_are_cut),
 		cmocka_unit_test(boundaries_are_found_wherever_they_stand),
 		cmocka_unit_test(structure_is_bounded),
+		cmocka_unit_test(messages_of_the_specification_leave_as_it_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
