@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mime/dsn.h"
+#include "mime/fields.h"
 #include "mime/header.h"
 #include "mime/library.h"
 
@@ -320,6 +321,35 @@ a_mailbox_cannot_begin_another_field(void **state)
 	}
 }
 
+/* Notifications stay in the own mailbox. They hold nothing all the same that would not be let out. */
+static void
+a_notification_holds_only_what_may_leave(void **state)
+{
+	(void)state;
+	const struct dsn_failure failure = { slice_of_string("bob@other.onion"), 550, slice_of_string("5.1.1"),
+		slice_of_string("no such mailbox") };
+	struct dsn_request request = plain;
+	bool needs_smtputf8, has_8bit;
+	struct header_scan scan;
+	struct header_field field;
+	request.failures = &failure;
+	request.failure_count = 1;
+	request.original = slice_of_string(ORIGINAL "\r\nthe text\r\n");
+	char *text = compose(&request, &needs_smtputf8, &has_8bit);
+	size_t parts = 0;
+	for (const char *at = text; at != NULL; parts++) {
+		header_scan_init(&scan, slice_of_string(at));
+		while (header_scan_next(&scan, &field, NULL) == 1)
+			if (!fields_may_leave(field.name, parts > 0))
+				fail_msg("%.*s", (int)field.name.len, (const char *)field.name.data);
+		at = strstr((const char *)scan.rest.data, "--=_zyxwvutsrqponmlkjihgfedcba\r\n");
+		if (at != NULL)
+			at = strstr(at, "\r\n") + 2;
+	}
+	assert_int_equal(parts, 4);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -334,6 +364,7 @@ main(void)
 		cmocka_unit_test(advice_follows_the_status),
 		cmocka_unit_test(a_large_header_is_cut_between_fields),
 		cmocka_unit_test(a_mailbox_cannot_begin_another_field),
+		cmocka_unit_test(a_notification_holds_only_what_may_leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import random
+import re
 import smtplib
 
 import pytest
@@ -33,11 +34,12 @@ def submit(sender, recipient, subject, size, seed):
         session.mail(sender.address)
         session.rcpt(recipient.address)
         assert session.docmd('DATA')[0] == 354
-        session.sock.sendall(f'From: {sender.address}\r\nSubject: {subject}\r\n\r\n'.encode())
+        session.sock.sendall(f'From: {sender.address}\r\nSubject: {subject}\r\nContent-Type: multipart/mixed; boundary=A\r\n\r\n'
+                             f'preamble\r\n--A\r\n\r\n'.encode())
         for piece in pieces(size, seed):
             session.sock.sendall(piece)
             digest.update(piece.replace(b'\r\n', b'\n'))
-        session.sock.sendall(b'.\r\n')
+        session.sock.sendall(b'--A--\r\n.\r\n')
         code, text = session.getreply()
         assert code == 250, text
     return digest.hexdigest()
@@ -48,8 +50,15 @@ def arrived(identity, subject):
     for path in [*identity.mail.glob('Maildir/new/*'), *identity.mail.glob('Maildir/cur/*')]:
         with path.open('rb') as file:
             header = b''.join(iter(lambda: file.readline(1000), b'\n'))
-            if f'Subject: {subject}\n'.encode() in header:
-                return hashlib.file_digest(file, 'sha256').hexdigest()
+            if f'Subject: {subject}\n'.encode() not in header:
+                continue
+            assert re.fullmatch(rb'--=_[a-z2-7]{26}\n', file.readline()) and file.readline() == b'\n'
+            digest, left = hashlib.sha256(), path.stat().st_size - file.tell() - len('--=_--\n') - 26
+            while left > 0:
+                digest.update(piece := file.read(min(left, MIB)))
+                left -= len(piece)
+            assert re.fullmatch(rb'--=_[a-z2-7]{26}--\n', file.read())
+            return digest.hexdigest()
     return None
 
 
