@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A channel whose other end sends what it likes, with any number of descriptors. The first two octets choose the roles; then
+ * each message is its length (two octets), a count of descriptors and its bytes. Only what the table allows is
+ * handed on, nothing after the end, and no descriptor stays open.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ipc/channel.h"
+
+#define DESCRIPTORS_MAX 6
+#define ROLES 7
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct loop *loop;
+static struct timer *round_end;
+static enum role own, peer;
+static unsigned ends, messages;
+
+static void
+on_message(void *context, struct ipc_message *m)
+{
+	struct buffer again;
+	(void)context;
+	messages++;
+	if (ends > 0 || !ipc_is_allowed(m->type, peer, own, m->fd >= 0) || (m->fd >= 0 && fcntl(m->fd, F_GETFD) < 0))
+		abort();
+	buffer_init(&again, IPC_MESSAGE_MAX);
+	if (ipc_encode(m, &again, NULL) != 0)
+		abort();
+	buffer_finish(&again);
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	(void)context;
+	(void)err;
+	if (ends++ > 0)
+		abort();
+}
+
+static void
+on_round(void *context)
+{
+	(void)context;
+	loop_stop(loop);
+}
+
+static void
+send_message(int fd, const uint8_t *bytes, size_t len, unsigned count, int descriptor)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+	} control = { .space = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)bytes, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (count > 0) {
+		msg.msg_control = control.space;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		for (unsigned i = 0; i < count; i++)
+			memcpy(CMSG_DATA(h) + i * sizeof(int), &descriptor, sizeof descriptor);
+	}
+	sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int
+next_descriptor(void)
+{
+	int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	close(fd);
+	return fd;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct channel_events events = { on_message, on_end };
+	static int something = -1;
+	int fds[2];
+	if (size < 2)
+		return 0;
+	if (loop == NULL) {
+		loop = loop_new();
+		round_end = timer_new(loop, on_round, NULL);
+		something = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	int before = next_descriptor();
+	own = (enum role)(1 << data[0] % ROLES);
+	peer = (enum role)(1 << data[1] % ROLES);
+	ends = messages = 0;
+	if (channel_pair(fds, NULL) != 0)
+		abort();
+	struct channel *channel = channel_new(loop, fds[0], own, peer, &events, NULL);
+	unsigned sent = 0;
+	for (data += 2, size -= 2; size >= 3 && ends == 0; sent++) {
+		size_t len = (size_t)data[0] | (size_t)data[1] << 8;
+		unsigned count = data[2] % (DESCRIPTORS_MAX + 1);
+		data += 3;
+		size -= 3;
+		len = len < size ? len : size;
+		send_message(fds[1], data, len, count, something);
+		data += len;
+		size -= len;
+		timer_start(round_end, 0);
+		loop_run(loop);
+	}
+	if (messages > sent)
+		abort();
+	close(fds[1]);
+	for (int i = 0; i < 10 && ends == 0; i++) {
+		timer_start(round_end, 0);
+		loop_run(loop);
+	}
+	channel_free(channel);
+	if (ends != 1 || next_descriptor() != before)
+		abort();
+	return 0;
+}
