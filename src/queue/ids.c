@@ -148,10 +148,18 @@ ids_keep(struct ids *ids, struct slice kept, struct error *err)
 int
 ids_receive(struct ids *ids, struct slice message, struct error *err)
 {
-	struct threads threads;
-	struct slice list[THREADS_IDS_MAX];
-	threads_find(message, &threads);
-	size_t count = threads_list(&threads, list);
+	struct threads t;
+	struct slice list[IDS_RECEIVED_MAX];
+	size_t count = 0;
+	threads_find(message, &t);
+	if (t.message_id.len > 0)
+		list[count++] = t.message_id;
+	if (t.reply_count > 0)
+		list[count++] = t.replies[0];
+	if (t.reference_count > 0)
+		list[count++] = t.references[0];
+	for (size_t i = t.reference_count; i > 1 && count < IDS_RECEIVED_MAX; i--)
+		list[count++] = t.references[i - 1];
 	for (size_t i = 0; i < count; i++)
 		if (put(ids, RECEIVE, list[i], slice_of("", 0), err) != 0)
 			return -1;

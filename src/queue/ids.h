@@ -40,7 +40,9 @@ void ids_leaving_finish(struct ids_leaving *leaving);
 /* Remembers what ids_leave() has named. In a transaction. */
 int ids_keep(struct ids *ids, struct slice kept, struct error *err);
 
-/* Remembers the ids of a message that was received. In a transaction. */
+/* Remembers the ids of a message that was received: its own, and some that it refers to, the first and the last ones. Each may
+ * cost a page of the database, and a stranger writes as many as they like. In a transaction. */
+#define IDS_RECEIVED_MAX 6
 int ids_receive(struct ids *ids, struct slice message, struct error *err);
 
 /* Puts the inner ids back into the beginning of a message: see threads_restore(). out: THREADS_RESTORED_MAX_BYTES. */

@@ -146,6 +146,27 @@ what_was_received_stays_and_all_else_is_named_anew(void **state)
 }
 
 static void
+a_stranger_can_have_only_some_ids_remembered(void **state)
+{
+	(void)state;
+	struct identity alice;
+	char letters[27], map[4096];
+	static const char references[] = "References: <1@b> <2@b> <3@b> <4@b> <5@b> <6@b> <7@b> <8@b>\r\n";
+	char message[200];
+	open_identity("alice.db", &alice);
+	snprintf(message, sizeof message, "Message-ID: <9@b>\r\nIn-Reply-To: <0@b> <8@b>\r\n%s\r\n", references);
+	assert_int_equal(ids_receive(alice.ids, slice_of_string(message), NULL), 0);
+	snprintf(message, sizeof message, "In-Reply-To: <9@b> <0@b>\r\n%s\r\n", references);
+	send_message(&alice, message, true, letters, map);
+	for (int i = 0; i < 10; i++) {
+		char line[32];
+		snprintf(line, sizeof line, "<%d@b> <%d@b>\n", i, i);
+		assert_int_equal(strstr(map, line) != NULL, i <= 1 || i >= 6);
+	}
+	close_identity(&alice);
+}
+
+static void
 what_a_stranger_claims_changes_no_name(void **state)
 {
 	(void)state;
@@ -268,6 +289,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_own_id_has_one_name_outside_that_tells_nothing, enter, leave),
 		cmocka_unit_test_setup_teardown(answers_find_their_way_back, enter, leave),
 		cmocka_unit_test_setup_teardown(what_was_received_stays_and_all_else_is_named_anew, enter, leave),
+		cmocka_unit_test_setup_teardown(a_stranger_can_have_only_some_ids_remembered, enter, leave),
 		cmocka_unit_test_setup_teardown(what_a_stranger_claims_changes_no_name, enter, leave),
 		cmocka_unit_test_setup_teardown(a_message_without_an_id_gets_a_random_one, enter, leave),
 		cmocka_unit_test_setup_teardown(the_longest_thread_fits, enter, leave),
