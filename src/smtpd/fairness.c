@@ -19,7 +19,7 @@
 static int64_t
 grace_ms(const struct smtpd *server)
 {
-	return server->minute_ms / 6;
+	return server->minute_ms * SMTPD_GRACE_S / 60;
 }
 
 void

@@ -32,7 +32,7 @@ enum smtpd_kind {
 /* What bounds one session. All sessions of a server share SMTPD_SPOOL_MAX_BYTES of memory for messages on
  * their way in; what is large goes to files, which share SMTPD_SPOOL_FILES_MAX_BYTES of disk. When there is no slot, memory or
  * disk left, the session that has got on least is ended for one that comes anew or gets on (fairness.c), unless all have got on
- * within the last ten seconds. smtorp.conf(5) has all of this in a table. */
+ * within the last seconds. smtorp.conf(5) has all of this in a table. */
 #define SMTPD_RECIPIENTS_MAX 100         /* a transaction; then 452 (RFC 5321 section 4.5.3.1.8) */
 #define SMTPD_REFUSED_MAX 200            /* recipients refused in a session; then 421 */
 #define SMTPD_ERRORS_MAX 20              /* commands that were no use; then 421 */
@@ -41,6 +41,7 @@ enum smtpd_kind {
 #define SMTPD_TRIES_MAX 3                /* transactions since the last message that count as getting on */
 #define SMTPD_TIMEOUT_MINUTES 5          /* for each command, each 16 KiB of a message, and each answer of the owner */
 #define SMTPD_TLS_MINUTES 1              /* for a handshake */
+#define SMTPD_GRACE_S 10                 /* who got on within it is not ended for others */
 #define SMTPD_PROGRESS_MINUTES 15        /* from one time it got on to the next */
 #define SMTPD_MESSAGE_MINUTES 10         /* for a message, and more for what has come of it: */
 #define SMTPD_SLOWEST_BYTES_PER_S 256
