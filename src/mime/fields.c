@@ -11,6 +11,7 @@
 #include "mime/fold.h"
 #include "mime/header.h"
 #include "mime/mailboxes.h"
+#include "mime/params.h"
 #include "mime/threads.h"
 
 struct rule;
@@ -23,13 +24,14 @@ struct work {
 	struct content *content;
 	struct threads threads; /* the ids of the whole header */
 	bool has_replies, has_references;
+	bool is_cryptographic; /* the part is a signature, or belongs to what is encrypted */
 };
 
 /* Appends what leaves of the field in w->value: the whole of it, or nothing. */
 typedef int field_action(struct work *w, const struct rule *rule, struct error *err);
 
 static field_action text, own_or_none, from, reply_to, date, message_id, in_reply_to, references, word, mime_version, autocrypt, content_type,
-    content_encoding, content_disposition, content_id;
+    content_encoding, content_disposition, content_id, description;
 
 /* Fields leave in this order; those of one name (and Resent- fields among themselves) keep theirs. */
 enum rank {
@@ -104,7 +106,7 @@ static const struct rule {
 	{ "Content-Transfer-Encoding", RANK_ENCODING, content_encoding, BOTH, true, "written in one way" },
 	/* Nothing can refer to the message as a part of itself. */
 	{ "Content-ID", RANK_ID, content_id, PART, true, "names of parts are made anew, and with them what refers to them in HTML" },
-	{ "Content-Description", RANK_DESCRIPTION, text, BOTH, false, NULL },
+	{ "Content-Description", RANK_DESCRIPTION, description, BOTH, false, "was written by your mail program" },
 };
 
 /* Why some of the others are gone, for the sender. A '*' at the end stands for any rest. */
@@ -315,6 +317,35 @@ content_id(struct work *w, const struct rule *rule, struct error *err)
 	return content_write_id(value_of(w), w->request->seed, w->out, err);
 }
 
+/* What a person wrote about a part; programs do so about signatures, each in its own words. */
+static int
+description(struct work *w, const struct rule *rule, struct error *err)
+{
+	return w->is_cryptographic ? 0 : text(w, rule, err);
+}
+
+/* Whether the part is a signature, or says that what follows is encrypted: to be known before its description comes. */
+static int
+find_cryptographic(struct work *w, struct slice header, struct error *err)
+{
+	static const char *const types[] = { "application/pgp-", "application/pkcs7-", "application/x-pkcs7-" };
+	struct header_scan scan;
+	struct header_field field = { 0 };
+	header_scan_init(&scan, header);
+	while (header_scan_next(&scan, &field, NULL) == 1 && !slice_is_nocase(field.name, "Content-Type"))
+		;
+	if (!slice_is_nocase(field.name, "Content-Type"))
+		return 0;
+	buffer_consume(&w->value, buffer_len(&w->value));
+	if (fold_flatten(field.value, &w->value, err) != 0)
+		return -1;
+	struct slice type = params_head(value_of(w));
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		w->is_cryptographic = w->is_cryptographic || (type.len > strlen(types[i]) &&
+		    strncasecmp((const char *)type.data, types[i], strlen(types[i])) == 0);
+	return 0;
+}
+
 /* ---- the header */
 
 /* The fields that leave, in the order in which they came. */
@@ -464,6 +495,8 @@ fields_write(const struct fields_place *place, struct slice message, struct buff
 	s->work = (struct work){ .place = place, .request = place->request, .out = &s->written, .content = content };
 	buffer_init(&s->work.value, HEADER_SECTION_MAX_BYTES);
 	threads_find(message, &s->work.threads);
+	if (find_cryptographic(&s->work, message, err) != 0)
+		goto out;
 	header_scan_init(&scan, message);
 	while ((got = header_scan_next(&scan, &field, err)) == 1)
 		if (take_field(s, &field, err) != 0)

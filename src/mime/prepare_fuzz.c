@@ -41,6 +41,25 @@ check_header(struct slice message)
 		abort();
 }
 
+/* Inside of what was signed everything stays as it is. */
+static void
+check_signed(struct slice part)
+{
+	static const char before[] = "Content-Type: multipart/signed; boundary=keep\r\n\r\n--keep\r\n", after[] = "\r\n--keep--\r\n";
+	struct buffer message, out;
+	if (part.len == 0 || memmem(part.data, part.len, "--keep", 6) != NULL)
+		return;
+	buffer_init(&message, part.len + sizeof before + sizeof after);
+	buffer_append(&message, before, sizeof before - 1, NULL);
+	buffer_append(&message, part.data, part.len, NULL);
+	buffer_append(&message, after, sizeof after - 1, NULL);
+	struct slice text = slice_of(buffer_bytes(&message), buffer_len(&message));
+	if (prepare(text, text, &out) == 0 && memmem(buffer_bytes(&out), buffer_len(&out), part.data, part.len) == NULL)
+		abort();
+	buffer_finish(&out);
+	buffer_finish(&message);
+}
+
 /* What was prepared is fit to leave as it is, holds no field that may not leave, and is not much longer than it was. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,6 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ready)
 		library_init();
 	ready = true;
+	check_signed(seed);
 	if (prepare(seed, seed, &once) == 0) {
 		size_t len = buffer_len(&once);
 		check_header(slice_of(buffer_bytes(&once), len));

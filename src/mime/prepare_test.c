@@ -283,7 +283,7 @@ parts_get_new_boundaries_and_headers(void **state)
 		{ TOP "Content-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\nContent-Type: multipart/signed; micalg=PGP-SHA512;\r\n"
 		  " protocol=\"application/pgp-signature\"; boundary=S\r\n\r\nThis is signed\r\n--S\r\nContent-TYPE: multipart/mixed;\r\n"
 		  "\tboundary=I; x=y\r\nX-Inner: kept\r\n\r\npre\r\n--I\r\nX-Y: z\r\n\r\n\r\n--I--\r\npost \r\n--S\r\n"
-		  "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\nX-Y: z\r\n\r\nsig\r\n\r\n--S--\r\n\r\n--A--\r\n",
+		  "Content-Description: made by a program\r\nContent-Type: application/pgp-signature; name=\"signature.asc\"\r\nX-Y: z\r\n\r\nsig\r\n\r\n--S--\r\n\r\n--A--\r\n",
 		  TOP MULTI("mixed", B1) "\r\n--" B1 "\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\";\r\n"
 		  " micalg=pgp-sha512;\r\n boundary=\"" B2 "\"\r\n\r\n--" B2 "\r\nContent-TYPE: multipart/mixed;\r\n"
 		  "\tboundary=I; x=y\r\nX-Inner: kept\r\n\r\npre\r\n--I\r\nX-Y: z\r\n\r\n\r\n--I--\r\npost \r\n--" B2 "\r\n"
