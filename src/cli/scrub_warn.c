@@ -7,6 +7,7 @@
 
 #define PICTURE "pictures and recordings often say in themselves when, where and with which device they were made: `exiftool` shows it"
 #define DOCUMENT "documents often say in themselves who made them, when and with what: `exiftool` shows it, `mat2` makes a clean copy"
+#define PROGRAM "calendars and cards say which program made them, and often whose they are"
 #define MESSAGE "an attached message leaves as it is, with all its header fields"
 #define SIGNED "what was signed leaves as it is, with all that the mail program wrote into it"
 
@@ -25,6 +26,9 @@ static const struct {
 	{ "application/vnd.openxmlformats-", DOCUMENT },
 	{ "application/vnd.oasis.opendocument", DOCUMENT },
 	{ "application/zip", DOCUMENT },
+	{ "text/calendar", PROGRAM },
+	{ "text/vcard", PROGRAM },
+	{ "text/x-vcard", PROGRAM },
 	{ "message/rfc822", MESSAGE },
 	{ "message/global", MESSAGE },
 	{ "multipart/signed", SIGNED },

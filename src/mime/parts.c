@@ -192,6 +192,8 @@ end_header(struct parts *p, struct error *err)
 	buffer_finish(&out);
 	buffer_consume(&p->header, buffer_len(&p->header));
 	p->has_content = false;
+	p->is_receipt = strcmp(content.type, "message/disposition-notification") == 0;
+	p->is_dropped = false;
 	p->place = content.is_multipart ? PARTS_IN_NOTHING : PARTS_IN_CONTENT;
 	if (result == 0 && content.is_multipart)
 		result = open_level(p, &content, err);
@@ -226,7 +228,7 @@ on_boundary(struct parts *p, size_t i, bool is_last, struct slice line, struct e
 		return error_set(err, ERROR_TOO_LARGE, "the message has more than %d parts", PARTS_MAX);
 	if (put_boundary(p, level, is_last, line, err) != 0)
 		return -1;
-	p->has_content = false;
+	p->has_content = p->is_receipt = false;
 	if (is_last) {
 		p->depth = i;
 		p->place = PARTS_IN_NOTHING;
@@ -235,6 +237,17 @@ on_boundary(struct parts *p, size_t i, bool is_last, struct slice line, struct e
 		level->parts++;
 	}
 	return 0;
+}
+
+/* Whether a line of a receipt names the program. */
+static bool
+is_of_program(struct parts *p, struct slice line)
+{
+	static const char name[] = "Reporting-UA";
+	bool goes_on = line.len > 0 && (line.data[0] == ' ' || line.data[0] == '\t');
+	if (!goes_on)
+		p->is_dropped = line.len > sizeof name && strncasecmp((const char *)line.data, name, sizeof name - 1) == 0;
+	return p->is_dropped;
 }
 
 int
@@ -255,8 +268,11 @@ parts_take_lines(struct parts *p, struct slice lines, struct error *err)
 			result = put_content(p, slice_of(lines.data + start, at - start), err);
 			if (result == 0)
 				result = on_boundary(p, i, is_last, whole, err);
-		} else if (p->place == PARTS_IN_CONTENT) {
+		} else if (p->place == PARTS_IN_CONTENT && (!p->is_receipt || !is_of_program(p, line))) {
 			continue;
+		} else if (p->place == PARTS_IN_CONTENT) {
+			result = put_content(p, slice_of(lines.data + start, at - start), err);
+			report(p, whole, slice_of("", 0), "names your mail program");
 		} else if (p->place == PARTS_IN_HEADER) {
 			result = on_header_line(p, whole, line.len == 0, err);
 		} else if (line.len > 0) {

@@ -3,8 +3,8 @@
  * The body of a message that leaves, line by line, in flat memory and linear time. Where it is made of parts (RFC 2046
  * section 5.1) each gets a header that may leave (fields.h) and each multipart a new boundary; what stands before the first
  * part and after the last, which no mail program shows, goes. The content of the parts is passed on byte by byte, but for what
- * refers to other parts in HTML (cid.h); and so is, header and all, the first part of a multipart/signed, whatever is inside.
- * Attached messages are content.
+ * refers to other parts in HTML (cid.h) and the program's name in receipts (RFC 8098); and so is, header and all, the first part
+ * of a multipart/signed, whatever is inside. Attached messages are content.
  *
  * A line is a boundary when it is exactly one, but for white space at its end; of several that are open the innermost counts.
  * A multipart that does not end, ends where the one around it goes on, or at the end. One in which there is no part at all, two
@@ -43,6 +43,8 @@ struct parts {
 	char next_boundary[PARTS_BOUNDARY_SIZE];
 	size_t parts, multiparts;
 	struct cid html;       /* while is_html */
+	bool is_receipt;       /* the content is fields (RFC 8098), of which Reporting-UA goes */
+	bool is_dropped;       /* and so does the line of it that began last */
 	bool is_html;          /* the content is HTML, in which names of parts are replaced */
 	bool has_content;      /* of the part, something came */
 	bool owes_line_end;    /* the last line's, which belongs to a boundary if one follows */

@@ -293,6 +293,13 @@ parts_get_new_boundaries_and_headers(void **state)
 		  "Content-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\nX-Y: z\r\n\r\n--B--\r\n--A--\r\n",
 		  TOP MULTI("mixed", B1) "\r\n--" B1 "\r\nContent-Type: message/rfc822\r\n\r\nReceived: x\r\nX-Y: z\r\n"
 		  "Content-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\nX-Y: z\r\n\r\n--B--\r\n--" B1 "--\r\n" },
+		/* a receipt does not say which program wrote it */
+		{ TOP "Content-Type: multipart/report; report-type=disposition-notification; boundary=A\r\n\r\n--A\r\n\r\nread\r\n--A\r\n"
+		  "Content-Type: message/disposition-notification\r\n\r\nreporting-ua: laptop;\r\n\tMail 1.0\r\nFinal-Recipient: rfc822;alice@own.onion\r\n"
+		  "Reporting-UA: x\r\nDisposition: manual-action/MDN-sent-manually;\r\n displayed\r\n\r\n--A--\r\n",
+		  TOP "Content-Type: multipart/report; report-type=disposition-notification;\r\n boundary=\"" B1 "\"\r\n\r\n--" B1 "\r\n\r\nread\r\n--"
+		  B1 "\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822;alice@own.onion\r\n"
+		  "Disposition: manual-action/MDN-sent-manually;\r\n displayed\r\n\r\n--" B1 "--\r\n" },
 		/* file names stay, paths and languages go */
 		{ TOP "Content-Type: text/plain; name=/home/alice/my list.txt\r\nContent-Disposition: ATTACHMENT;\r\n"
 		  " filename*0*=UTF-8'de'%2Fhome%2Falice%2FJ%C3%B6;\r\n filename*1*=%20x;\r\n filename*2=\".txt\"; size=9;\r\n"
