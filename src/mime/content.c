@@ -97,7 +97,8 @@ read_boundary(struct slice value, struct content *content, struct error *err)
 	for (size_t i = 0; i < p.len; i++)
 		is_good = is_good && p.value[i] >= ' ' && p.value[i] < 0x7f && p.value[i] != '\\' && p.value[i] != '"';
 	if (!is_good)
-		return error_set(err, ERROR_INVALID, "the boundary of a %s cannot be read in one way only: it is to stand there once, in quotes", content->type);
+		return error_set(err, ERROR_INVALID, "the boundary of a %s cannot be read in one way only: it is to stand there once, in "
+		    "quotes", content->type);
 	memcpy(content->boundary, p.value, p.len);
 	content->boundary[p.len] = '\0';
 	return 0;

@@ -30,8 +30,8 @@ struct work {
 /* Appends what leaves of the field in w->value: the whole of it, or nothing. */
 typedef int field_action(struct work *w, const struct rule *rule, struct error *err);
 
-static field_action text, own_or_none, from, reply_to, date, message_id, in_reply_to, references, word, mime_version, autocrypt, content_type,
-    content_encoding, content_disposition, content_id, description;
+static field_action text, own_or_none, from, reply_to, date, message_id, in_reply_to, references, word, mime_version, autocrypt,
+    content_type, content_encoding, content_disposition, content_id, description;
 
 /* Fields leave in this order; those of one name (and Resent- fields among themselves) keep theirs. */
 enum rank {
