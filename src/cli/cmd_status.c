@@ -101,6 +101,7 @@ print_sandbox(json_t *status)
 	size_t i, ready = 0, filtered = 0, landlocked = 0;
 	json_t *row;
 	long long version = 0;
+	bool wide = true;
 	json_array_foreach(json_object_get(status, "roles"), i, row) {
 		json_t *sandbox = json_object_get(row, "sandbox");
 		ready += json_is_true(json_object_get(row, "ready"));
@@ -114,6 +115,11 @@ print_sandbox(json_t *status)
 		printf("Landlock %lld holds %zu\n", version, landlocked);
 	else
 		printf("and this kernel has no Landlock\n");
+	json_array_foreach(json_object_get(status, "programs"), i, row)
+		if (strcmp(view_text(row, "name"), "tor") == 0 || strcmp(view_text(row, "name"), "dovecot") == 0)
+			wide &= json_is_true(json_object_get(json_object_get(row, "sandbox"), "seccomp"));
+	if (wide)
+		printf("              a wider filter holds smtorpd and the programs that it starts\n");
 }
 
 int

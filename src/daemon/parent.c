@@ -284,6 +284,8 @@ main(int argc, char **argv)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (sandbox_enter_parent(&parent.holds, &err) != 0)
+		return start_fails(&err, exit_of(err.code));
 	secret_shield_process(); /* password hashes pass through; no program that it starts writes core files either */
 	return main_with_home(home);
 }

@@ -23,6 +23,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "loop/loop.h"
+#include "sandbox/sandbox.h"
 
 struct parent;
 struct process;
@@ -342,6 +343,7 @@ struct parent {
 	struct config_lines bridges; /* of the command line, besides those of the configuration */
 	char role_folder[PATH_MAX]; /* where the roles' executables are */
 	int lock_fd, data_fd, identities_fd, node_fd, runtime_fd;
+	struct sandbox_holds holds; /* of the parent itself */
 	struct process *processes;
 	struct role_process control, submission;
 	struct parent_control control_answers;

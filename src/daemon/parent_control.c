@@ -70,7 +70,7 @@ static void
 tell_program(struct parent *parent, uint64_t request_id, const char *name, const struct process *process)
 {
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_PROGRAM, .fd = -1, .status_program = { .request_id = request_id,
-		.pid = (uint32_t)process->pid, .restarts = process->restarts } };
+		.pid = (uint32_t)process->pid, .restarts = process->restarts, .seccomp = parent->holds.seccomp } };
 	snprintf(m.status_program.name, sizeof m.status_program.name, "%s", name);
 	parent_role_send(&parent->control, &m);
 }

@@ -417,8 +417,8 @@ static void
 on_status_program(const struct ipc_status_program *row)
 {
 	struct request *request = find_request(row->request_id);
-	append(row->request_id, "programs", json_pack("{s:s, s:I, s:I}", "name", row->name, "pid", (json_int_t)row->pid,
-	    "restarts", (json_int_t)row->restarts));
+	append(row->request_id, "programs", json_pack("{s:s, s:I, s:I, s:{s:b}}", "name", row->name, "pid", (json_int_t)row->pid,
+	    "restarts", (json_int_t)row->restarts, "sandbox", "seccomp", row->seccomp));
 	if (request != NULL && strcmp(row->name, "tor") == 0)
 		json_object_set_new(json_object_get(request->result, "tor"), "pid", json_integer(row->pid));
 }

@@ -156,7 +156,7 @@ enum role {
 	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready) \
 	U8(seccomp) U8(landlock)
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) STR(name, 32) U32(pid) U32(restarts) /* tor, dovecot */
+	U64(request_id) STR(name, 32) U32(pid) U32(restarts) U8(seccomp) /* tor, dovecot: the parent's filter; log: its own */
 /* control: of a tor that is not ours, else empty. network_event: what happened last to the machine, so long ago; empty: nothing. */
 #define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(bootstrap_percent) U8(bridges) STR(version, 64) STR(phase, 128) \

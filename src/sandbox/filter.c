@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,27 +99,85 @@ add_all(scmp_filter_ctx filter, const char *names, int (*add)(scmp_filter_ctx, i
 }
 
 static int
-load(scmp_filter_ctx filter, const struct sandbox_rules *rules, struct error *err)
+deny(scmp_filter_ctx filter, int call)
 {
-	if (add_all(filter, fatal_calls, forbid, err) != 0 ||
-	    (!rules->without_common && add_all(filter, rules_common_calls, allow, err) != 0) ||
-	    add_all(filter, rules->calls, allow, err) != 0)
-		return -1;
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0);
+}
+
+/* With a user namespace of its own a process has rights in it that nobody has given to this user. What clone3() is to make stands in memory,
+ * which filters do not see; who is told that there is none takes clone(). */
+static int
+deny_namespaces(scmp_filter_ctx filter, struct error *err)
+{
+	int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	return result == 0 ? 0 : error_set_errno(err, -result, "cannot add clone to the seccomp filter");
+}
+
+/* The calls of programs for other machine types, which have other numbers. */
+static int
+add_machines(scmp_filter_ctx filter, struct error *err)
+{
+	static const uint32_t others[][3] = { { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_X32 }, { SCMP_ARCH_AARCH64, SCMP_ARCH_ARM } };
+	int result = 0;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		for (size_t j = 1; j < 3 && others[i][j] != 0 && others[i][0] == seccomp_arch_native() && result == 0; j++)
+			result = seccomp_arch_add(filter, others[i][j]);
+	return result == 0 ? 0 : error_set_errno(err, -result, "cannot make a seccomp filter for other machine types");
+}
+
+static int
+load(scmp_filter_ctx filter, struct error *err)
+{
 	int result = seccomp_load(filter);
 	if (result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP)
 		return 0;
 	return result == 0 ? 1 : error_set_errno(err, -result, "cannot load the seccomp filter");
 }
 
+/* NULL with *result 0: such as under qemu-user; or -1. */
+static scmp_filter_ctx
+begin(uint32_t otherwise, int *result, struct error *err)
+{
+	*result = 0;
+	if (seccomp_api_get() < API_KILL_PROCESS)
+		return NULL;
+	scmp_filter_ctx filter = seccomp_init(otherwise);
+	if (filter == NULL)
+		*result = error_set(err, ERROR_NO_MEMORY, "out of memory");
+	return filter;
+}
+
 int
 filter_load(const struct sandbox_rules *rules, struct error *err)
 {
-	if (seccomp_api_get() < API_KILL_PROCESS)
-		return 0; /* such as under qemu-user */
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int result;
+	scmp_filter_ctx filter = begin(SCMP_ACT_ERRNO(EPERM), &result, err);
 	if (filter == NULL)
-		return error_set(err, ERROR_NO_MEMORY, "out of memory");
-	int result = load(filter, rules, err);
+		return result;
+	if (add_all(filter, fatal_calls, forbid, err) != 0 ||
+	    (!rules->without_common && add_all(filter, rules_common_calls, allow, err) != 0) ||
+	    add_all(filter, rules->calls, allow, err) != 0)
+		result = -1;
+	else
+		result = load(filter, err);
+	seccomp_release(filter);
+	return result;
+}
+
+int
+filter_load_never(struct error *err)
+{
+	int result;
+	scmp_filter_ctx filter = begin(SCMP_ACT_ALLOW, &result, err);
+	if (filter == NULL)
+		return result;
+	if (add_machines(filter, err) != 0 || add_all(filter, rules_never_calls, deny, err) != 0 || deny_namespaces(filter, err) != 0)
+		result = -1;
+	else
+		result = load(filter, err);
 	seccomp_release(filter);
 	return result;
 }

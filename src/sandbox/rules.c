@@ -9,6 +9,13 @@ const char rules_common_calls[] =
     "brk futex getrandom getpid gettid tgkill clock_gettime clock_nanosleep sysinfo restart_syscall exit exit_group rt_sigaction "
     "rt_sigprocmask rt_sigreturn";
 
+/* To look into other processes, to change the machine, and the parts of kernels that break most often. */
+const char rules_never_calls[] =
+    "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise mount umount2 pivot_root chroot move_mount open_tree fsopen "
+    "fsconfig fsmount fspick mount_setattr unshare setns bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
+    "keyctl add_key request_key kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff acct quotactl "
+    "settimeofday clock_settime sethostname setdomainname syslog open_by_handle_at fanotify_init lookup_dcookie vhangup iopl ioperm";
+
 static const char session_calls[] =
     "accept4 recvfrom sendto shutdown memfd_create ftruncate pread64 getsockopt setsockopt geteuid prlimit64";
 

@@ -18,5 +18,8 @@ struct sandbox_rules {
 /* Allowed to every role that has an event loop. */
 extern const char rules_common_calls[];
 
+/* Denied to the parent and to all that it starts, which inherit it: other people's programs among them, tor, transports, Dovecot. */
+extern const char rules_never_calls[];
+
 /* NULL for the parent, which is an ordinary program of its user. */
 const struct sandbox_rules *rules_of(enum role role);

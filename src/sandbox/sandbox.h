@@ -18,6 +18,10 @@ struct sandbox_holds {
 	unsigned landlock;     /* the version of the kernel's interface; 0: it has none */
 };
 
+/* For the parent, which opens, forks and executes, before it starts anything: what nothing of the node ever needs is denied to it and to
+ * all that it starts (rules_never_calls, and user namespaces). Programs of other machine types are held as well. */
+int sandbox_enter_parent(struct sandbox_holds *out, struct error *err);
+
 /* To be called once, when the process has opened and loaded what it needs. Descriptors stay as they are. What the kernel
  * cannot do is no error: *out tells. In a build with sanitizers, whose run-time needs more, nothing is done. */
 int sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err);

@@ -8,5 +8,8 @@
 /* 1: it holds; 0: the kernel has no seccomp filters; -1 for errors. */
 int filter_load(const struct sandbox_rules *rules, struct error *err);
 
+/* The same with rules_never_calls, and everything else allowed. */
+int filter_load_never(struct error *err);
+
 /* The version of Landlock that holds, 0 when the kernel has none; -1 for errors. */
 int landlock_load(bool own_folder, struct error *err);

@@ -7,13 +7,16 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -308,6 +311,63 @@ what_a_role_needs_works(void **state)
 	}
 }
 
+/* ---- the parent, which opens, forks and executes */
+
+static enum outcome
+make_namespace(void)
+{
+	return outcome_of(unshare(CLONE_NEWUSER));
+}
+
+static enum outcome
+clone_namespace(void)
+{
+	return outcome_of(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL));
+}
+
+static enum outcome
+trace_somebody(void)
+{
+	return outcome_of(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+}
+
+/* Starts a program, as the parent does; by posix_spawn(), which would like clone3(). */
+static enum outcome
+run_a_program(void)
+{
+	char name[] = "true", *const arguments[] = { name, NULL }, *const environment[] = { NULL };
+	pid_t pid;
+	int status = -1;
+	return posix_spawn(&pid, "/bin/true", NULL, NULL, arguments, environment) == 0 && waitpid(pid, &status, 0) == pid && status == 0 ?
+	    ALLOWED : DENIED;
+}
+
+static void
+assert_of_parent(attempt *try, enum outcome wanted)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sandbox_holds holds;
+		_exit(sandbox_enter_parent(&holds, NULL) == 0 && holds.seccomp ? (int)try() : 99);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), wanted);
+}
+
+static void
+the_parent_may_not_do_what_only_intruders_do(void **state)
+{
+	(void)state;
+	assert_of_parent(make_namespace, DENIED);
+	assert_of_parent(clone_namespace, DENIED);
+	assert_of_parent(trace_somebody, DENIED);
+	assert_of_parent(open_passwd, ALLOWED);
+	assert_of_parent(inet_socket, ALLOWED);
+	assert_of_parent(run_a_program, ALLOWED);
+}
+
 static enum outcome
 nothing(void)
 {
@@ -330,6 +390,7 @@ main(void)
 		cmocka_unit_test(executing_and_tracing_end_the_process),
 		cmocka_unit_test(a_failed_assertion_still_ends_the_process),
 		cmocka_unit_test(what_a_role_needs_works),
+		cmocka_unit_test(the_parent_may_not_do_what_only_intruders_do),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -28,6 +28,7 @@ AT_FDCWD = -100
 PR_SET_DUMPABLE, PR_GET_DUMPABLE = 4, 3
 PROT_ALL, MAP_PRIVATE_ANONYMOUS = 7, 0x22
 RLIMIT_CORE = 4
+CLONE_NEWUSER = 0x10000000
 
 # What no role may ask for, whoever it is, beside files, the network and other processes: those have tests of their own.
 NEVER = [('mount', '/', '/', 'proc', 0, 0), ('umount2', '/', 0), ('chroot', '/'), ('fsopen', 'proc', 0), ('open_tree', AT_FDCWD, '/', 0), ('unshare', 0x10000000),
@@ -128,6 +129,23 @@ def test_no_role_asks_the_kernel_for_what_only_intruders_use(node):
     for row in roles(node):
         for call in NEVER:
             assert ask(row, *call) in DENIED, (row, call)
+
+
+def test_the_parent_and_what_it_starts_may_not_ask_for_that_either(node):
+    """tor and Dovecot inherit the parent's filter; files, the network and programs are theirs to use."""
+    status = node.status()
+    assert all(row['sandbox']['seccomp'] for row in status['programs'])
+    assert 'a wider filter holds smtorpd and the programs that it starts' in node.cli('status').stdout
+    allowed = ('io_setup', 'clock_settime', 'personality', 'setuid', 'setgid', 'seccomp', 'landlock_create_ruleset', 'mbind', 'shmget',
+               'memfd_secret', 'splice', 'vmsplice', 'inotify_init', 'ioctl', 'prctl', 'setrlimit', 'prlimit64')
+    calls = [call for call in NEVER if call[0] not in allowed]
+    calls += [('ptrace', 16, 1, 0, 0), ('process_vm_readv', 1, 0, 0, 0, 0, 0), ('pidfd_getfd', 0, 0, 0), ('kcmp', 1, 1, 0, 0, 0),
+              ('clone', CLONE_NEWUSER | signal.SIGCHLD, 0, 0, 0, 0)]
+    assert len(calls) > 20
+    for row in [{'name': 'parent', 'pid': node.process.pid}, *(row for row in status['programs'] if row['name'] != 'log')]:
+        for call in calls:
+            assert ask(row, *call) == -errno.EPERM, (row, call)
+        assert ask(row, 'clone3', 0, 0) == -errno.ENOSYS, row
 
 
 def test_no_process_leaves_a_core_file(node):
