@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "loop/test_stream.h"
 
+#include <openssl/ssl.h>
+
+#include "loop/tlsconn.h"
+
 static void
 stop_loop(void *context)
 {
@@ -480,6 +484,24 @@ our_server_refuses_another_handshake(void **state)
 	assert_int_equal(b.ended, 1);
 }
 
+static void
+a_server_that_allows_another_handshake_is_seen(void **state)
+{
+	struct error err = { 0 };
+	(void)state;
+	SSL_CTX_clear_options(tls_context_get(server_context), SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_options(tls_context_get(server_context), SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+	probe(TLS_PROBE_RENEGOTIATION);
+	assert_int_equal(stream_renegotiate(b.stream, &err), 0);
+	loop_run(loop);
+	assert_int_equal(b.tls, 2);
+	assert_int_equal(b.ended, 0);
+	write_string(&b, "still there");
+	a.stop_at = strlen("still there");
+	loop_run(loop);
+	got_is(&a, "still there");
+}
+
 int
 main(void)
 {
@@ -501,6 +523,7 @@ main(void)
 		TEST(our_server_refuses_to_be_anonymous),
 		TEST(our_server_refuses_keys_that_outlive_a_session),
 		TEST(our_server_refuses_another_handshake),
+		TEST(a_server_that_allows_another_handshake_is_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
