@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "cli/client.h"
 #include "cli/doctor.h"
+#include "cli/doctor_node.h"
 #include "cli/view.h"
 #include "config/config.h"
 #include "loop/tls.h"
@@ -21,11 +22,13 @@ const struct cli_option cmd_doctor_options[] = {
 	{ 0 },
 };
 
-static const struct check {
-	const char *name;
+struct check {
+	const char *name; /* NULL ends a list */
 	doctor_check *run;
-	bool is_needed; /* when it fails, the others have nothing to look at */
-} checks[] = {
+	bool is_needed;   /* when it fails, the others have nothing to look at */
+};
+
+static const struct check onion_checks[] = {
 	{ "reach", doctor_reach, true },
 	{ "banner", doctor_banner, false },
 	{ "certificate", doctor_certificate, false },
@@ -37,24 +40,41 @@ static const struct check {
 	{ "mailbox", doctor_mailbox, false },
 	{ "smuggling", doctor_smuggling, false },
 	{ "limits", doctor_limits, false },
+	{ 0 },
 };
-#define CHECKS (sizeof checks / sizeof checks[0])
 
+static const struct check node_checks[] = {
+	{ "clock", doctor_clock, false },
+	{ "tor", doctor_system_tor, false },
+	{ "sandbox", doctor_sandbox, false },
+	{ "files", doctor_files, false },
+	{ 0 },
+};
+
+/* Looks at name, which is shown; with JSON, appends an object to all. */
 static void
-run_checks(struct doctor *d)
+run_checks(struct doctor *d, const struct check *checks, const char *name, json_t *all)
 {
-	for (size_t i = 0; i < CHECKS; i++) {
+	if (all != NULL) {
+		d->report->findings = json_array();
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "identity", d->identity != NULL ? d->identity : "", "onion", d->onion,
+		    "findings", d->report->findings));
+	} else
+		printf("%s%s%s\n", name, strcmp(name, d->onion) != 0 && d->onion[0] != '\0' ? "  " : "", strcmp(name, d->onion) != 0 ? d->onion : "");
+	fflush(stdout);
+	for (const struct check *check = checks; check->name != NULL; check++) {
 		struct error err = { 0 };
-		d->report->check = checks[i].name;
-		if (d->report->findings == NULL && d->report->progress.is_terminal)
-			progress_show(&d->report->progress, d->identity != NULL ? d->identity : d->onion, (int)(i * 100 / CHECKS), checks[i].name);
-		if (checks[i].run(d, &err) == 0)
+		d->report->check = check->name;
+		if (all == NULL && d->report->progress.is_terminal)
+			progress_show(&d->report->progress, "looking at", -1, check->name);
+		if (check->run(d, &err) == 0)
 			continue;
-		report_add(d->report, REPORT_UNKNOWN, checks[i].is_needed ? "" : "Try again: tor's circuits break now and then.",
-		    "it could not be looked at to the end: %s", err.text);
-		if (checks[i].is_needed)
-			return;
+		report_add(d->report, REPORT_UNKNOWN, check->is_needed ? "Look at `smtorp status` and `smtorp logs`, and try again." :
+		    "Try again: Tor's circuits break now and then.", "this could not be looked at to the end: %s", err.text);
+		if (check->is_needed)
+			break;
 	}
+	progress_clear(&d->report->progress);
 }
 
 /* ---- what to look at */
@@ -91,20 +111,12 @@ find_sibling(struct doctor *d)
 	}
 }
 
-/* Looks at d->onion; with JSON, appends an object to all. */
+/* Looks at d->onion. */
 static void
 examine(struct doctor *d, json_t *all)
 {
 	find_sibling(d);
-	if (all != NULL) {
-		d->report->findings = json_array();
-		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "identity", d->identity != NULL ? d->identity : "", "onion", d->onion,
-		    "findings", d->report->findings));
-	} else
-		printf("%s%s%s\n", d->identity != NULL ? d->identity : "", d->identity != NULL ? "  " : "", d->onion);
-	fflush(stdout);
-	run_checks(d);
-	progress_clear(&d->report->progress);
+	run_checks(d, onion_checks, d->identity != NULL ? d->identity : d->onion, all);
 }
 
 static int
@@ -112,6 +124,8 @@ examine_identities(struct doctor *d, const char *only, json_t *all)
 {
 	size_t i, seen = 0;
 	json_t *row;
+	if (only == NULL)
+		run_checks(d, node_checks, "the node itself", all);
 	json_array_foreach(json_object_get(d->status, "identities"), i, row) {
 		const char *name = view_text(row, "name"), *state = view_text(row, "state");
 		if (only != NULL && strcmp(only, name) != 0)
@@ -174,11 +188,14 @@ prepare(struct cli *cli, struct doctor *d)
 	return status;
 }
 
+/* What is wrong counts before what could not be looked at. */
 static int
-end_status(const struct report *report)
+end_status(const struct report *report, int status)
 {
 	if (report->count[REPORT_WRONG] > 0)
 		return CLI_FOUND_WRONG;
+	if (status != CLI_OK)
+		return status;
 	return report->count[REPORT_UNKNOWN] > 0 ? CLI_FAILED : CLI_OK;
 }
 
@@ -202,9 +219,10 @@ cmd_doctor_main(struct cli *cli)
 	int status = prepare(cli, &d);
 	if (status == CLI_OK)
 		status = onion != NULL ? examine_onion(&d, onion, all) : examine_identities(&d, only, all);
-	if (status == CLI_OK && all != NULL)
-		status = view_print_json(json_incref(all));
-	else if (status == CLI_OK)
+	bool has_looked = report.count[REPORT_OK] + report.count[REPORT_WARNING] + report.count[REPORT_WRONG] + report.count[REPORT_UNKNOWN] > 0;
+	if (has_looked && all != NULL)
+		view_print_json(json_incref(all));
+	else if (has_looked)
 		printf("%u ok, %u warnings, %u wrong, %u could not be tested\n", report.count[REPORT_OK], report.count[REPORT_WARNING],
 		    report.count[REPORT_WRONG], report.count[REPORT_UNKNOWN]);
 	json_decref(all);
@@ -212,5 +230,7 @@ cmd_doctor_main(struct cli *cli)
 	tls_context_free(d.tls);
 	loop_free(d.loop);
 	free(machine);
-	return status != CLI_OK ? status : cli_end_output() != CLI_OK ? CLI_FAILED : end_status(&report);
+	if (cli_end_output() != CLI_OK)
+		return CLI_FAILED;
+	return end_status(&report, status);
 }

@@ -21,16 +21,16 @@ struct limits {
 	bool is_fine;
 };
 
-__attribute__((format(printf, 3, 4)))
+__attribute__((format(printf, 4, 5)))
 static void
-tell(struct limits *l, const char *todo, const char *format, ...)
+tell(struct limits *l, enum report_level level, const char *todo, const char *format, ...)
 {
 	char text[256];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	report_add(l->d->report, REPORT_WRONG, todo, "port %u: %s", l->port, text);
+	report_add(l->d->report, level, todo, "port %u: %s", l->port, text);
 	l->is_fine = false;
 }
 
@@ -79,7 +79,7 @@ look_at_sizes(struct limits *l, struct error *err)
 		if (ask(l, line, &code, err) != 0)
 			return -1;
 		if (code / 100 == 2) {
-			tell(l, "Set a limit for the size of messages, and update the mail server: a number that wraps makes holes.",
+			tell(l, REPORT_WRONG, "Set a limit for the size of messages, and update the mail server: a number that wraps makes holes.",
 			    "a message of SIZE=%s is welcome (%u)", sizes[i], code);
 			if (ask(l, "RSET", &code, err) != 0)
 				return -1;
@@ -102,7 +102,8 @@ look_at_long_line(struct limits *l, struct error *err)
 	if (result == 0)
 		result = talk_reply(l->talk, &reply, TALK_REPLY_MS, err);
 	if (result == 0 && reply.code / 100 == 2)
-		tell(l, "Bound the length of commands.", "a command of 64 KiB is obeyed (%u)", reply.code);
+		tell(l, l->d->identity != NULL ? REPORT_WRONG : REPORT_WARNING, "Postfix does so, and bounds what it keeps of it; if yours does not, "
+		    "update the mail server.", "a command of 64 KiB is obeyed (%u)", reply.code);
 	drop(l);
 	return result == 0 || err->code == ERROR_CLOSED || err->code == ERROR_IO ? 0 : -1;
 }
@@ -122,7 +123,7 @@ look_at_pieces(struct limits *l, struct error *err)
 		if (talk_reply(l->talk, &reply, TALK_REPLY_MS, err) != 0)
 			return -1;
 		if (reply.code != 250)
-			tell(l, "Update the mail server.", "commands that come in pieces are mixed up (%u %.100s)", reply.code, reply.text);
+			tell(l, REPORT_WRONG, "Update the mail server.", "commands that come in pieces are mixed up (%u %.100s)", reply.code, reply.text);
 	}
 	return 0;
 }
@@ -155,7 +156,7 @@ look_at_chunks(struct limits *l, struct error *err)
 	    ask(l, "DATA", &code, err) != 0)
 		return -1;
 	if (code == 354) {
-		tell(l, "Update the mail server.", "DATA goes on with a message that BDAT has begun");
+		tell(l, REPORT_WRONG, "Update the mail server.", "DATA goes on with a message that BDAT has begun");
 		drop(l); /* without an end to it */
 	}
 	/* A number that wraps to 1 would make a chunk of "x", and a command of what follows. */
@@ -164,7 +165,7 @@ look_at_chunks(struct limits *l, struct error *err)
 		return -1;
 	while (talk_reply(l->talk, &reply, WAIT_MS, err) == 0)
 		if (reply.code == 250)
-			tell(l, "Update the mail server: the number of octets wraps.", "behind BDAT 4294967297 a command is obeyed");
+			tell(l, REPORT_WRONG, "Update the mail server: the number of octets wraps.", "behind BDAT 4294967297 a command is obeyed");
 	drop(l);
 	return 0;
 }

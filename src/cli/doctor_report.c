@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_MAX 1024
-#define INDENT 20
+#define INDENT 23
 #define WIDTH 118
 
 static const char *const names[REPORT_LEVELS] = { "ok", "warning", "wrong", "unknown" };
@@ -36,7 +35,7 @@ print_wrapped(const char *text)
 void
 report_add(struct report *report, enum report_level level, const char *todo, const char *format, ...)
 {
-	char text[TEXT_MAX];
+	char text[REPORT_TEXT_MAX];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
@@ -50,9 +49,10 @@ report_add(struct report *report, enum report_level level, const char *todo, con
 	progress_clear(&report->progress);
 	printf("  %-8s %-*s", names[level], INDENT - 11, report->check);
 	print_wrapped(text);
-	if (todo[0] != '\0') {
+	if (todo[0] != '\0' && strcmp(todo, report->last_todo) != 0) {
 		printf("%*s", INDENT, "");
 		print_wrapped(todo);
 	}
+	snprintf(report->last_todo, sizeof report->last_todo, "%s", todo);
 	fflush(stdout);
 }

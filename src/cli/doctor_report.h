@@ -17,10 +17,13 @@ enum report_level {
 	REPORT_LEVELS,
 };
 
+#define REPORT_TEXT_MAX 1280
+
 struct report {
 	json_t *findings;   /* of the present subject; NULL: printed as they come */
 	const char *check;  /* the present one's name */
 	struct progress progress;
+	char last_todo[REPORT_TEXT_MAX]; /* advice is not repeated from line to line */
 	unsigned count[REPORT_LEVELS];
 };
 

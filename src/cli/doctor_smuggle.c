@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "cli/doctor_envelope.h"
 
-#define WAIT_MIN_MS 2000 /* for an answer that should not come; or so many times what the answer to DATA took: */
+#define WAIT_MIN_MS 1000 /* for an answer that should not come; or so many times what the answer to DATA took: */
 #define WAIT_TIMES 4
 
 #define HEADER "Subject: smtorp doctor: please delete this\r\n\r\nYour mail server can be made to smuggle mail: see smtorp doctor.\r\nx"

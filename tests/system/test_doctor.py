@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """`smtorp doctor`: our node has nothing wrong, a bad server's faults are named, and nobody gets a message of it."""
-import json
 import os
 import socket
 import sys
@@ -15,35 +14,51 @@ from harness.recorder import certificate
 sys.path.insert(0, str(ROOT / 'testnet'))
 import control  # noqa: E402
 
-FOUND_WRONG = 21
-
-
-def examine(node, *arguments, status):
-    """{check: [(result, found), ...]} of one onion; the command ends with this status."""
-    result = node.cli('doctor', *arguments, '--json', check=False, timeout=3 * TOR_PATIENCE_S)
-    assert result.returncode == status, (result.returncode, result.stdout, result.stderr)
-    examined, = json.loads(result.stdout)
-    findings = {}
-    for finding in examined['findings']:
-        assert finding['do'] or finding['result'] == 'ok', finding
-        findings.setdefault(finding['check'], []).append((finding['result'], finding['found']))
-    return findings
+NOT_RUNNING, NOT_FOUND, FOUND_WRONG = 3, 4, 21
+PATIENCE_S = 3 * TOR_PATIENCE_S  # it dials many times
 
 
 def test_our_node_has_nothing_wrong(running):
-    """alice, with a sibling on the same node; and neither gets a message of it."""
-    findings = examine(running.a, 'alice', status=0)
-    others = {check: [finding for finding in found if finding[0] != 'ok'] for check, found in findings.items()}
-    assert {result for result, _ in others.pop('mailbox')} == {'warning'}, findings  # that it exists is told, in this version
-    assert not any(others.values()), others
-    assert any('another identity' in text for _, text in findings['siblings'])
-    with running.alice.mailbox() as mailbox:
-        assert not [subject for subject in mailbox.subjects() if 'doctor' in subject]
+    """Two identities of one node, and the node itself. That a mailbox exists is told to strangers in this version."""
+    examined = running.a.json('doctor', timeout=PATIENCE_S)
+    assert sorted((one['identity'], one['onion']) for one in examined) == \
+        [('', ''), ('alice', running.alice.onion), ('work', running.work.onion)]
+    for finding in (finding for one in examined for finding in one['findings']):
+        wanted = 'warning' if finding['check'] == 'mailbox' else 'ok'
+        assert finding['result'] == wanted and bool(finding['do']) == (wanted != 'ok'), finding
+    assert [finding['found'] for one in examined[1:] for finding in one['findings'] if finding['check'] == 'siblings'] == \
+        [f'port {port}: another identity, localhost and this machine\'s names are answered like any foreign domain, and no later'
+         for _ in range(2) for port in (25, 465)]
+    assert {finding['check'] for one in examined for finding in one['findings']} == {
+        'clock', 'tor', 'sandbox', 'files', 'reach', 'banner', 'certificate', 'tls', 'starttls', 'auth', 'relay', 'siblings',
+        'mailbox', 'smuggling', 'limits'}
+    for identity in (running.alice, running.work):
+        with identity.mailbox() as mailbox:
+            assert not [subject for subject in mailbox.subjects() if 'doctor' in subject]
 
 
-def test_who_is_not_there_is_told(running):
-    assert running.a.cli('doctor', 'nobody', check=False).returncode == 4
+def test_what_cannot_be_looked_at_is_told(running, make_node):
+    assert running.a.cli('doctor', 'nobody', check=False).returncode == NOT_FOUND
     assert running.a.cli('doctor', '--onion', 'example.org', check=False).returncode == 2
+    assert running.a.cli('doctor', '--onion', running.alice.onion, 'alice', check=False).returncode == 2
+    assert make_node('doctor-off').cli('doctor', check=False).returncode == NOT_RUNNING
+
+
+def test_secrets_that_others_could_read_are_found(make_node):
+    node = make_node('doctor-files', {'tor.extra': 'DisableNetwork 1'}, tor=False).start(wait=False)
+    node.wait_for(lambda status: all(row['ready'] for row in status['roles']), 30, 'the roles')
+    node.identity('carol', wait=False)
+    result = node.cli('doctor', check=False)
+    assert result.returncode == NOT_FOUND and 'no identity is published' in result.stderr
+    assert 'open to the node\'s user alone' in result.stdout and 'wrong' not in result.stdout.splitlines()[1]
+    for path, mode, todo in [('identities/carol/onion.key', 0o640, 'chmod go='), ('smtorp.conf', 0o666, 'chmod go-w')]:
+        (node.home / path).chmod(mode)
+        result = node.cli('doctor', check=False)
+        assert result.returncode == FOUND_WRONG
+        text = ' '.join(result.stdout.split())
+        assert f'is open to others: {node.home}/{path} (mode {mode:03o}) {todo} \'{node.home}/{path}\'' in text
+        (node.home / path).chmod(0o600)
+    node.stop()
 
 
 @pytest.fixture(scope='module')
@@ -58,20 +73,28 @@ def bad_server(network, work):
         postfix = Postfix(work / 'bad-server', port, [
             f'myhostname = {socket.gethostname()}.example.org', f'virtual_mailbox_domains = {onion}',
             'mynetworks = 127.0.0.0/8', 'smtpd_relay_restrictions = permit_mynetworks, reject',
+            'smtpd_tls_protocols = >=TLSv1', 'tls_medium_cipherlist = ALL:@SECLEVEL=0',
             'smtpd_tls_security_level = may', f'smtpd_tls_chain_files = {pem}']).start()
-        yield onion
+        yield onion, postfix
         postfix.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='Postfix itself wants to be started by root')
 def test_the_faults_of_a_bad_server_are_named(running, bad_server):
-    findings = examine(running.a, '--onion', f'carol@{bad_server}', status=FOUND_WRONG)
-
-    def wrong(check, text):
-        found = [found for result, found in findings[check] if result == 'wrong']
-        assert any(text in one for one in found), findings[check]
-    wrong('banner', f'whose machine this is: "{socket.gethostname()}')
-    wrong('certificate', 'the certificate names somebody else: "example.onion"')
-    wrong('smuggling', 'LF alone ends a message')
-    wrong('tls', 'without a certificate')
-    wrong('relay', 'OPEN RELAY (a foreign domain): RCPT TO:<someone@example.org>')
+    onion, postfix = bad_server
+    result = running.a.cli('doctor', '--onion', f'carol@{onion}', check=False, timeout=PATIENCE_S)
+    text = ' '.join(result.stdout.split())
+    assert result.returncode == FOUND_WRONG, (text, result.stderr)
+    for fault in [
+        f'wrong banner port 25: it tells a stranger whose machine this is: "{socket.gethostname()}',
+        'warning banner port 25: it tells a stranger which program runs: "Postfix"',
+        'wrong certificate port 25: the certificate names somebody else: "example.onion"',
+        'wrong tls port 25: TLS older than 1.2 is accepted (TLSv1.1 ',
+        'wrong tls port 25: TLS without a certificate, or without encryption, is accepted (TLSv1.2 A',
+        'warning starttls port 25 takes mail without TLS',
+        'wrong relay port 25: OPEN RELAY (a foreign domain): RCPT TO:<someone@example.org> after MAIL FROM:<> is accepted',
+        'wrong smuggling port 25: a dot between line ends of which one is LF alone ends a message',
+    ]:
+        assert fault in text, (fault, text)
+    taken = postfix.messages()
+    assert all(b'Subject: smtorp doctor: please delete this' in message for message in taken) and len(taken) <= 1
