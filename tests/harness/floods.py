@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Thousands of sessions that are as slow as they can be: one octet a second, each of its own kind.
 
-As a program: floods.py SOCKET-25 SOCKET-465 MAILBOX COUNT opens them, prints a line of JSON and trickles on until its standard
+As a program: floods.py SOCKET-25 SOCKET-465 MAILBOX COUNT KIND... opens them, prints a line of JSON and trickles on until its standard
 input ends; then it prints how many of them the server has ended."""
 import contextlib
 import json
@@ -16,6 +16,7 @@ import sys
 import time
 
 KINDS = ('silent', 'command', 'handshake', 'data', 'bdat')
+IDLE_KINDS = ('plain', 'tls')  # have said EHLO, and say nothing more
 SLICES = 20  # of a second
 
 
@@ -43,11 +44,16 @@ class SlowSession:
         self.kind, self.at = kind, 0
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(120)
-        self.sock.connect(path_25 if kind in ('silent', 'command') else path_465)
+        self.sock.connect(path_25 if kind in ('silent', 'command', 'plain') else path_465)
         if kind == 'command':
             self.rest = b'NOOP ' + b'x' * 3000
         elif kind == 'handshake':
             self.rest = client_hello()
+        elif kind in IDLE_KINDS:
+            self.sock = self.sock if kind == 'plain' else context.wrap_socket(self.sock)
+            self.sock.sendall(b'EHLO x\r\n')
+            self.hear(b'250 CHUNKING')
+            self.rest = b''
         elif kind in ('data', 'bdat'):
             self.sock = context.wrap_socket(self.sock)
             self.begin(mailbox)
@@ -57,7 +63,10 @@ class SlowSession:
     def begin(self, mailbox):
         last = b'DATA\r\n' if self.kind == 'data' else b'BDAT 1000000\r\n'
         self.sock.sendall(b'EHLO x\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<%s>\r\n%s' % (mailbox.encode(), last))
-        seen, wanted = b'', b'354 ' if self.kind == 'data' else b'250 2.1.5'
+        self.hear(b'354 ' if self.kind == 'data' else b'250 2.1.5')
+
+    def hear(self, wanted):
+        seen = b''
         while wanted not in seen:
             more = self.sock.recv(4096)
             assert more, f'it hung up after {seen!r}'
@@ -100,15 +109,15 @@ def keep_up(sessions):
 
 
 def main():
-    path_25, path_465, mailbox, count = sys.argv[1:4] + [int(sys.argv[4])]
+    path_25, path_465, mailbox, count, *kinds = sys.argv[1:]
     hard = descriptors_most()
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     context = tls_context()
     begun = time.monotonic()
     sessions = []
-    for i in range(count):
+    for i in range(int(count)):
         with contextlib.suppress(OSError, AssertionError):  # refused: there may be too many already
-            sessions.append(SlowSession(KINDS[i % len(KINDS)], path_25, path_465, mailbox, context))
+            sessions.append(SlowSession(kinds[i % len(kinds)], path_25, path_465, mailbox, context))
     print(json.dumps({'open': len(sessions), 'took_s': round(time.monotonic() - begun, 1)}), flush=True)
     print(json.dumps({'ended': keep_up(sessions)}), flush=True)
     os._exit(0)  # not one by one
@@ -117,10 +126,10 @@ def main():
 class Flood:
     """with Flood(identity, 5000) as flood: so many slow sessions are open; flood.stop() says how many were ended."""
 
-    def __init__(self, identity, count):
+    def __init__(self, identity, count, kinds=KINDS):
         self.process = subprocess.Popen(
             [sys.executable, str(pathlib.Path(__file__).resolve()), identity.sockets['25'], identity.sockets['465'],
-             identity.address, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+             identity.address, str(count), *kinds], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _line(self):
         line = self.process.stdout.readline()
