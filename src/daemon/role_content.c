@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include "mime/prepare.h"
 
 #define IDLE_MS 60000
+#define MEMORY_MAX_BYTES (512 * 1024 * 1024)
 #define MESSAGE_MAX_BYTES (1024 * 1024 * 1024) /* mail@ID takes no more than the owner allows; this is a belt beside it */
 
 static struct {
@@ -289,10 +291,21 @@ on_stop(void *context)
 	role_quit(0); /* each request is answered before the next is looked at */
 }
 
+/* A message is bounded, and what is made of it in memory should be, too; should it not, this role ends, and not the machine. */
+static void
+bound_memory(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	const struct rlimit limit = { MEMORY_MAX_BYTES, MEMORY_MAX_BYTES };
+	setrlimit(RLIMIT_DATA, &limit);
+#endif
+}
+
 int
 main(void)
 {
 	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
+	bound_memory();
 	library_init();
 	role_init(ROLE_CONTENT, &events, NULL);
 	self.idle = timer_new(role_loop(), on_idle, NULL);

@@ -5,6 +5,7 @@
 #include "daemon/test_role.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <" LETTERS "@own.onion>\r\n"
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
@@ -192,6 +193,18 @@ composes_a_copy_with_a_note(void **state)
 }
 
 static void
+takes_no_more_memory_than_it_may(void **state)
+{
+	struct content *c = *state;
+	struct rlimit limit;
+	ask(c, slice_of_string(FROM "\r\nx\r\n"));
+	assert_int_equal(prlimit(c->role.pid, RLIMIT_DATA, NULL, &limit), 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_int_equal(limit.rlim_max, 512 * 1024 * 1024);
+#endif
+}
+
+static void
 ends_with_its_mail_role(void **state)
 {
 	struct content *c = *state;
@@ -230,6 +243,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_notification, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_copy_with_a_note, start, finish),
+		cmocka_unit_test_setup_teardown(takes_no_more_memory_than_it_may, start, finish),
 		cmocka_unit_test_setup_teardown(ends_with_its_mail_role, start, finish),
 		cmocka_unit_test_setup_teardown(ends_when_told_to, start, finish),
 		cmocka_unit_test_setup_teardown(ends_when_mail_breaks_the_rules, start, finish),
