@@ -73,6 +73,27 @@ prepares_a_message(void **state)
 	assert_memory_equal(id + 13 + 26, "@own.onion>\r\n", 13);
 }
 
+/* Boundaries and names of parts are made of a seed that no other message has: the same message twice tells it. */
+static void
+no_two_messages_have_a_boundary_in_common(void **state)
+{
+	static const char message[] = FROM "Content-Type: multipart/mixed; boundary=A\r\n\r\n--A\r\nContent-ID: <1@host>\r\n\r\nx\r\n--A--\r\n";
+	static const char *const marks[] = { "boundary=\"=_", "Content-ID: <" };
+	char letters[2][2][27] = { 0 };
+	for (int i = 0; i < 2; i++) {
+		struct ipc_message m = ask(*state, slice_of_string(message));
+		assert_int_equal(m.content_result.code, 250);
+		for (int j = 0; j < 2; j++) {
+			const char *found = memmem(m.content_result.body.data, m.content_result.body.len, marks[j], strlen(marks[j]));
+			assert_non_null(found);
+			memcpy(letters[i][j], found + strlen(marks[j]), 26);
+			assert_int_equal(strspn(letters[i][j], "abcdefghijklmnopqrstuvwxyz234567"), 26);
+		}
+	}
+	assert_string_not_equal(letters[0][0], letters[1][0]);
+	assert_string_not_equal(letters[0][1], letters[1][1]);
+}
+
 static void
 refuses_in_words_for_the_sender(void **state)
 {
@@ -238,6 +259,7 @@ main(int argc, char **argv)
 	program = argv[1];
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(prepares_a_message, start, finish),
+		cmocka_unit_test_setup_teardown(no_two_messages_have_a_boundary_in_common, start, finish),
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),
 		cmocka_unit_test_setup_teardown(what_comes_in_a_file_goes_into_a_file, start, finish),
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
