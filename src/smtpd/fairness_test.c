@@ -5,6 +5,7 @@
 #include "smtpd/test_session.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "loop/stream.h"
 #include "smtpd/session.h"
@@ -237,6 +238,42 @@ a_message_that_comes_finds_memory_beside_messages_that_have_stopped(void **state
 	bench_end(&b);
 }
 
+static int
+give_file(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path)
+{
+	(void)context, (void)kind, (void)login, (void)reverse_path;
+	return memfd_create("file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+static void
+a_large_message_that_comes_finds_disk_beside_those_that_have_stopped(void **state)
+{
+	(void)state;
+	struct bench b;
+	struct guest slow[2], honest;
+	bench_begin(&b, SMTPD_ONION);
+	struct smtpd_events events = *b.server->events;
+	events.on_large = give_file;
+	b.server->events = &events;
+	b.server->budget.files_max_bytes = 1000000;
+	for (int i = 0; i < 2; i++) {
+		arrive(&b, &slow[i], BEGIN "DATA\r\n");
+		say_much(&b, &slow[i], 490000);
+		age(&slow[i], (60 + i) * 1000);
+	}
+	assert_true(b.server->budget.files_used_bytes > 900000);
+	assert_true(b.server->budget.used_bytes == 0);
+	arrive(&b, &honest, BEGIN "DATA\r\n");
+	say_much(&b, &honest, 400000);
+	assert_true(spool_takes(&honest.session->transaction->spool, SPOOL_FILES));
+	bench_wait_end(&b, slow[1].fd); /* the one that has stopped for longer */
+	assert_true(is_served(&b, &slow[0]));
+	assert_true(b.server->budget.files_used_bytes <= 1000000);
+	leave(slow, 2);
+	close(honest.fd);
+	bench_end(&b);
+}
+
 static void
 large_messages_take_a_bounded_number_of_descriptors(void **state)
 {
@@ -402,6 +439,7 @@ main(void)
 		cmocka_unit_test(who_waits_for_the_answer_to_a_message_stays),
 		cmocka_unit_test(only_what_helps_a_message_on_counts),
 		cmocka_unit_test(a_message_that_comes_finds_memory_beside_messages_that_have_stopped),
+		cmocka_unit_test(a_large_message_that_comes_finds_disk_beside_those_that_have_stopped),
 		cmocka_unit_test(large_messages_take_a_bounded_number_of_descriptors),
 		cmocka_unit_test(what_nobody_reads_takes_bounded_memory),
 		cmocka_unit_test(a_session_must_get_on),
