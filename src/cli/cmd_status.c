@@ -30,6 +30,17 @@ print_tor(json_t *status)
 }
 
 static void
+print_limits(json_t *status)
+{
+	json_t *limits = json_object_get(status, "limits");
+	long long allowed = view_number(limits, "open_files"), wanted = view_number(limits, "open_files_wanted");
+	if (allowed >= wanted)
+		return;
+	printf("open files    %lld are few where %lld would do: strangers can have fewer connections at a time;\n"
+	    "              raise LimitNOFILE= of the service, or ulimit -n, and start the node again\n", allowed, wanted);
+}
+
+static void
 print_endpoint(const char *label, json_t *endpoints, const char *name, const char *with)
 {
 	json_t *endpoint = json_object_get(endpoints, name);
@@ -138,6 +149,7 @@ cmd_status_main(struct cli *cli)
 	print_endpoint("", endpoints, "submissions", "(TLS)");
 	print_endpoint("reading", endpoints, "imap", "(IMAP, STARTTLS)");
 	print_endpoint("", endpoints, "imaps", "(IMAP, TLS)");
+	print_limits(status);
 	print_sandbox(status);
 	print_identities(&cli->paths, status);
 	print_processes(status);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "daemon/parent.h"
+#include "daemon/role_smtp.h"
 
 #define STUCK_MS 30000 /* tor that comes no further for so long may need help */
 
@@ -132,6 +134,17 @@ tell_tor(struct parent *parent, uint64_t request_id)
 }
 
 static void
+tell_limits(struct parent *parent, uint64_t request_id)
+{
+	struct rlimit files = { 0 };
+	getrlimit(RLIMIT_NOFILE, &files);
+	const struct ipc_message m = { .type = IPC_TYPE_STATUS_LIMITS, .fd = -1, .status_limits = { .request_id = request_id,
+		.open_files = files.rlim_cur < UINT32_MAX ? (uint32_t)files.rlim_cur : UINT32_MAX,
+		.open_files_wanted = ROLE_SMTP_FILES_WANTED } };
+	parent_role_send(&parent->control, &m);
+}
+
+static void
 tell_identity(struct parent *parent, uint64_t request_id, const struct parent_identity *identity)
 {
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_IDENTITY, .fd = -1, .status_identity = {
@@ -151,6 +164,7 @@ static void
 tell_status(struct parent *parent, uint64_t request_id)
 {
 	tell_tor(parent, request_id);
+	tell_limits(parent, request_id);
 	tell_endpoints(parent, request_id);
 	tell_role(parent, request_id, &parent->tor.role);
 	tell_role(parent, request_id, &parent->submission);

@@ -414,6 +414,15 @@ on_status_tor(const struct ipc_status_tor *row)
 }
 
 static void
+on_status_limits(const struct ipc_status_limits *row)
+{
+	const struct request *request = find_request(row->request_id);
+	if (request != NULL)
+		json_object_set_new(request->result, "limits", json_pack("{s:I, s:I}", "open_files", (json_int_t)row->open_files,
+		    "open_files_wanted", (json_int_t)row->open_files_wanted));
+}
+
+static void
 on_status_program(const struct ipc_status_program *row)
 {
 	struct request *request = find_request(row->request_id);
@@ -516,6 +525,9 @@ on_parent(void *context, struct ipc_message *m)
 			break;
 		control.listener = listener_new(role_loop(), m->fd, on_accept, NULL);
 		m->fd = -1;
+		break;
+	case IPC_TYPE_STATUS_LIMITS:
+		on_status_limits(&m->status_limits);
 		break;
 	case IPC_TYPE_STATUS_TOR:
 		on_status_tor(&m->status_tor);

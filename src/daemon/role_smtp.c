@@ -15,10 +15,6 @@
 #include "base/log.h"
 
 #define PEM_MAX_BYTES 65536
-/* Sessions of a server must leave room: a descriptor that mail or tor hands over and that finds none is lost, and the channel
- * with it. */
-#define DESCRIPTORS_KEPT 128
-#define LISTENERS_OF_SMTP 2
 #define LISTENERS_OF_SUBMISSION 3
 
 struct role_smtp role_smtp;
@@ -51,9 +47,9 @@ static unsigned
 descriptors(void)
 {
 	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= DESCRIPTORS_KEPT)
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= ROLE_SMTP_FILES_KEPT)
 		return 0;
-	return limit.rlim_cur < UINT_MAX ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT : UINT_MAX - DESCRIPTORS_KEPT;
+	return limit.rlim_cur < UINT_MAX ? (unsigned)limit.rlim_cur - ROLE_SMTP_FILES_KEPT : UINT_MAX - ROLE_SMTP_FILES_KEPT;
 }
 
 /* A large message has a descriptor beside its session's. */
@@ -71,7 +67,7 @@ sessions_max(enum smtpd_kind kind)
 	unsigned wanted = is_onion ? SMTPD_SESSIONS_MAX : kind == SMTPD_SENDMAIL ? ROLE_SUBMISSION_SENDMAIL_MAX
 	                                                                         : ROLE_SUBMISSION_SESSIONS_MAX;
 	unsigned there = descriptors() > large_max() ? descriptors() - large_max() : 0;
-	unsigned most = there / (is_onion ? LISTENERS_OF_SMTP : LISTENERS_OF_SUBMISSION) + 1;
+	unsigned most = there / (is_onion ? ROLE_SMTP_PORTS : LISTENERS_OF_SUBMISSION) + 1;
 	if (most >= wanted)
 		return wanted;
 	log_warn("this process may open so few files that it takes %u sessions at a time on a port instead of %u: raise LimitNOFILE= "

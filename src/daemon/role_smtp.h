@@ -9,6 +9,11 @@
 #include "loop/tls.h"
 #include "smtpd/smtpd.h"
 
+/* Sessions of a server must leave room: a descriptor that mail or tor hands over and that finds none is lost, and the channel
+ * with it. */
+#define ROLE_SMTP_FILES_KEPT 128
+#define ROLE_SMTP_PORTS 2
+#define ROLE_SMTP_FILES_WANTED (ROLE_SMTP_FILES_KEPT + SMTPD_SPOOLS_LARGE_MAX + ROLE_SMTP_PORTS * SMTPD_SESSIONS_MAX)
 #define ROLE_SUBMISSION_SESSIONS_MAX 200 /* for each of its ports: mail programs of one person or a few */
 #define ROLE_SUBMISSION_SENDMAIL_MAX 1000 /* on the socket for smtorp-sendmail */
 #define ROLE_SUBMISSION_GUESSES_FREE 5   /* wrong passwords for a login before there is a pause, of a second, then of two, four ... */

@@ -161,6 +161,8 @@ enum role {
 #define IPC_STATUS_TOR(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(bootstrap_percent) U8(bridges) STR(version, 64) STR(phase, 128) \
 	STR(control, 128) STR(hint, IPC_HINT_MAX) STR(network_event, 64) U32(network_event_s)
+/* How many files each process may open, and how many would do for all sessions that a role may have. */
+#define IPC_STATUS_LIMITS(U8, U16, U32, U64, STR, BYTES) U64(request_id) U32(open_files) U32(open_files_wanted)
 #define IPC_STATUS_ENDPOINT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) STR(host, 64) U16(port) STR(path, IPC_PATH_MAX)
 #define IPC_STATUS_IDENTITY(U8, U16, U32, U64, STR, BYTES) \
@@ -237,6 +239,7 @@ enum role {
 	M(STATUS_ROLE, status_role, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ROLE) \
 	M(STATUS_PROGRAM, status_program, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_PROGRAM) \
 	M(STATUS_TOR, status_tor, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_TOR) \
+	M(STATUS_LIMITS, status_limits, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_LIMITS) \
 	M(STATUS_ENDPOINT, status_endpoint, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_ENDPOINT) \
 	M(STATUS_IDENTITY, status_identity, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_STATUS_IDENTITY) \
 	M(CONTROL_END, control_end, ROLE_PARENT, ROLE_CONTROL, FD_NONE, IPC_CONTROL_END) \

@@ -62,6 +62,8 @@ def test_an_honest_session_gets_in_when_all_slots_are_held(make_node):
     """More strangers than there is room for, who never go by themselves."""
     with lonely(make_node, 'crowded', ['prlimit', '--nofile=1200:1200']) as carol, Flood(carol, 1400):
         assert 'raise LimitNOFILE' in carol.node.cli('logs').stdout
+        assert carol.node.status()['limits']['open_files'] == 1200
+        assert 'raise LimitNOFILE' in carol.node.cli('status').stdout
 
         def is_taken():
             with contextlib.suppress(OSError, AssertionError):
