@@ -40,11 +40,11 @@ class BadServer:
 
 
 @contextlib.contextmanager
-def onions(network, server, count):
-    """So many onion services that lead to the server from their port 25, gone at the end."""
+def onions(network, servers):
+    """An onion service for each server, which leads to it from its port 25; gone at the end."""
     with control.Control.open(network.status()['control_socket']) as tor:
         tor.subscribe('HS_DESC')
-        names = [tor.add_onion(f'25,127.0.0.1:{server.port}') for _ in range(count)]
+        names = [tor.add_onion(f'25,127.0.0.1:{server.port}') for server in servers]
         balance = dict.fromkeys(names)
 
         def are_published(event):

@@ -28,7 +28,7 @@ def test_slow_peers_delay_nobody(running, network, subject):
     """More servers than anybody has patience for take the connection and say nothing; the mail beside them arrives."""
     server = BadServer()
     try:
-        with onions(network, server, SLOW) as slow:
+        with onions(network, [server] * SLOW) as slow:
             swaks(running.alice, [f'carol@{onion}' for onion in slow], '--header', f'Subject: {subject} slow',
                   '--header', 'To: many:;')
             until(lambda: server.taken >= SLOW, 420, f'{SLOW} connections to slow servers')
@@ -49,7 +49,7 @@ def test_a_refused_session_bounces_nothing(running, network, subject):
         rows = [row for row in running.a.json('queue', 'list', '--identity', 'alice') if row['onion'] == onion]
         return len(rows) == 2 and all(row['tries'] >= 2 and row['reason'] == 'refused' for row in rows) and rows
     try:
-        with onions(network, server, 1) as [onion]:
+        with onions(network, [server]) as [onion]:
             for _ in range(2):
                 swaks(running.alice, [f'carol@{onion}'], '--header', f'Subject: {subject}')
             rows = until(tried_twice, 420, 'two tries')
