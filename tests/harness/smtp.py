@@ -58,3 +58,21 @@ def bring(identity, subject):
                     f'BDAT {len(body)} LAST\r\n{body}QUIT\r\n')
         replies = [session.reply() for _ in range(6)]
         assert [reply[:3] for reply in replies] == ['220', '250', '250', '250', '250', '221'], replies
+
+
+def greeted(identity, port='25', **options):
+    """A session on one of its sockets, up to the greeting."""
+    session = Session(identity.sockets[port], **options)
+    assert session.reply() == f'220 {identity.onion} ESMTP'
+    return session
+
+
+def tls_session(identity, port='25'):
+    """Up to EHLO inside of TLS; on port 25, after STARTTLS."""
+    session = greeted(identity, port, tls=port == '465')
+    session.command('EHLO x.example')
+    if port == '25':
+        assert session.command('STARTTLS').startswith('220')
+        session.start_tls()
+        session.command('EHLO x.example')
+    return session

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""The onion side, ports 25 and 465, spoken to directly on the sockets that tor connects to."""
-import re
+"""The onion side, ports 25 and 465, spoken to directly on the sockets that tor connects to. What strangers with bad
+intentions say: test_hostile_clients.py."""
 import time
 
 import pytest
 
-from harness.smtp import Session
+from harness.smtp import Session, greeted, tls_session
 
 pytestmark = pytest.mark.sanitized
 
@@ -13,22 +13,6 @@ pytestmark = pytest.mark.sanitized
 @pytest.fixture
 def bob(running):
     return running.bob
-
-
-def greeted(bob, port='25', **options):
-    session = Session(bob.sockets[port], **options)
-    assert session.reply() == f'220 {bob.onion} ESMTP'
-    return session
-
-
-def tls_session(bob):
-    """On port 25, after STARTTLS."""
-    session = greeted(bob)
-    session.command('EHLO x.example')
-    assert session.command('STARTTLS').startswith('220')
-    session.start_tls()
-    session.command('EHLO x.example')
-    return session
 
 
 def test_the_greeting_and_the_offer_tell_nothing(bob):
@@ -112,43 +96,3 @@ def test_other_recipients_are_refused_alike(running):
         assert len(replies) == 1 and replies.pop().startswith('550 5.7.1'), replies
         assert session.command(f'RCPT TO:<nobody@{bob.onion}>').startswith('550 5.1.1')
         assert session.command('DATA').startswith('5')
-
-
-def test_smuggling_is_refused_and_nothing_is_stored(bob, subject):
-    for end in ['\n.\n', '\r\n.\n', '\n.\r\n', '\r.\r', '\r\n\0.\r\n']:
-        with tls_session(bob) as session:
-            session.say(f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{bob.address}>\r\nDATA\r\n')
-            assert [session.reply()[:3] for _ in range(3)] == ['250', '250', '354']
-            session.say(f'Subject: {subject}\r\n\r\nx{end}MAIL FROM:<evil@example.net>\r\n.\r\n')
-            assert session.reply()[0] == '5', repr(end)
-            assert session.command('NOOP').startswith('250')
-    with bob.mailbox() as mailbox:
-        assert subject not in mailbox.subjects()
-
-
-def test_plaintext_behind_starttls_is_not_obeyed(bob):
-    with greeted(bob) as session:
-        session.command('EHLO x.example')
-        session.say('STARTTLS\r\nRSET\r\n')
-        rest = session.file.read().decode()
-    assert not re.search(r'^250', rest, re.M)
-
-
-@pytest.mark.parametrize('line', ['MAIL FROM:<x@example.net> SIZE=18446744073709551616',
-                                  'MAIL FROM:<x@example.net> SIZE=-1', 'MAIL FROM:<x@example.net> SIZE=99999999999',
-                                  'MAIL FROM:<a@b<c@d>', 'MAIL FROM:<;id;>', 'MAIL FROM:<' + 'a' * 65 + '@b.example>',
-                                  'MAIL FROM:<x@example.net> NONSENSE=1'])
-def test_bad_arguments_are_refused(bob, line):
-    with tls_session(bob) as session:
-        assert session.command(line)[:2] in ('50', '55')
-        assert session.command('MAIL FROM:<x@example.net>').startswith('250')
-
-
-def test_an_endless_line_is_bounded(bob):
-    with greeted(bob) as session:
-        try:
-            for _ in range(64):
-                session.say('x' * 65536)
-        except (BrokenPipeError, ConnectionResetError):
-            return
-        assert session.file.readline().startswith(b'500')
