@@ -61,11 +61,15 @@ allow_own_folder(int ruleset, uint64_t handled, struct error *err)
 }
 
 int
-landlock_load(bool own_folder, struct error *err)
+landlock_load(bool own_folder, long version_most, struct error *err)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
-	if (version <= 0)
-		return 0; /* not built into this kernel, or not switched on */
+	if (version > version_most)
+		version = version_most;
+	/* Not built into this kernel, or not switched on; or Linux 5.13 to 5.18, where it lets nobody move a file from one folder to
+	 * another, as mail moves messages. */
+	if (version < (own_folder ? 2 : 1))
+		return 0;
 	struct ruleset_attribute attribute = all_of(version);
 	size_t len = version >= 6 ? sizeof attribute : version >= 4 ? 16 : 8;
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attribute, len, 0);

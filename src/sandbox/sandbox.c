@@ -29,7 +29,7 @@ sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err)
 	*out = (struct sandbox_holds){ 0 };
 	if (HAS_SANITIZER)
 		return 0;
-	int landlock = landlock_load(rules->own_folder, err); /* first: its own system calls are in no row */
+	int landlock = landlock_load(rules->own_folder, LANDLOCK_ANY_VERSION, err); /* first: its own system calls are in no row */
 	if (landlock < 0)
 		return -1;
 	int seccomp = filter_load(rules, err);

@@ -11,5 +11,6 @@ int filter_load(const struct sandbox_rules *rules, struct error *err);
 /* The same with rules_never_calls, and everything else allowed. */
 int filter_load_never(struct error *err);
 
-/* The version of Landlock that holds, 0 when the kernel has none; -1 for errors. */
-int landlock_load(bool own_folder, struct error *err);
+/* The version of Landlock that holds, 0 when the kernel has none of use; -1 for errors. version_most: to act as on an older kernel. */
+#define LANDLOCK_ANY_VERSION 1000
+int landlock_load(bool own_folder, long version_most, struct error *err);
