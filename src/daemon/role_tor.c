@@ -7,7 +7,6 @@
  * It publishes the onion services and makes the connections that mail@ID asks for, which it hands to smtp@ID. It reads
  * nothing that a peer wrote. When tor is gone, so is this process: the parent starts both anew and adds the services again.
  */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,6 @@
 
 #define CONTROL_FD 4
 #define LOGIN_TIMEOUT_MS 20000
-#define LINGER_MS 500      /* the parent drops what it has not read when it hears of a death first */
 #define HEARTBEAT_MS 60000 /* a tor that hangs shows by not answering */
 
 /* The channel to mail or smtp of one identity. */
@@ -134,7 +132,6 @@ on_info(void *context, const struct control_reply *answer)
 		log_error("%s", err.text);
 		snprintf(self.status.phase, sizeof self.status.phase, "%.*s", STATUS_PHASE_MAX, err.text);
 		tell_status();
-		poll(NULL, 0, LINGER_MS);
 		role_quit(1); /* and tor with us: nothing is to be published by it */
 		return;
 	}
@@ -194,7 +191,6 @@ refuse(const struct error *err)
 	struct ipc_message m = { .type = IPC_TYPE_TOR_STATE, .fd = -1 };
 	snprintf(m.tor_state.phase, sizeof m.tor_state.phase, "%.*s", STATUS_PHASE_MAX, err->text);
 	role_tell_parent(&m);
-	poll(NULL, 0, LINGER_MS);
 }
 
 static void

@@ -13,6 +13,8 @@
 
 /* How many messages one channel may take before other events get their turn. */
 #define MESSAGES_PER_TURN 32
+/* A socket holds fewer messages; but somebody else may have got hold of the other end. */
+#define DRAIN_TURNS 100
 /* When the kernel, not the socket, is full: it does not say when there is room again. */
 #define RETRY_MS 50
 
@@ -138,13 +140,12 @@ holds_secret(enum ipc_type type)
 	return type == IPC_TYPE_LOGIN || type == IPC_TYPE_UNLOCK;
 }
 
-static void
-on_readable(void *context)
+/* Whether there may be more. */
+static bool
+take_turn(struct channel *c)
 {
-	struct channel *c = context;
 	/* One for the process: callbacks never nest, and 200 KB of stack would be cleared for each small message. */
 	static unsigned char bytes[IPC_MESSAGE_MAX];
-	c->in_callback = true;
 	for (int i = 0; i < MESSAGES_PER_TURN && !c->freed && !c->ended; i++) {
 		struct error err = { 0 };
 		struct ipc_message m;
@@ -152,7 +153,7 @@ on_readable(void *context)
 		int fd = -1;
 		int got = receive(c, bytes, &len, &fd, &err);
 		if (got == 0)
-			break;
+			return false;
 		if (got == 1 && ipc_decode(bytes, len, &m, &err) == 0) {
 			m.fd = fd;
 			if (ipc_is_allowed(m.type, c->peer, c->own, fd >= 0)) {
@@ -168,6 +169,27 @@ on_readable(void *context)
 		file_close(&fd);
 		end(c, &err);
 	}
+	return !c->freed && !c->ended;
+}
+
+static void
+on_readable(void *context)
+{
+	struct channel *c = context;
+	c->in_callback = true;
+	take_turn(c);
+	c->in_callback = false;
+	if (c->freed)
+		release(c);
+}
+
+void
+channel_drain(struct channel *c)
+{
+	bool more = !c->ended;
+	c->in_callback = true;
+	for (int turns = 0; more && turns < DRAIN_TURNS; turns++)
+		more = take_turn(c);
 	c->in_callback = false;
 	if (c->freed)
 		release(c);

@@ -32,6 +32,9 @@ int channel_pair(int fds[2], struct error *err);
 struct channel *channel_new(struct loop *loop, int fd, enum role own, enum role peer,
     const struct channel_events *events, void *context);
 void channel_free(struct channel *channel); /* takes NULL */
+/* Reads what has come until now, for a peer that is known to have ended; on_message and on_end fire from here, and the channel may be
+ * freed in them. */
+void channel_drain(struct channel *channel);
 
 /* Sends m, or queues it when the socket is full (bounded; descriptors are duplicated). m->fd stays the
  * caller's. ERROR_CLOSED after the end, ERROR_BUSY when CHANNEL_QUEUE_MAX_BYTES are waiting. */

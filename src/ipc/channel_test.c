@@ -313,6 +313,36 @@ a_callback_may_free_its_channel(void **state)
 	close(fds[0]);
 }
 
+/* As when the kernel says first that the process ended, and then that it had said something. */
+static void
+what_a_dead_peer_said_is_there_without_the_loop(void **state)
+{
+	(void)state;
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	unsigned char bytes[IPC_MESSAGE_MAX];
+	for (int is_freed = 0; is_freed < 2; is_freed++) {
+		struct end e;
+		int fds[2];
+		begin(&e, fds);
+		e.free_in_callback = is_freed == 1;
+		for (m.intake.transaction_id = 1; m.intake.transaction_id <= 50; m.intake.transaction_id++)
+			send_raw(fds[0], bytes, encode(&m, bytes), NULL, 0);
+		channel_drain(e.channel); /* somebody may still hold the other end: this does not wait for it */
+		assert_int_equal(e.messages, is_freed == 1 ? 1 : 50);
+		if (is_freed == 0) {
+			close(fds[0]);
+			assert_int_equal(e.ends, 0);
+			channel_drain(e.channel);
+			assert_int_equal(e.ends, 1);
+			channel_drain(e.channel);
+			assert_int_equal(e.ends, 1);
+		} else {
+			close(fds[0]);
+		}
+		finish(&e);
+	}
+}
+
 int
 main(void)
 {
@@ -322,6 +352,7 @@ main(void)
 		cmocka_unit_test(rule_breakers_lose_the_channel),
 		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),
 		cmocka_unit_test(a_callback_may_free_its_channel),
+		cmocka_unit_test(what_a_dead_peer_said_is_there_without_the_loop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
