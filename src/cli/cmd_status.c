@@ -75,6 +75,8 @@ print_process(const char *name, json_t *row, bool is_ready)
 		printf("%7s", "-");
 	if (!is_ready)
 		printf("  not ready");
+	if (view_number(row, "silent_s") > 0)
+		printf("  has not answered for %lld s", view_number(row, "silent_s"));
 	if (view_number(row, "restarts") > 0)
 		printf("  restarted %lld times", view_number(row, "restarts"));
 	putchar('\n');

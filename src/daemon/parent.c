@@ -132,6 +132,7 @@ set_up(struct error *err)
 	loop_on_signal(parent.loop, SIGINT, on_end_signal, NULL);
 	loop_on_signal(parent.loop, SIGHUP, on_hangup, NULL);
 	parent_network_open(&parent);
+	parent_role_watch_all(&parent);
 	parent_control_init(&parent);
 	parent_tor_init(&parent);
 	parent_role_init(&parent.control, &parent, ROLE_CONTROL, NULL);
@@ -167,6 +168,7 @@ finish(void)
 	parent_listen_close(&parent);
 	parent_control_finish(&parent);
 	parent_network_close(&parent);
+	timer_free(parent.pulse);
 	timer_free(parent.sweep);
 	timer_free(parent.deadline);
 	loop_free(parent.loop);

@@ -109,12 +109,15 @@ struct role_process {
 	struct channel *channel;           /* NULL: not running */
 	bool ready, asked_to_end;
 	struct ipc_ready holds;        /* of its sandbox, when it is ready */
+	unsigned unanswered;               /* how many PINGs */
 	bool needed;                       /* content: asked for again while the last one was ending */
 };
 
 void parent_role_init(struct role_process *role, struct parent *parent, enum role which,
     struct parent_identity *identity);
 void parent_role_finish(struct role_process *role);
+/* From now on roles that hang are killed and started again (pulse.h). */
+void parent_role_watch_all(struct parent *parent);
 /* For the tor role, which is not started by itself: control_fd (borrowed) becomes its descriptor 4, stdin_fd (-1: none)
  * its standard input. */
 int parent_role_start_with(struct role_process *role, int control_fd, int stdin_fd, struct error *err);
@@ -354,7 +357,7 @@ struct parent {
 	struct parent_listeners listeners;
 	struct parent_notify notify;
 	struct parent_identity *identities;
-	struct timer *sweep, *deadline;
+	struct timer *sweep, *deadline, *pulse;
 	bool stopping;
 	bool has_worked; /* an identity's store, since the start */
 	int exit_status;

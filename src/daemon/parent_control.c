@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "daemon/parent.h"
+#include "daemon/pulse.h"
 #include "daemon/role_smtp.h"
 
 #define STUCK_MS 30000 /* tor that comes no further for so long may need help */
@@ -62,7 +63,8 @@ tell_role(struct parent *parent, uint64_t request_id, const struct role_process 
 	struct ipc_message m = { .type = IPC_TYPE_STATUS_ROLE, .fd = -1, .status_role = { .request_id = request_id,
 		.role = (uint8_t)role->role, .pid = (uint32_t)role->process.pid, .restarts = role->process.restarts,
 		.ready = role->ready, .seccomp = role->ready && role->holds.seccomp,
-		.landlock = role->ready ? role->holds.landlock : 0 } };
+		.landlock = role->ready ? role->holds.landlock : 0,
+		.silent_s = role->unanswered > 1 ? (role->unanswered - 1) * (PULSE_MS / 1000) : 0 } };
 	if (role->identity != NULL)
 		snprintf(m.status_role.identity, sizeof m.status_role.identity, "%s", role->identity->is.name);
 	parent_role_send(&parent->control, &m);

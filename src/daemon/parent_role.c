@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/parent.h"
+#include "daemon/pulse.h"
 #include "identity/certificate.h"
 
 /* Who speaks with whom. Roles of identities speak only with those of the same identity. */
@@ -122,6 +123,9 @@ on_message(void *context, struct ipc_message *m)
 			role->holds = m->ready;
 		role->ready = true;
 		parent_notify_look(parent);
+		break;
+	case IPC_TYPE_PONG:
+		role->unanswered = 0;
 		break;
 	case IPC_TYPE_TOR_STATE:
 		parent_tor_on_state(parent, &m->tor_state);
@@ -305,6 +309,7 @@ parent_role_start_with(struct role_process *role, int control_fd, int stdin_fd, 
 	}
 	channel_free(role->channel);
 	role->needed = role->ready = role->asked_to_end = false;
+	role->unanswered = 0;
 	role->channel = channel_new(role->process.parent->loop, fds[0], ROLE_PARENT, role->role, &events, role);
 	return tell(role, err) == 0 ? join_with_partners(role, err) : -1;
 }
@@ -315,12 +320,49 @@ start(struct process *process, struct error *err)
 	return parent_role_start_with((struct role_process *)process, -1, -1, err);
 }
 
+/* ---- those that hang */
+
+static void
+take_pulse(struct role_process *role)
+{
+	const struct ipc_message m = { .type = IPC_TYPE_PING, .fd = -1 };
+	if (role->channel == NULL || role->process.ending)
+		return; /* it has its time to end already */
+	if (pulse_is_lost(role->unanswered, pulse_state(role->process.pid))) {
+		log_error("%s has not answered for %d seconds and is killed", role->process.name, (int)(role->unanswered * (PULSE_MS / 1000)));
+		kill(role->process.pid, SIGKILL);
+		return;
+	}
+	if (role->unanswered++ == 1)
+		log_warn("%s does not answer", role->process.name);
+	parent_role_send(role, &m);
+}
+
+static void
+on_pulse(void *context)
+{
+	struct parent *parent = context;
+	for (struct process *p = parent->processes; p != NULL; p = p->next)
+		if (is_role(p) && p->pid != 0 && !parent->stopping)
+			take_pulse((struct role_process *)p);
+	timer_start(parent->pulse, PULSE_MS);
+}
+
+void
+parent_role_watch_all(struct parent *parent)
+{
+	parent->pulse = timer_new(parent->loop, on_pulse, parent);
+	timer_start(parent->pulse, PULSE_MS);
+}
+
 /* ---- ending */
 
 static void
 on_dead(struct process *process)
 {
 	struct role_process *role = (struct role_process *)process;
+	if (role->channel != NULL)
+		channel_drain(role->channel); /* its last words, which say why */
 	channel_free(role->channel);
 	role->channel = NULL;
 	role->ready = false;

@@ -35,6 +35,9 @@ on_message(void *context, struct ipc_message *m)
 		if (self.events->on_peer_gone != NULL)
 			self.events->on_peer_gone(self.context, (enum role)m->peer_gone.role, m->peer_gone.identity);
 		break;
+	case IPC_TYPE_PING:
+		role_tell_parent(&(const struct ipc_message){ .type = IPC_TYPE_PONG, .fd = -1 });
+		break;
 	case IPC_TYPE_STOP:
 		self.events->on_stop(self.context);
 		break;

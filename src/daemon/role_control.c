@@ -446,9 +446,10 @@ on_status_endpoint(const struct ipc_status_endpoint *row)
 static void
 on_status_role(const struct ipc_status_role *row)
 {
-	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b, s:{s:b, s:i}}", "role",
+	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:{s:b, s:i}}", "role",
 	    ipc_role_name((enum role)row->role), "identity", row->identity, "pid", (json_int_t)row->pid, "restarts",
-	    (json_int_t)row->restarts, "ready", row->ready, "sandbox", "seccomp", row->seccomp, "landlock", row->landlock));
+	    (json_int_t)row->restarts, "ready", row->ready, "silent_s", (json_int_t)row->silent_s, "sandbox", "seccomp", row->seccomp,
+	    "landlock", row->landlock));
 }
 
 static void

@@ -57,6 +57,10 @@ enum role {
 #define IPC_STOP(U8, U16, U32, U64, STR, BYTES) /* finish within five seconds */
 #define IPC_READY(U8, U16, U32, U64, STR, BYTES) U8(seccomp) U8(landlock) /* struct sandbox_holds */
 
+/* Answered at once: who does not is stuck. */
+#define IPC_PING(U8, U16, U32, U64, STR, BYTES)
+#define IPC_PONG(U8, U16, U32, U64, STR, BYTES)
+
 /* ---- what a role must know before it begins; sent once, first */
 #define IPC_SMTP_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
@@ -154,7 +158,7 @@ enum role {
 	U64(request_id) STR(identity, IPC_NAME_MAX) BYTES(key, IPC_KEY_BYTES)
 #define IPC_STATUS_ROLE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(role) STR(identity, IPC_NAME_MAX) U32(pid) U32(restarts) U8(ready) \
-	U8(seccomp) U8(landlock)
+	U8(seccomp) U8(landlock) U32(silent_s) /* since it has not answered; 0: it does */
 #define IPC_STATUS_PROGRAM(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(name, 32) U32(pid) U32(restarts) U8(seccomp) /* tor, dovecot: the parent's filter; log: its own */
 /* control: of a tor that is not ours, else empty. network_event: what happened last to the machine, so long ago; empty: nothing. */
@@ -250,7 +254,9 @@ enum role {
 	M(PIN_ROW, pin_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_PIN_ROW) \
 	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END) \
 	M(SOCKS_WANTED, socks_wanted, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SOCKS_WANTED) \
-	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION)
+	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION) \
+	M(PING, ping, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_PING) \
+	M(PONG, pong, ALL_ROLES, ROLE_PARENT, FD_NONE, IPC_PONG)
 
 enum ipc_listener {
 	LISTENER_SMTP = 1,        /* onion port 25: plain, STARTTLS */

@@ -123,6 +123,17 @@ def test_a_killed_role_comes_back(offline, role, identity):
         row['restarts'] == before['restarts'] + 1 for row in status['roles']), 20, f'{role} to be back')
 
 
+@pytest.mark.slow
+def test_a_role_that_hangs_is_told_killed_and_started_again(offline):
+    """SIGSTOP: it neither ends nor answers."""
+    before = offline.role('submission')
+    os.kill(before['pid'], signal.SIGSTOP)
+    offline.wait_for(lambda status: any(row['pid'] == before['pid'] and row['silent_s'] > 0 for row in status['roles']), 75, 'it to be told')
+    assert 'has not answered for' in offline.cli('status').stdout
+    offline.wait_for(lambda status: any(row['role'] == 'submission' and row['ready'] and row['pid'] != before['pid'] and
+                                        row['silent_s'] == 0 for row in status['roles']), 75, 'another to be started')
+
+
 def test_a_connection_waits_while_its_role_is_started_again(offline):
     """The parent keeps the listening sockets open."""
     pid = offline.role('smtp', 'zoe')['pid']
