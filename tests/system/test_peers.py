@@ -57,7 +57,7 @@ def notices(mailbox, onion):
 def bounce_about(mailbox, subject):
     def look():
         found = [mailbox.message(uid) for uid in mailbox.uids('HEADER', 'Content-Type', 'multipart/report')]
-        return [report for report in found if subject in report.as_string()]
+        return [report for report in found if subject in ' '.join(report.as_string().split())]  # it may be folded
     return until(look, TOR_PATIENCE_S, 'the bounce')[0]
 
 
