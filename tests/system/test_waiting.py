@@ -19,7 +19,7 @@ def reports(mailbox, subject, action):
     """Notifications about the message of this subject."""
     folders.select(mailbox, 'INBOX')
     found = [mailbox.message(uid) for uid in mailbox.uids('HEADER', 'Content-Type', 'multipart/report')]
-    return [report for report in found if subject in report.as_string() and f'Action: {action}' in report.as_string()]
+    return [report for report in found if subject in ' '.join(report.as_string().split()) and f'Action: {action}' in report.as_string()]
 
 
 def kill_mail(node, identity):
