@@ -70,7 +70,7 @@ run_checks(struct doctor *d, const struct check *checks, const char *name, json_
 		if (check->run(d, &err) == 0)
 			continue;
 		report_add(d->report, REPORT_UNKNOWN, check->is_needed ? "Look at `smtorp status` and `smtorp logs`, and try again." :
-		    "Try again: Tor's circuits break now and then.", "this could not be looked at to the end: %s", err.text);
+		    "Try again: Tor's circuits break now and then.", "%s%s", check->is_needed ? "" : "this could not be looked at to the end: ", err.text);
 		if (check->is_needed)
 			break;
 	}
@@ -115,7 +115,10 @@ find_sibling(struct doctor *d)
 static void
 examine(struct doctor *d, json_t *all)
 {
-	find_sibling(d);
+	if (d->identity != NULL)
+		find_sibling(d);
+	d->host = d->identity != NULL ? d->machine->host : "";
+	d->full_host = d->identity != NULL ? d->machine->full_host : "";
 	run_checks(d, onion_checks, d->identity != NULL ? d->identity : d->onion, all);
 }
 

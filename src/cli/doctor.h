@@ -26,7 +26,10 @@ struct doctor {
 	char onion[ADDRESS_ONION_LEN + 1];             /* with ".onion" */
 	char local_part[ADDRESS_LOCAL_PART_MAX + 1];   /* "": not known */
 	char fingerprint[ADDRESS_FINGERPRINT_MAX + 1]; /* "": not known */
-	char sibling[ADDRESS_ONION_LEN + 1];           /* another identity of the same node, or "" */
+	/* Names that a server is asked about, "" when they are not known or none of its business: they are told only to what is this node's
+	 * own, for whoever is asked about them learns that they belong together. */
+	char sibling[ADDRESS_ONION_LEN + 1];           /* another identity of the same node */
+	const char *host, *full_host;                  /* the machine's */
 	char sibling_local_part[ADDRESS_LOCAL_PART_MAX + 1];
 	const char *identity;                          /* NULL: an onion that is no identity of this node */
 	bool has_port[2];                              /* 25 and 465, as doctor_ports has them: what `reach` has seen */

@@ -4,8 +4,10 @@
  */
 #include "cli/doctor.h"
 #include "cli/doctor_judge.h"
-
+#include "cli/view.h"
 #include "loop/stream.h"
+
+#define SIBLINGS_MAX 64
 
 int
 doctor_reach(struct doctor *d, struct error *err)
@@ -50,17 +52,20 @@ report_leak(struct doctor *d, uint16_t port, enum judge_leak leak, const char *w
 	report_add(d->report, texts[leak].level, texts[leak].todo, "port %u: %s: \"%s\"", port, texts[leak].what, word);
 }
 
-/* Asks everything that a server may be talkative about. What was refused is as good as what was answered. */
+/* Asks everything that a server may be talkative about. What was refused is as good as what was answered. DATA comes last: should it
+ * be obeyed, no command follows. */
 static int
 ask_everything(struct talk *talk, const char *local_part, struct error *err)
 {
 	static const char *const questions[] = { "HELP", "HELP MAIL", "NOOP", "VRFY root", "VRFY postmaster", "EXPN root", "EXPN staff",
-		"TURN", "XYZZY", "MAIL FROM:", "MAIL FROM:<a b@c>", "RCPT TO:<x@example.org>", "DATA", "RSET" };
+		"TURN", "XYZZY", "MAIL FROM:", "MAIL FROM:<a b@c>", "RCPT TO:<x@example.org>" };
 	struct reply reply;
 	for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
 		if (talk_ask(talk, &reply, err, "%s", questions[i]) != 0)
 			return -1;
-	return local_part[0] != '\0' ? talk_ask(talk, &reply, err, "VRFY %s", local_part) : 0;
+	if (local_part[0] != '\0' && talk_ask(talk, &reply, err, "VRFY %s", local_part) != 0)
+		return -1;
+	return talk_ask(talk, &reply, err, "DATA");
 }
 
 static void
@@ -73,15 +78,25 @@ report_directory(struct doctor *d, uint16_t port, struct talk *talk, const char 
 		    "port %u: %s tells a stranger who has a mailbox: %.120s", port, verb, reply.text);
 }
 
+/* What must not be said: the machine's names, and the other identities' onions. */
+static size_t
+collect_words(struct doctor *d, const char *words[MACHINE_WORDS_MAX + SIBLINGS_MAX])
+{
+	size_t i, count = 0;
+	json_t *row;
+	for (; count < d->machine->count; count++)
+		words[count] = d->machine->list[count];
+	json_array_foreach(json_object_get(d->status, "identities"), i, row)
+		if (strcmp(view_text(row, "onion"), d->onion) != 0 && count < MACHINE_WORDS_MAX + SIBLINGS_MAX)
+			words[count++] = view_text(row, "onion");
+	return count;
+}
+
 int
 doctor_banner(struct doctor *d, struct error *err)
 {
-	const char *words[MACHINE_WORDS_MAX + 1];
-	size_t count = 0;
-	for (size_t i = 0; i < d->machine->count; i++)
-		words[count++] = d->machine->list[i];
-	if (d->sibling[0] != '\0')
-		words[count++] = d->sibling;
+	const char *words[MACHINE_WORDS_MAX + SIBLINGS_MAX];
+	size_t count = collect_words(d, words);
 	bool is_fine = true;
 	for (size_t i = 0; i < DOCTOR_PORTS; i++) {
 		struct talk *talk;

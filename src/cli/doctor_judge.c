@@ -97,7 +97,7 @@ is_version(const char *word)
 	size_t digits = strspn(word, "0123456789");
 	for (const char *p = word; *p != '\0'; p++)
 		dots += *p == '.';
-	if (digits == 0 || dots == 0 || strspn(word, "0123456789.") < 3)
+	if (digits == 0 || digits > 4 || word[digits] != '.' || !isdigit((unsigned char)word[digits + 1]))
 		return false;
 	bool is_status = dots == 2 && digits == 1 && strchr("245", word[0]) != NULL && strlen(word) <= 9;
 	return !is_status;

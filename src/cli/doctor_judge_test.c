@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "cli/doctor_machine.h"
@@ -24,6 +25,8 @@ replies_that_tell_something_are_found(void **state)
 	} rows[] = {
 		{ "220 " OWN " ESMTP\r\n", JUDGE_NOTHING, "" },
 		{ "250-" OWN "\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250 CHUNKING\r\n", JUDGE_NOTHING, "" },
+		{ "220 342wva2i4u4amvbmvuqc4vo5srlm7cfh7m3wpd3nwohkc4halm5infyd.onion ESMTP\r\n", JUDGE_HOST,
+		    "342wva2i4u4amvbmvuqc4vo5srlm7cfh7m3wpd3nwohkc4halm5infyd.onion" }, /* not our own */
 		{ "250 2.1.5 OK\r\n550 5.1.1 No such mailbox here\r\n", JUDGE_NOTHING, "" },
 		{ "554 denied (#5.7.1)\r\n214 2.0.0 See RFC 5321\r\n", JUDGE_NOTHING, "" },
 		{ "550 5.7.1 Mail for other domains is not taken here\r\n", JUDGE_NOTHING, "" }, /* though a machine is called mail */
@@ -62,6 +65,25 @@ replies_that_tell_something_are_found(void **state)
 				print_error("  %zu: '%s'\n", leak, leaks.word[leak]);
 			fail();
 		}
+	}
+}
+
+static void
+no_onion_name_is_taken_for_something_else(void **state)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	uint32_t x = 1;
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct judge_leaks leaks;
+		char own[] = OWN, text[128];
+		for (int k = 0; k < 56; k++) {
+			x = x * 1664525 + 1013904223;
+			own[k] = i % 2 == 0 && k < i % 7 ? "234567"[(x >> 24) % 6] : letters[x >> 27];
+		}
+		snprintf(text, sizeof text, "220 %s ESMTP\r\n250-%s\r\n", own, own);
+		if (judge_text(slice_of_string(text), own, words, WORDS, &leaks))
+			fail_msg("%s", text);
 	}
 }
 
@@ -159,6 +181,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_that_tell_something_are_found),
+		cmocka_unit_test(no_onion_name_is_taken_for_something_else),
 		cmocka_unit_test(every_kind_is_told_once),
 		cmocka_unit_test(what_is_shown_is_printable_and_short),
 		cmocka_unit_test(only_the_address_asked_about_may_differ),

@@ -31,7 +31,7 @@ static const struct trick {
 	{ AWAY, "a quoted local part", "\"some one\"@" FOREIGN },
 	{ AWAY, "the onion as a part of a foreign domain", "%l@%o." FOREIGN },
 	{ AWAY, "a foreign domain as a part of the onion", "%l@" FOREIGN ".%o" },
-	{ AWAY, "another onion", "someone@p53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion" },
+	{ AWAY, "another onion", "%l@p53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion" },
 	{ AWAY, "a source route by the onion", "@%o:someone@" FOREIGN },
 	{ AWAY, "a source route by another host", "@%o,@example.net:someone@" FOREIGN },
 	{ AWAY, "the onion's address as a local part", "%l@%o@" FOREIGN },
@@ -80,7 +80,7 @@ fill(const struct doctor *d, const char *pattern, char out[TO_MAX])
 		if (*pattern == '%' && pattern[1] != '\0') {
 			pattern++;
 			put = *pattern == 'o' ? d->onion : *pattern == 'l' ? (d->local_part[0] != '\0' ? d->local_part : "postmaster") :
-			    *pattern == 'h' ? d->machine->host : *pattern == 'f' ? d->machine->full_host : *pattern == 's' ? d->sibling : "%";
+			    *pattern == 'h' ? d->host : *pattern == 'f' ? d->full_host : *pattern == 's' ? d->sibling : "%";
 		}
 		if (put[0] == '\0' || len + strlen(put) >= TO_MAX)
 			return false;

@@ -30,8 +30,9 @@ compare(struct doctor *d, struct envelope *e, const char *what, const char *loca
 		return 0;
 	*is_fine = false;
 	report_add(d->report, REPORT_WRONG, "Answer for every name that is not the onion's with the same bytes; of a SMTorP node, "
-	    "this is a fault: please report it.", "port %u: %s is told from a foreign domain: \"%u %.120s\" to <%s>, \"%u %.120s\" to <%s>",
-	    e->port, what, one.code, one.text, ours, other.code, other.text, foreign);
+	    "this is a fault: please report it.", "port %u: %s is told from a foreign domain: \"%u %s%s%.120s\" to <%s>, \"%u %s%s%.120s\" to <%s>",
+	    e->port, what, one.code, one.enhanced, one.enhanced[0] != '\0' ? " " : "", one.text, ours, other.code, other.enhanced,
+	    other.enhanced[0] != '\0' ? " " : "", other.text, foreign);
 	return 0;
 }
 
@@ -70,9 +71,9 @@ look_at_port(struct doctor *d, struct envelope *e, bool *is_fine, struct error *
 		{ "another identity of this node", d->sibling_local_part, d->sibling },
 		{ "the postmaster of another identity", "postmaster", d->sibling },
 		{ "a mailbox nobody has at another identity", "someone", d->sibling },
-		{ "the machine's host name", local, d->machine->host },
-		{ "the machine's full name", local, d->machine->full_host },
-		{ "the postmaster of the machine", "postmaster", d->machine->full_host[0] != '\0' ? d->machine->full_host : d->machine->host },
+		{ "the machine's host name", local, d->host },
+		{ "the machine's full name", local, d->full_host },
+		{ "the postmaster of the machine", "postmaster", d->full_host[0] != '\0' ? d->full_host : d->host },
 		{ "localhost", local, "localhost" },
 		{ "127.0.0.1", local, "[127.0.0.1]" },
 		{ "another onion", local, "p53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion" },
@@ -97,8 +98,9 @@ doctor_siblings(struct doctor *d, struct error *err)
 		if (result != 0)
 			return -1;
 		if (is_fine)
-			report_add(d->report, REPORT_OK, "", "port %u: %slocalhost and this machine's names are answered like any foreign domain%s",
-			    doctor_ports[i], d->sibling[0] != '\0' ? "another identity, " : "", d->sibling[0] != '\0' ? ", and no later" : "");
+			report_add(d->report, REPORT_OK, "", "port %u: %s are answered like any foreign domain%s", doctor_ports[i],
+			    d->identity == NULL ? "localhost and other onions" : d->sibling[0] == '\0' ? "this machine's names" :
+			    "another identity and this machine's names", d->sibling[0] != '\0' ? ", and no later" : "");
 	}
 	return 0;
 }

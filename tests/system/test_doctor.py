@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """`smtorp doctor`: our node has nothing wrong, a bad server's faults are named, and nobody gets a message of it."""
+import json
 import os
 import socket
 import sys
 
 import pytest
 
+from harness.careless import Careless
 from harness.imap import TOR_PATIENCE_S
 from harness.installation import ROOT
 from harness.postfix import Postfix
@@ -27,7 +29,7 @@ def test_our_node_has_nothing_wrong(running):
         wanted = 'warning' if finding['check'] == 'mailbox' else 'ok'
         assert finding['result'] == wanted and bool(finding['do']) == (wanted != 'ok'), finding
     assert [finding['found'] for one in examined[1:] for finding in one['findings'] if finding['check'] == 'siblings'] == \
-        [f'port {port}: another identity, localhost and this machine\'s names are answered like any foreign domain, and no later'
+        [f'port {port}: another identity and this machine\'s names are answered like any foreign domain, and no later'
          for _ in range(2) for port in (25, 465)]
     assert {finding['check'] for one in examined for finding in one['findings']} == {
         'clock', 'tor', 'sandbox', 'files', 'reach', 'banner', 'certificate', 'tls', 'starttls', 'auth', 'relay', 'siblings',
@@ -61,6 +63,55 @@ def test_secrets_that_others_could_read_are_found(make_node):
     node.stop()
 
 
+def publish(tor, port):
+    """An onion whose port 25 is a loopback port, once tor has published it."""
+    tor.subscribe('HS_DESC')
+    service = tor.add_onion(f'25,127.0.0.1:{port}')
+    tor.wait_published(service, TOR_PATIENCE_S)
+    return service + '.onion'
+
+
+@pytest.fixture
+def careless(network, work):
+    pem, _ = certificate(work, 'careless')
+    server = Careless(pem)
+    with control.Control.open(network.status()['control_socket']) as tor:
+        server.onion = publish(tor, server.port)
+        yield server
+    server.stop()
+
+
+def test_what_servers_have_done_wrong_before_is_found(running, careless):
+    result = running.a.cli('doctor', '--onion', f'carol@{careless.onion}', '--json', check=False, timeout=PATIENCE_S)
+    assert result.returncode == FOUND_WRONG, result
+    examined, = json.loads(result.stdout)
+    found = [f'{finding["result"]} {finding["check"]} {finding["found"]}' for finding in examined['findings']]
+    for fault in [
+        'wrong banner port 25: VRFY tells a stranger who has a mailbox: Carol <carol@example.onion>',
+        'warning starttls port 25 takes mail without TLS',
+        'wrong starttls port 25: a command sent in plain text behind STARTTLS is obeyed inside of TLS (250 ok)',
+        'wrong auth port 25: strangers may try passwords (AUTH is answered with 334)',
+        'wrong relay port 25: OPEN RELAY (another onion)',
+        'wrong siblings port 25: localhost is told from a foreign domain: "550 not by this way"',
+        'warning mailbox port 25: mail for postmaster is refused',
+        'warning mailbox port 25: a stranger is told whether a mailbox exists',
+        'wrong smuggling port 25: a dot between line ends of which one is LF alone ends a message',
+        'wrong limits port 25: a message of SIZE=18446744073709551616 is welcome',
+        'wrong limits port 25: DATA goes on with a message that BDAT has begun',
+        'wrong limits port 25: behind BDAT 4294967297 a command is obeyed',
+    ]:
+        assert any(line.startswith(fault) for line in found), (fault, '\n'.join(found))
+    assert careless.messages == 1  # the smuggled one, which says what it is
+    for name in (running.alice.onion, running.work.onion, f'@{socket.gethostname()}>'):  # of no concern to a foreign server
+        assert name.encode() not in careless.said
+
+
+def test_a_server_that_greets_without_end_is_left(running, careless):
+    careless.floods = True
+    result = running.a.cli('doctor', '--onion', careless.onion, check=False, timeout=PATIENCE_S)
+    assert result.returncode == 1 and 'port 25 cannot be reached: the server\'s reply has more than 128 lines' in result.stdout, result
+
+
 @pytest.fixture(scope='module')
 def bad_server(network, work):
     """Postfix as it should not be behind an onion: it trusts 127.0.0.1, where tor's connections come from, and says who it is."""
@@ -68,7 +119,7 @@ def bad_server(network, work):
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     with control.Control.open(network.status()['control_socket']) as tor:
-        onion = tor.add_onion(f'25,127.0.0.1:{port}') + '.onion'
+        onion = publish(tor, port)
         pem, _ = certificate(work, 'bad-server')
         postfix = Postfix(work / 'bad-server', port, [
             f'myhostname = {socket.gethostname()}.example.org', f'virtual_mailbox_domains = {onion}',
