@@ -42,18 +42,33 @@ cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err)
 	return -1;
 }
 
-int
-cmd_identity_load(const struct cli *cli, struct identity *out)
+/* Returns an exit status, after its text. also_damaged: what cannot be read any more has its name only. */
+static int
+load(const struct cli *cli, bool also_damaged, struct identity *out)
 {
 	struct error err;
 	int fd;
+	*out = (struct identity){ 0 };
 	if (identity_check_name(cli->arguments[0], &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);
 	int result = identity_load(fd, cli->arguments[0], out, &err);
 	file_close(&fd);
-	return result == 0 ? CLI_OK : cli_fail(&err);
+	if (result != 0 && (!also_damaged || err.code == ERROR_NOT_FOUND))
+		return cli_fail(&err);
+	if (result != 0) {
+		fprintf(stderr, "smtorp: %s\n", err.text);
+		*out = (struct identity){ 0 };
+		snprintf(out->name, sizeof out->name, "%s", cli->arguments[0]);
+	}
+	return CLI_OK;
+}
+
+int
+cmd_identity_load(const struct cli *cli, struct identity *out)
+{
+	return load(cli, false, out);
 }
 
 static int
@@ -136,28 +151,6 @@ cmd_identity_show(struct cli *cli)
 	return cli_end_output();
 }
 
-/* For deleting: a damaged identity has no address, and can go all the same. Returns an exit status, after its text. */
-static int
-load_what_is_there(const struct cli *cli, struct identity *out)
-{
-	struct error err;
-	int fd;
-	if (identity_check_name(cli->arguments[0], &err) != 0)
-		return cli_fail_with(CLI_USAGE, "%s", err.text);
-	if (cmd_identity_open_all(cli, &fd, &err) != 0)
-		return cli_fail(&err);
-	int result = identity_load(fd, cli->arguments[0], out, &err);
-	file_close(&fd);
-	if (result != 0 && err.code == ERROR_NOT_FOUND)
-		return cli_fail(&err);
-	if (result != 0) {
-		fprintf(stderr, "smtorp: %s\n", err.text);
-		*out = (struct identity){ 0 };
-		snprintf(out->name, sizeof out->name, "%s", cli->arguments[0]);
-	}
-	return CLI_OK;
-}
-
 /* Asks unless --yes. -1: go on; else the exit status. */
 static int
 confirm_deletion(struct cli *cli, const struct identity *identity)
@@ -217,7 +210,7 @@ cmd_identity_delete(struct cli *cli)
 	struct identity identity;
 	struct error err;
 	bool was_loaded;
-	int fd, failed = load_what_is_there(cli, &identity);
+	int fd, failed = load(cli, true, &identity); /* a damaged one can go all the same */
 	if (failed == CLI_OK)
 		failed = confirm_deletion(cli, &identity);
 	if (failed >= 0)

@@ -167,23 +167,29 @@ cmd_peer_show(struct cli *cli)
 	return cli_end_output();
 }
 
+/* Has the node do this with the key of the peer in the row; label: the key in full, or "". Returns an exit status. */
+static int
+order(const struct cli *cli, const char *method, const struct named *n, json_t *row, const char *label)
+{
+	struct error err;
+	json_t *asked = json_pack("{s:s, s:s}", "name", view_text(row, "identity"), "onion", n->address.onion);
+	if (label[0] != '\0')
+		json_object_set_new(asked, "label", json_string(label));
+	return client_call(&cli->paths, method, asked, CLIENT_TIMEOUT_MS, NULL, &err) == 0 ? CLI_OK : cli_fail(&err);
+}
+
 int
 cmd_peer_accept(struct cli *cli)
 {
 	struct named n;
-	struct error err;
 	json_t *row;
 	int status = find(cli, &n, &row);
 	if (status != CLI_OK)
 		return status;
 	/* The key in full that the row has: were it to change again meanwhile, nobody would have looked at it. */
-	const char *shown = view_text(row, "shown"), *label = n.address.fingerprint[0] != '\0' ? n.address.fingerprint : shown;
-	json_t *asked = json_pack("{s:s, s:s}", "name", view_text(row, "identity"), "onion", n.address.onion);
-	if (label[0] != '\0')
-		json_object_set_new(asked, "label", json_string(label));
-	if (client_call(&cli->paths, "peer.accept", asked, CLIENT_TIMEOUT_MS, NULL, &err) != 0) {
-		status = cli_fail(&err);
-	} else {
+	const char *shown = view_text(row, "shown");
+	status = order(cli, "peer.accept", &n, row, n.address.fingerprint[0] != '\0' ? n.address.fingerprint : shown);
+	if (status == CLI_OK) {
 		printf("The key of %s is now\n  %s\nand mail that was held is sent.\n", view_text(row, "id"), shown);
 		status = cli_end_output();
 	}
@@ -195,16 +201,12 @@ int
 cmd_peer_forget(struct cli *cli)
 {
 	struct named n;
-	struct error err;
 	json_t *row;
 	int status = find(cli, &n, &row);
 	if (status != CLI_OK)
 		return status;
-	if (client_call(&cli->paths, "peer.forget",
-	        json_pack("{s:s, s:s}", "name", view_text(row, "identity"), "onion", n.address.onion), CLIENT_TIMEOUT_MS, NULL,
-	        &err) != 0) {
-		status = cli_fail(&err);
-	} else {
+	status = order(cli, "peer.forget", &n, row, "");
+	if (status == CLI_OK) {
 		printf("The key of %s is forgotten: whichever it shows next is taken for its own.\n", view_text(row, "id"));
 		status = cli_end_output();
 	}
