@@ -28,7 +28,8 @@ static unsigned char *
 move_to_front(struct buffer *b)
 {
 	size_t unread = buffer_len(b);
-	memmove(b->data, b->data + b->start, unread);
+	if (b->start > 0) /* else there may be no memory yet */
+		memmove(b->data, b->data + b->start, unread);
 	b->start = 0;
 	b->end = unread;
 	return b->data + unread;

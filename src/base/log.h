@@ -13,8 +13,8 @@ enum log_level {
 	LOG_LEVEL_INFO,
 };
 
-/* Comes first. who stands before each line, e.g. "mail". Copied (at most 63 bytes). */
-void log_init(const char *who, enum log_level most);
+/* Comes first. name stands before each line, e.g. "mail". Copied (at most 63 bytes). */
+void log_init(const char *name, enum log_level level);
 
 __attribute__((format(printf, 2, 3)))
 void log_line(enum log_level level, const char *format, ...);

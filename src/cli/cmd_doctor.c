@@ -206,14 +206,14 @@ int
 cmd_doctor_main(struct cli *cli)
 {
 	const char *onion = cli_option_value(cli, "onion"), *only = cli->argument_count > 0 ? cli->arguments[0] : NULL;
-	struct machine *machine = calloc(1, sizeof *machine);
+	struct machine *machine;
 	struct report report = { 0 };
-	struct doctor d = { .machine = machine, .report = &report, .paths = &cli->paths };
-	json_t *all = cli_has(cli, "json") ? json_array() : NULL;
-	if (machine == NULL)
-		return cli_fail_with(CLI_FAILED, "not enough memory");
+	struct doctor d = { .report = &report, .paths = &cli->paths };
 	if (onion != NULL && only != NULL)
 		return cli_fail_with(CLI_USAGE, "say NAME or --onion, not both");
+	if ((d.machine = machine = calloc(1, sizeof *machine)) == NULL)
+		return cli_fail_with(CLI_FAILED, "not enough memory");
+	json_t *all = cli_has(cli, "json") ? json_array() : NULL;
 	tls_library_init();
 	progress_init(&report.progress, stderr);
 	machine_look(machine);

@@ -61,7 +61,7 @@ doctor_begin(struct doctor *d, uint16_t port, struct talk **out, struct reply_ex
 {
 	struct talk *talk;
 	struct reply reply;
-	struct reply_extensions own, *offered = extensions != NULL ? extensions : &own;
+	struct reply_extensions own = { 0 }, *offered = extensions != NULL ? extensions : &own;
 	if (doctor_connect(d, port, &talk, &reply, err) != 0)
 		return -1;
 	if (doctor_hello(talk, offered, err) != 0)

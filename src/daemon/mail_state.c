@@ -110,7 +110,7 @@ mail_state_add(struct mail_state *s, const struct queue_row *row, const struct d
 struct telling {
 	struct buffer *out;
 	enum queue_outcome only;
-	size_t count, delivered;
+	size_t count;
 	const char *heading;
 };
 
