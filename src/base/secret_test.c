@@ -40,7 +40,7 @@ child_finds(const unsigned char *memory)
 		int left = 0;
 		for (int i = 0; i < 4096; i++)
 			left |= memory[i];
-		_exit(left != 0);
+		_exit(left != 0 ? 1 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));

@@ -163,10 +163,10 @@ connect_peer(struct hostile *h, size_t i)
 static int
 start(void **state)
 {
-	struct hostile *h = calloc(1, sizeof *h);
-	h->target = target;
 	if (mkdir("own", 0700) != 0 || chdir("own") != 0)
 		return -1;
+	struct hostile *h = calloc(1, sizeof *h);
+	h->target = target;
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		h->fds[i] = -1;
 	while (h->count < PEERS_MAX && target->peers[h->count] != 0)

@@ -236,7 +236,7 @@ puts_mail_off_while_mail_is_gone(void **state)
 	hear(fd, SENT "250 2.0.0 Kept\r\n");
 	/* An identity that is removed, and a peer that is not coming back. */
 	say(fd, SEND);
-	m = test_role_next(&role, home, IPC_TYPE_INTAKE);
+	test_role_next(&role, home, IPC_TYPE_INTAKE);
 	struct ipc_message remove = { .type = IPC_TYPE_LOGIN_REMOVE, .fd = -1, .login_remove.identity = "home" };
 	test_role_send(role.parent, &remove);
 	hear(fd, SENT "451 4.3.0 Try again later\r\n");

@@ -78,9 +78,9 @@ kill_process(struct mail_process *p)
 static inline int
 start(void **state)
 {
-	struct mail_process *p = calloc(1, sizeof *p);
 	if (mkdir("mail", 0700) != 0 || chdir("mail") != 0)
 		return -1;
+	struct mail_process *p = calloc(1, sizeof *p);
 	launch(p);
 	*state = p;
 	return 0;

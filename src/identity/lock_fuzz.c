@@ -31,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hash hash;
 	hash_init(&hash, 16, NULL, 0);
 	hash_update(&hash, lock.bytes, size - 16);
-	hash_final(&hash, lock.bytes + size - 16, 16);
+	hash_final(&hash, &lock.bytes[size - 16], 16);
 	struct error err = { 0 };
 	if (lock_open(&lock, key, &secrets, &err) == 0 || err.text[0] == '\0')
 		abort();

@@ -220,6 +220,7 @@ write_own_file(void)
 	int fd = open("own", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool works = fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0 && fsync(fd) == 0 && mkdir("sub", 0700) == 0 &&
 	    rename("own", "sub/own") == 0 && unlink("sub/own") == 0 && unlinkat(AT_FDCWD, "sub", AT_REMOVEDIR) == 0;
+	close(fd);
 	return works ? ALLOWED : DENIED;
 }
 
@@ -231,8 +232,8 @@ use_memory(void)
 		if (memory == NULL)
 			return DENIED;
 		memory[len - 1] = 1;
-		memory = realloc(memory, 2 * len);
-		free(memory);
+		char *more = realloc(memory, 2 * len);
+		free(more != NULL ? more : memory);
 	}
 	return ALLOWED;
 }

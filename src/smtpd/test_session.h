@@ -174,7 +174,7 @@ bench_hear(struct bench *b, int fd)
 	ssize_t n;
 	while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0)
 		assert_int_equal(buffer_append(&b->heard, bytes, (size_t)n, NULL), 0);
-	return n == 0 || (n < 0 && errno != EAGAIN);
+	return n == 0 || errno != EAGAIN;
 }
 
 /* Sends all of it, while the loop runs, until the server has taken it from its socket. */

@@ -61,10 +61,10 @@ static void
 a_copy_is_found_again_and_was_seen(void **state)
 {
 	(void)state;
-	struct copies found = scan(0); /* there is no folder yet */
+	scan(0); /* there is no folder yet */
 	put(0x1f, 0xfedcba9876543210, 1700000000);
 	put(2, 3, 4);
-	found = scan(2);
+	struct copies found = scan(2);
 	assert_true(found.list[0].body == 2 && found.list[1].body == 0x1f); /* in order */
 	const struct copy *copy = copies_find(&found, 0x1f);
 	assert_ptr_equal(copy, &found.list[1]);
