@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system check-slow install check-asan check-valgrind fuzz deb check-deb check-arm64 packages clean
+.PHONY: all demo test unit system check-slow install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -56,6 +56,12 @@ check-valgrind: all
 	@tools/packages build test
 	@tools/run-tests --build $(BUILD) --unit --wrap 'valgrind -q --error-exitcode=9 --leak-check=no'
 
+# cppcheck, clang-tidy and clang's analyzer over all of the code; takes minutes. Ends with the line "clean". FILES: only these.
+check-static:
+	@tools/packages build static
+	@test -f build-static/build.ninja || CC=clang meson setup build-static
+	@tools/check-static $(FILES)
+
 # Coverage-guided fuzzing, TIME seconds for each parser.
 TIME ?= 60
 fuzz:
@@ -84,4 +90,4 @@ packages:
 	@tools/packages build run demo test
 
 clean:
-	rm -rf build build-asan build-fuzz
+	rm -rf build build-asan build-fuzz build-static

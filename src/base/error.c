@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set
+#undef error_set_errno
+
 /* Stores one line, whatever a peer's words brought into it, and no half of a UTF-8 character at the end. The
  * arguments may have been err->text itself, so it is written last. */
 static int

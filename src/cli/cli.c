@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef cli_fail
+#undef cli_fail_with
+
 const char *
 cli_option_value(const struct cli *cli, const char *name)
 {

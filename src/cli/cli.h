@@ -72,5 +72,10 @@ int cli_fail(const struct error *err);
 __attribute__((format(printf, 2, 3)))
 int cli_fail_with(enum cli_exit status, const char *format, ...);
 
+#ifdef __clang_analyzer__ /* as in base/error.h */
+#define cli_fail(err) ((void)cli_fail(err), CLI_FAILED)
+#define cli_fail_with(status, ...) ((void)cli_fail_with(status, __VA_ARGS__), status)
+#endif
+
 /* Writes the remaining output out: CLI_OK, or CLI_FAILED with a text when it cannot be written. */
 int cli_end_output(void);
