@@ -28,7 +28,7 @@ static unsigned char *
 move_to_front(struct buffer *b)
 {
 	size_t unread = buffer_len(b);
-	if (b->start > 0) /* else there may be no memory yet */
+	if (b->data != NULL)
 		memmove(b->data, b->data + b->start, unread);
 	b->start = 0;
 	b->end = unread;

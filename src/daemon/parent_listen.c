@@ -50,12 +50,15 @@ bind_with_patience(int fd, const struct sockaddr_storage *address, socklen_t len
 static int
 port_of(int fd, uint16_t *port)
 {
-	struct sockaddr_storage address;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = { 0 };
 	socklen_t len = sizeof address;
-	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+	if (getsockname(fd, &address.any, &len) != 0)
 		return -1;
-	*port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port :
-	    ((struct sockaddr_in6 *)&address)->sin6_port);
+	*port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 	return 0;
 }
 

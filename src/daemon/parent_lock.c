@@ -133,7 +133,7 @@ parent_lock_lock(struct parent *parent, const char *name, uint64_t request_id, b
 	if (identity != NULL && identity->secrets == NULL)
 		return error_set(err, ERROR_INVALID, "identity %s has no passphrase: `smtorp identity passphrase %s` sets one", name,
 		    name);
-	if (parent_identity_unload(parent, name, request_id, err) != 0)
+	if (parent_identity_unload(parent, name, request_id, err) != 0 || identity == NULL) /* there is none: it says so */
 		return -1;
 	identity->comes_back = true;
 	return 0;

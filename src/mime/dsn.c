@@ -98,7 +98,7 @@ advice_for(const struct dsn_failure *failure)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		const char *pattern = table[i].status;
 		size_t len = strlen(pattern);
-		bool is_class = pattern[0] == '?' || pattern[0] == status.data[0] || (pattern[0] == '!' && failure->code == 0);
+		bool is_class = pattern[0] == '?' || (unsigned char)pattern[0] == status.data[0] || (pattern[0] == '!' && failure->code == 0);
 		if (status.len >= len && is_class &&
 		    memcmp(status.data + 1, pattern + 1, len - 1) == 0)
 			return table[i].advice;

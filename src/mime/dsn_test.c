@@ -242,6 +242,7 @@ static void
 a_strangers_words_stay_in_their_line(void **state)
 {
 	(void)state;
+	/* NOLINTNEXTLINE(misc-misleading-bidirectional): misleads on purpose */
 	static const char words[] = "no\r\nSubject: x\r\n\r\n--=_zyx\n.\n\x1b[2J\0 J\xc3\xb6 \xff \xe2\x80\xae" "evil";
 	const struct dsn_failure failure = { slice_of_string("bob@other.onion\r\nX: y"), 554, slice_of_string("5.1.1\r\n"),
 		slice_of(words, sizeof words - 1) };

@@ -187,9 +187,6 @@ sync_and_cut(int fd)
 	return 0;
 }
 
-int fsync(int fd);
-int fdatasync(int fd);
-
 int
 fsync(int fd)
 {

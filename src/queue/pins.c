@@ -161,7 +161,7 @@ pins_use(struct pins *p, const char *onion, const char *key, bool is_smtorp, uns
     struct error *err)
 {
 	enum ipc_pin_trust trust = label_letters > 0 ? PIN_LABEL : is_smtorp ? PIN_FIRST_USE : PIN_NOTED;
-	struct pin before, pin = { .trust = trust, .label_letters = label_letters, .since_s = now_s };
+	struct pin before = { 0 }, pin = { .trust = trust, .label_letters = label_letters, .since_s = now_s };
 	if (key[0] == '\0')
 		return 0;
 	int found = pins_find(p, onion, &before, err);
@@ -185,7 +185,7 @@ pins_use(struct pins *p, const char *onion, const char *key, bool is_smtorp, uns
 int
 pins_violated(struct pins *p, const char *onion, const char *shown, int64_t now_s, struct error *err)
 {
-	struct pin pin;
+	struct pin pin = { 0 };
 	int found = pins_find(p, onion, &pin, err);
 	if (found < 0)
 		return -1;
@@ -222,7 +222,7 @@ in_transaction(struct pins *p, struct statement *first, struct statement *second
 int
 pins_accept(struct pins *p, const char *onion, struct slice label, int64_t now_s, struct error *err)
 {
-	struct pin pin;
+	struct pin pin = { 0 };
 	if (find_or_say(p, onion, &pin, err) != 0)
 		return -1;
 	if (pin.changed_s == 0)
@@ -243,7 +243,7 @@ pins_accept(struct pins *p, const char *onion, struct slice label, int64_t now_s
 int
 pins_forget(struct pins *p, const char *onion, struct error *err)
 {
-	struct pin pin;
+	struct pin pin = { 0 };
 	if (find_or_say(p, onion, &pin, err) != 0)
 		return -1;
 	return in_transaction(p, with_onion(p, FORGET, onion), with_onion(p, FORGET_BEFORE, onion), err);

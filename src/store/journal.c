@@ -292,6 +292,7 @@ journal_commit(struct journal *j, struct error *err)
 		return error_set(err, ERROR_IO, "the journal is broken");
 	if (j->durable_below == j->next_sequence)
 		return 0;
+	assert(j->active != NULL); /* something was appended */
 	if (journal_calls.sync(j->active->fd) != 0) {
 		error_set_errno(err, errno, "cannot make the journal durable");
 		return break_for_good(j);
