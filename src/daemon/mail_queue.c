@@ -126,7 +126,10 @@ retry(const struct mail_queue *q, const struct ipc_queue_request *request, struc
 	int64_t now_ms = mailstore_now_ms(q->mailstore);
 	if (queue_retry(mailstore_queue(q->mailstore), request->item, now_ms, &end->count, err) != 0)
 		return -1;
-	dispatch_wake(q->dispatch);
+	if (request->item == 0)
+		dispatch_retry_all(q->dispatch);
+	else
+		dispatch_wake(q->dispatch);
 	return 0;
 }
 

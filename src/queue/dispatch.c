@@ -46,7 +46,7 @@ dispatch_free(struct dispatch *d)
 int64_t
 dispatch_stagger_ms(const struct dispatch *d)
 {
-	return d->stagger_ms > 0 ? (int64_t)(random_u64() % (uint64_t)d->stagger_ms) : 0;
+	return schedule_stagger_ms(d->stagger_ms, random_u64());
 }
 
 /* true: it failed, and the owner knows. */
@@ -220,6 +220,13 @@ dispatch_set_tor(struct dispatch *d, bool is_there)
 			outbound_release(each); /* no fault of the peer's */
 	}
 	d->has_tor = is_there;
+	d->paused_until_ms = mailstore_now_ms(d->mailstore) + dispatch_stagger_ms(d);
+	dispatch_wake(d);
+}
+
+void
+dispatch_retry_all(struct dispatch *d)
+{
 	d->paused_until_ms = mailstore_now_ms(d->mailstore) + dispatch_stagger_ms(d);
 	dispatch_wake(d);
 }

@@ -33,8 +33,8 @@ struct dispatch_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). stagger_ms: whenever tor has become ready,
- * nothing is dialled for a random part of this time, so that the identities of a node do not dial in one moment. */
+/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). stagger_ms: whenever tor has become ready, or all is to
+ * be tried again, nothing is dialled for a random part of this time, so that the identities of a node do not dial in one moment. */
 struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, int64_t stagger_ms,
     const struct dispatch_events *events, void *context);
 void dispatch_free(struct dispatch *dispatch); /* takes NULL */
@@ -52,6 +52,9 @@ bool dispatch_on_message(struct dispatch *dispatch, const struct ipc_message *m)
 enum ipc_wait_reason dispatch_reason(const struct dispatch *dispatch, const char *onion, uint64_t item);
 
 bool dispatch_is_delivering(const struct dispatch *dispatch, uint64_t item);
+
+/* The owner wants everything tried now; the same word may go to all identities. */
+void dispatch_retry_all(struct dispatch *dispatch);
 
 /* The machine's network may be another one: what could not be reached is tried now. */
 void dispatch_network(struct dispatch *dispatch);

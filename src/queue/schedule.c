@@ -18,6 +18,12 @@ schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint64_t rand
 	return least + (int64_t)(random % ((uint64_t)(most - least) + 1)); /* the bias of % is no matter here */
 }
 
+int64_t
+schedule_stagger_ms(int64_t within_ms, uint64_t random)
+{
+	return within_ms > 0 ? (int64_t)(random % (uint64_t)within_ms) : 0;
+}
+
 bool
 schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tries)
 {

@@ -22,6 +22,10 @@ struct schedule {
  * also at the longest, so that the tries of two identities tell nothing of each other. */
 int64_t schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint64_t random);
 
+/* A moment within so long a time, drawn by random: when an identity begins with what all identities of the node are told to do at
+ * once. 0 when within_ms is: it is alone. */
+int64_t schedule_stagger_ms(int64_t within_ms, uint64_t random);
+
 bool schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tries);
 
 /* What the queue clock shows at a start, from what was saved together with the wall clock (wall_ms 0: never). */

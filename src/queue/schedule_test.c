@@ -53,6 +53,20 @@ no_delay_is_likelier_than_another(void **state)
 }
 
 static void
+who_is_told_together_begins_at_moments_of_its_own(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t within_ms;
+		uint64_t random;
+		int64_t ms;
+	} table[] = { { 0, 12345, 0 }, { -1, 12345, 0 }, { 1, 12345, 0 }, { 4000, 0, 0 }, { 4000, 3999, 3999 }, { 4000, 4000, 0 },
+		{ 4000, 123456789, 789 }, { 600000, UINT64_MAX, (int64_t)(UINT64_MAX % 600000) } };
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		assert_int_equal(schedule_stagger_ms(table[i].within_ms, table[i].random), table[i].ms);
+}
+
+static void
 gives_up_by_age_and_tries(void **state)
 {
 	(void)state;
@@ -80,6 +94,7 @@ main(void)
 		cmocka_unit_test(the_first_retry_is_within_a_minute),
 		cmocka_unit_test(intervals_grow_to_the_longest),
 		cmocka_unit_test(no_delay_is_likelier_than_another),
+		cmocka_unit_test(who_is_told_together_begins_at_moments_of_its_own),
 		cmocka_unit_test(gives_up_by_age_and_tries),
 		cmocka_unit_test(a_clock_that_jumps_while_off_moves_little),
 	};
