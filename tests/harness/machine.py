@@ -13,12 +13,13 @@ BEGIN = 'hostname "$1" && mount --bind "$2" /etc/passwd && mount --bind "$3" /et
 
 
 class Machine:
-    """Whoever runs there sees nothing of the names of the real one. uid: a number that nobody has."""
+    """Whoever runs there sees nothing of the names of the real one. uid: a number that nobody has; zone: letters, and offset: as in
+    a date, +0723."""
 
-    def __init__(self, folder, host, user, uid, zone, language):
+    def __init__(self, folder, host, user, uid, zone, offset, language):
         folder = pathlib.Path(folder)
         folder.mkdir()
-        self.host, self.user, self.uid, self.zone, self.language = host, user, uid, zone, language
+        self.host, self.user, self.uid, self.zone, self.offset, self.language = host, user, uid, zone, offset, language
         self.real_name = f'{user.capitalize()} Realname'
         passwd, group = folder / 'passwd', folder / 'group'
         home = folder / f'home-of-{user}'
@@ -36,7 +37,9 @@ class Machine:
                 f'--regid={self.uid}', '--clear-groups', *(str(word) for word in command)]
 
     def environment(self):
-        return {'TZ': self.zone, 'LANG': self.language, 'LC_ALL': self.language, 'HOME': str(self.home), 'USER': self.user,
+        sign, hours, minutes = self.offset[0], self.offset[1:3], self.offset[3:]
+        zone = f'<{self.zone}>{"-" if sign == "+" else "+"}{hours}:{minutes}'  # POSIX counts to the west
+        return {'TZ': zone, 'LANG': self.language, 'LC_ALL': self.language, 'HOME': str(self.home), 'USER': self.user,
                 'LOGNAME': self.user, 'HOSTNAME': self.host, 'EMAIL': f'{self.user}@{self.host}'}
 
     def own(self, path):

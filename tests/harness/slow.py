@@ -41,10 +41,10 @@ class BadServer:
 
 @contextlib.contextmanager
 def onions(network, servers):
-    """An onion service for each server, which leads to it from its port 25; gone at the end."""
+    """An onion service for each server, which leads to it from its port 25, or as its ports() say; gone at the end."""
     with control.Control.open(network.status()['control_socket']) as tor:
         tor.subscribe('HS_DESC')
-        names = [tor.add_onion(f'25,127.0.0.1:{server.port}') for server in servers]
+        names = [tor.add_onion(*(server.ports() if hasattr(server, 'ports') else [f'25,127.0.0.1:{server.port}'])) for server in servers]
         balance = dict.fromkeys(names)
 
         def are_published(event):

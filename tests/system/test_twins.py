@@ -9,22 +9,18 @@ import re
 import socket
 import ssl
 import subprocess
-import sys
 
 import pytest
 
 from harness import handshake
 from harness.imap import TOR_PATIENCE_S
-from harness.installation import ROOT
 from harness.machine import Machine, NodeOn
 from harness.node import Identity
 from harness.programs import run, swaks
 from harness.recorder import certificate
+from harness.slow import onions
 from harness.waiting import until
 from harness.wire import Peer, Tape, client_context, dial
-
-sys.path.insert(0, str(ROOT / 'testnet'))
-import control  # noqa: E402
 
 TLS_12, TLS_13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 PASSPHRASE = 'twins of the same kind\n'
@@ -242,17 +238,37 @@ def stop_under(node, identities):
 # ---- what an identity says to others
 
 def text_of(identity, to, subject):
-    """As a mail program that knows too much writes it."""
-    return f'From: {identity.address}\nTo: {to}\nSubject: {subject}\n\ntext\n'
+    """As a mail program writes it that tells all it knows."""
+    machine = identity.node.machine
+    return f'''Received: from {machine.host} ([{ADDRESSES[-1]}]) by {machine.host}; Sun, 22 Nov 2026 12:00:00 {machine.offset}
+From: {identity.address}
+To: {to}
+Subject: {subject}
+Date: Sun, 22 Nov 2026 12:00:00 {machine.offset} ({machine.zone})
+Message-ID: <{machine.uid}.{machine.user}@{machine.host}>
+User-Agent: Mail ({machine.host}; {machine.language}; {machine.home})
+X-Originating-IP: [{ADDRESSES[-1]}]
+X-Sender: {machine.user}@{machine.host}
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="{machine.host}-{machine.uid}"
+
+written on {machine.host}
+--{machine.host}-{machine.uid}
+Content-Type: text/plain
+X-Source: {machine.home}
+Date: Sun, 22 Nov 2026 12:00:00 {machine.offset}
+
+text
+--{machine.host}-{machine.uid}--
+'''
 
 
 def send(node, identity, to, subject):
     node.run('smtorp-sendmail', '-f', identity.address, to, input=text_of(identity, to, subject))
 
 
-def send_all(node, identity, onions):
-    """By every kind of program."""
-    good, other = onions
+def send_all(node, identity, to):
+    """By every kind of program, to each kind of recipient."""
     machine = node.machine
     settings = machine.home / f'muttrc-{identity.name}'
     settings.write_text(node.cli('mua', identity.name, '--client', 'mutt').stdout)
@@ -260,20 +276,20 @@ def send_all(node, identity, onions):
     attached.write_text('attached\n')
     for path in (settings, attached):
         node.own(path)
-    run(node, 'neomutt', '-n', '-F', settings, '-s', 'by neomutt: grüße', '-a', attached, '--', f'neomutt@{good}',
+    run(node, 'neomutt', '-n', '-F', settings, '-s', 'by neomutt: grüße', '-a', attached, '--', to['neomutt'],
         input='written in neomutt: grüße\n')
     host, port = node.endpoint('submission')
     run(node, 'msmtp', f'--host={host}', f'--port={port}', '--auth=plain', f'--user={identity.login}', '--tls=off',
         f'--passwordeval=echo {identity.password}', f'--from={identity.address}', f'--domain={machine.host}', '--',
-        f'msmtp@{good}', input=text_of(identity, f'msmtp@{good}', 'by msmtp'))
-    swaks(identity, [f'swaks@{good}'], '--header', 'Subject: by swaks', '--body', 'text', '--add-header', 'Received: from ' + machine.host,
+        to['msmtp'], input=text_of(identity, to['msmtp'], 'by msmtp'))
+    swaks(identity, [to['swaks']], '--header', 'Subject: by swaks', '--body', 'text', '--add-header', 'Received: from ' + machine.host,
           '--add-header', f'X-Originating-IP: [{ADDRESSES[0]}]', '--add-header', f'User-Agent: Mail ({machine.host}; {machine.home})')
-    for kind in ('later', 'never', 'torn'):
-        send(node, identity, f'{kind}@{good}', kind)
-    node.run('smtorp-sendmail', '-t', '-f', identity.address, input=text_of(identity, f'plain@{other}', 'on port 25'))
+    for kind in ('later', 'never', 'torn', 'stay'):
+        send(node, identity, to[kind], kind)
+    node.run('smtorp-sendmail', '-t', '-f', identity.address, input=text_of(identity, to['plain'], 'on port 25'))
 
 
-RECIPIENTS = {'neomutt': 1, 'msmtp': 1, 'swaks': 1, 'later': 2, 'never': 1, 'torn': 2, 'plain': 1}  # and sessions with them
+RECIPIENTS = {'neomutt': 1, 'msmtp': 1, 'swaks': 1, 'later': 2, 'never': 1, 'torn': 2, 'stay': 1, 'plain': 1}  # and sessions with them
 
 
 def addressed(tape):
@@ -305,7 +321,7 @@ def bounce(identity):
     with identity.mailbox() as mailbox:
         raw = until(lambda: look(mailbox), 30, 'the bounce', every_s=0.2)[-1]
     tape = Tape()
-    tape.add('inside', raw)
+    tape.add('inside', re.sub(rb'<\d+\.canary[^>]*>', b'<own>', raw))  # the mail program's name for it, which nobody else is told
     return tape
 
 
@@ -317,10 +333,10 @@ ADDRESSES = ['127.0.0.1', *subprocess.run(['hostname', '-I'], stdout=subprocess.
 class Recorded:
     """Everything that an identity has sent, {name: tape}, and whose it is."""
 
-    def __init__(self, identity):
+    def __init__(self, identity, tapes=None):
         self.onion, self.local_part = identity.onion, identity.address.split('@')[0]
         self.fingerprint = identity.node.json('identity', 'show', identity.name)['fingerprint']
-        self.tapes = listen_to(identity)
+        self.tapes = tapes or listen_to(identity)
 
     def without_names(self, octets):
         """Names, and what is drawn anew for each message, replaced by placeholders of fixed length."""
@@ -356,33 +372,25 @@ class Recorded:
 
 @pytest.fixture(scope='module')
 def peers(network, work):
-    """A node's like, and a server that speaks SMTP only; with their onions."""
+    """A node's like, and a server that speaks SMTP only; and an onion for each kind of recipient, so that none waits for another."""
     pem, _ = certificate(work, 'twins-peer')
     peers = [Peer(pem, 'smtorp/1'), Peer(pem, None)]
-    with control.Control.open(network.status()['control_socket']) as tor:
-        tor.subscribe('HS_DESC')
-        onions = []
-        for peer in peers:
-            name = tor.add_onion(*peer.ports())
-            tor.wait_published(name, 120)
-            onions.append(f'{name}.onion')
-        yield peers, onions
+    kinds = [kind for kind in RECIPIENTS if kind != 'plain']
+    with onions(network, [peers[0]] * len(kinds) + [peers[1]]) as names:
+        yield peers, dict(zip([*kinds, 'plain'], names))
     for peer in peers:
         peer.stop()
 
 
 def record(node, identities, peers):
     """Ends with the node stopped."""
-    servers, onions = peers
+    servers, places = peers
     for identity in identities:
-        send_all(node, identity, onions)
+        send_all(node, identity, {kind: f'{kind}@{onion}' for kind, onion in places.items()})
     all_recorded = [Recorded(identity) for identity in identities]
     for identity, recorded in zip(identities, all_recorded):
         recorded.tapes.update(sessions_of(identity, servers, RECIPIENTS))
         recorded.tapes['the bounce'] = bounce(identity)
-        send(node, identity, f'stay@{onions[0]}', 'stay')
-    for identity, recorded in zip(identities, all_recorded):
-        recorded.tapes.update(sessions_of(identity, servers, {'stay': 1}))
     stopped = stop_under(node, identities)
     for recorded in all_recorded:
         recorded.tapes.update(stopped[recorded.onion])
@@ -400,8 +408,8 @@ class Twins:
     """alice and carol on one machine, and alice again on another."""
 
     def __init__(self, make_machine_node, peers):
-        self.one = make_machine_node('canarypath-one', 'canaryhost-one', 'canaryone', 61001, 'CANARY1-7:23', 'de_DE.UTF-8', '1500000')
-        self.two = two = make_machine_node('canarypath-two', 'canaryhost-two.example.org', 'canarytwo', 61002, 'CANARY2+5:41', 'C', '1100000')
+        self.one = make_machine_node('canarypath-one', 'canaryhost-one', 'canaryone', 61001, 'CANARY1', '+0723', 'de_DE.UTF-8', '1500000')
+        self.two = two = make_machine_node('canarypath-two', 'canaryhost-two.example.org', 'canarytwo', 61002, 'CANARY2', '-0541', 'C', '1100000')
         one = self.one.start()
         alice, carol = one.identity('canaryname-a', 'alice', wait=False), one.identity('canaryname-b', 'carol', wait=False)
         published(one, 2)
@@ -425,8 +433,8 @@ def twins(installation, network, work, peers):
         pytest.skip('makes name spaces and another user')
     made = []
 
-    def make(folder, host, user, uid, zone, language, size):
-        machine = Machine(work / folder, host, user, uid, zone, language)
+    def make(folder, host, user, uid, zone, offset, language, size):
+        machine = Machine(work / folder, host, user, uid, zone, offset, language)
         made.append(machine)
         node = NodeOn(installation, network, machine, {'message.max-size': size})
         made.append(node)
@@ -544,3 +552,30 @@ def test_certificates_differ_in_key_serial_and_signature_only(twins):
     assert [len(found) for found in ders.values()] == [1, 1, 1]
     alice, carol, moved = (next(iter(ders[recorded])) for recorded in twins.all())
     assert alice == moved and alice != carol and len(alice) == len(carol)
+
+
+@pytest.mark.slow
+def test_sessions_that_take_too_long_are_ended_alike(make_node):
+    """On each port, before and behind TLS, and in the middle of a message: five minutes, for all at a time."""
+    node = make_node('twins-slow', {'tor.extra': 'DisableNetwork 1'}).start(wait=False)
+    identities = [node.identity('alice', wait=False), node.identity('carol', wait=False)]
+    node.wait_for(lambda status: len(status['identities']) == 2 and all(row['ready'] for row in status['roles']), 20, 'every role')
+    wires = {}
+    for identity in identities:
+        silent, greeted, busy, sending, shy = (dial(identity.sockets[port]) for port in ('25', '25', '25', '465', '465'))
+        greeted.reply()
+        greeted.say('EHLO x')
+        converse(secure(busy), ['EHLO x', 'MAIL FROM:<x@example.net>'])
+        sending.start_tls(client_context(alpn='smtorp/1')).reply()
+        converse(sending, ['EHLO x', (f'MAIL FROM:<x@example.net>\r\nRCPT TO:<{identity.address}>\r\nBDAT 100 LAST', 2), ('half of it', 0)])
+        wires[identity] = {'silent': silent, 'half a line': greeted, 'in a transaction': busy, 'in a message': sending, 'no TLS': shy}
+    recorded = []
+    for identity, by_name in wires.items():
+        for wire in by_name.values():
+            wire.sock.settimeout(600)
+            wire.rest()
+            wire.close()
+        recorded.append(Recorded(identity, {name: wire.tape for name, wire in by_name.items()}))
+    node.stop()
+    assert not differences(*recorded)
+    assert b'421 4.4.2' in recorded[0].tapes['in a message'].octets()
