@@ -78,7 +78,7 @@ class Burst:
         return session
 
     def text(self, way, number):
-        return f'Subject: {self.subject}\r\nX-Number: {way} {number}\r\n\r\nNumber {number}\r\n'
+        return f'Subject: {self.subject}\r\n\r\nNumber {way} {number}\r\n'
 
     def say(self, session, way, number):
         session.sendmail(self.sender.address, [self.recipient.address], self.text(way, number))
@@ -112,7 +112,7 @@ class Burst:
         for path in [*self.recipient.mail.glob('Maildir/new/*'), *self.recipient.mail.glob('Maildir/cur/*')]:
             text = path.read_text()
             if f'Subject: {self.subject}\n' in text:
-                way, number = text.split('X-Number: ')[1].split('\n')[0].split()
+                way, number = text.split('\nNumber ')[1].split('\n')[0].split()
                 found.append((int(SEQUENCE.search(path.name)[1], 16), int(way), int(number)))
         return [(way, number) for _, way, number in sorted(found)]
 
