@@ -81,6 +81,7 @@ def careless(network, work):
     server.stop()
 
 
+@pytest.mark.sanitized
 def test_what_servers_have_done_wrong_before_is_found(running, careless):
     result = running.a.cli('doctor', '--onion', f'carol@{careless.onion}', '--json', check=False, timeout=PATIENCE_S)
     assert result.returncode == FOUND_WRONG, result
@@ -106,6 +107,7 @@ def test_what_servers_have_done_wrong_before_is_found(running, careless):
         assert name.encode() not in careless.said
 
 
+@pytest.mark.sanitized
 def test_a_server_that_greets_without_end_is_left(running, careless):
     careless.floods = True
     result = running.a.cli('doctor', '--onion', careless.onion, check=False, timeout=PATIENCE_S)
