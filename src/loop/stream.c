@@ -126,6 +126,8 @@ leave(struct stream *s)
 	if (s->state == FINISHING || s->state == LINGERING)
 		drop_input(s);
 	count_buffers(s);
+	if (s->readable == NULL)
+		return; /* not connected yet */
 	watch_enable(s->readable, can_take_input(s));
 	watch_enable(s->writable, s->blocked && s->state != ENDED);
 }
@@ -164,7 +166,7 @@ flush(struct stream *s, struct error *err)
 		if (s->tls != NULL && encrypt(s, err) != 0)
 			return -1;
 		size_t len = buffer_len(&s->wire);
-		if (len == 0)
+		if (len == 0 || s->fd < 0)
 			return 0;
 		ssize_t n = send(s->fd, buffer_bytes(&s->wire), len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
@@ -199,8 +201,10 @@ end(struct stream *s, const struct error *err)
 	if (s->give_up != NULL)
 		timer_stop(s->give_up);
 	/* Closed now: the other side should not have to wait until the owner frees the stream. */
-	watch_enable(s->readable, false);
-	watch_enable(s->writable, false);
+	if (s->readable != NULL) {
+		watch_enable(s->readable, false);
+		watch_enable(s->writable, false);
+	}
 	file_close(&s->fd);
 	s->events->on_end(s->context, err);
 }
@@ -227,6 +231,11 @@ send_and_report(struct stream *s)
 	struct error err;
 	if (s->state != OPEN && s->state != FINISHING)
 		return;
+	if (s->readable == NULL) { /* not connected yet: what was written waits */
+		if (s->state == FINISHING)
+			end_closed(s);
+		return;
+	}
 	if (!s->broken && flush(s, &err) != 0) {
 		end(s, &err);
 		return;
@@ -382,15 +391,32 @@ stream_new(struct loop *loop, int fd, size_t input_max_bytes, size_t output_max_
 {
 	struct stream *s = calloc(1, sizeof *s);
 	assert(s != NULL && input_max_bytes > 0);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*s = (struct stream){ .loop = loop, .fd = fd, .events = events, .context = context,
+	*s = (struct stream){ .loop = loop, .fd = -1, .events = events, .context = context,
 		.output_max_bytes = output_max_bytes, .round = { .callback = on_round_end, .context = s } };
 	buffer_init(&s->in, input_max_bytes);
 	buffer_init(&s->wire, output_max_bytes);
-	s->readable = watch_new(loop, fd, WATCH_READ, on_readable, s);
-	s->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, s);
-	watch_enable(s->readable, true);
+	if (fd >= 0)
+		stream_connect(s, fd, 0);
 	return s;
+}
+
+void
+stream_connect(struct stream *s, int fd, size_t sent_bytes)
+{
+	assert(s->readable == NULL && sent_bytes <= buffer_len(&s->wire));
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	s->fd = fd;
+	buffer_consume(&s->wire, sent_bytes);
+	s->readable = watch_new(s->loop, fd, WATCH_READ, on_readable, s);
+	s->writable = watch_new(s->loop, fd, WATCH_WRITE, on_writable, s);
+	watch_enable(s->readable, true);
+	loop_at_round_end(s->loop, &s->round);
+}
+
+struct slice
+stream_first_flight(const struct stream *s)
+{
+	return s->readable == NULL ? slice_of(buffer_bytes(&s->wire), buffer_len(&s->wire)) : slice_of(NULL, 0);
 }
 
 void

@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/slice.h"
 #include "loop/loop.h"
 #include "loop/tls.h"
 
@@ -37,6 +38,12 @@ struct stream_events {
  * buffered for the owner; output is bounded by output_max_bytes: stream_write() fails beyond it. */
 struct stream *stream_new(struct loop *loop, int fd, size_t input_max_bytes, size_t output_max_bytes,
     const struct stream_events *events, void *context);
+
+/* A stream of which there is no connection yet (fd -1) takes what is written, and begins TLS. What it would send at once may be sent
+ * by whoever makes the connection: borrowed until the next call. Then the connection comes, on which sent_bytes of that went out. */
+struct slice stream_first_flight(const struct stream *stream);
+void stream_connect(struct stream *stream, int fd, size_t sent_bytes);
+
 void stream_free(struct stream *stream); /* closes at once, without sending what is buffered */
 
 /* Unread input. The owner consumes from the front with buffer_consume(). */

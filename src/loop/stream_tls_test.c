@@ -82,6 +82,48 @@ both_sides_work_byte_by_byte(void **state)
 	}
 }
 
+/* All of the first flight, a part of it, or nothing may have gone out before the connection is there. */
+static void
+a_first_flight_may_go_before_the_stream_is_connected(void **state)
+{
+	(void)state;
+	static const size_t parts[] = { 0, 1, 100, SIZE_MAX };
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		int pair[2];
+		make_pair(pair);
+		a.tls = b.tls = 0;
+		a.stream = stream_new(loop, pair[0], 1000, 1000, &events, &a);
+		b.stream = stream_new(loop, -1, 1000, 1000, &events, &b);
+		start_tls(TLS_ALPN_SMTORP, TLS_ALPN_SMTORP);
+		struct slice flight = stream_first_flight(b.stream);
+		assert_true(flight.len > 100 && flight.len == stream_output_len(b.stream));
+		size_t len = parts[i] < flight.len ? parts[i] : flight.len;
+		assert_int_equal(send(pair[1], flight.data, len, 0), len);
+		stream_connect(b.stream, pair[1], len);
+		assert_int_equal(stream_first_flight(b.stream).len, 0);
+		a.stops_on_tls = b.stops_on_tls = true;
+		while (a.tls == 0 || b.tls == 0)
+			loop_run(loop);
+		assert_int_equal(a.ended + b.ended, 0);
+		stream_free(a.stream);
+		stream_free(b.stream);
+		a.stream = b.stream = NULL;
+	}
+}
+
+static void
+a_stream_that_never_was_connected_ends_and_sends_nothing(void **state)
+{
+	(void)state;
+	b.stream = stream_new(loop, -1, 1000, 1000, &events, &b);
+	assert_int_equal(stream_write(b.stream, "QUIT\r\n", 6, NULL), 0);
+	stream_finish(b.stream, DEADLINE_MS);
+	b.stops_on_end = true;
+	loop_run(loop);
+	assert_int_equal(b.drained, 0);
+	assert_int_equal(b.end.code, ERROR_CLOSED);
+}
+
 static void
 a_large_transfer_arrives_whole(void **state)
 {
@@ -507,6 +549,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(both_sides_work_byte_by_byte),
+		TEST(a_first_flight_may_go_before_the_stream_is_connected),
+		TEST(a_stream_that_never_was_connected_ends_and_sends_nothing),
 		TEST(a_large_transfer_arrives_whole),
 		TEST(without_a_common_alpn_there_is_tls_but_no_protocol),
 		TEST(starttls_switches_after_the_plain_reply),
