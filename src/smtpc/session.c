@@ -550,8 +550,22 @@ smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_co
 		s->state = WAITS_FOR_TLS;
 		stream_start_tls_client(s->stream, tls, peer_onion, TLS_ALPN_SMTORP, NULL);
 	}
-	wait_on(s);
+	if (fd >= 0)
+		wait_on(s);
 	return s;
+}
+
+struct slice
+smtpc_session_first_flight(const struct smtpc_session *s)
+{
+	return s->state == ENDED ? slice_of(NULL, 0) : stream_first_flight(s->stream);
+}
+
+void
+smtpc_session_connect(struct smtpc_session *s, int fd, size_t sent_bytes)
+{
+	stream_connect(s->stream, fd, sent_bytes);
+	wait_on(s);
 }
 
 int

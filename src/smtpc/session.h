@@ -83,10 +83,16 @@ struct smtpc_session_events {
 	void (*on_end)(void *context, enum smtpc_end reason, unsigned code, const char *text);
 };
 
-/* Takes over fd (connected, nonblocking). own_onion and peer_onion ("<56 letters>.onion") are copied, tls and events
+/* Takes over fd (connected, nonblocking), or -1: the connection comes later. own_onion and peer_onion ("<56 letters>.onion") are copied, tls and events
  * borrowed. */
 struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls,
     const char *own_onion, const char *peer_onion, const struct smtpc_session_events *events, void *context);
+
+/* What a session without a connection would send first, for whoever makes the connection to send along with it (port 465; empty on
+ * port 25, where the server speaks first). Borrowed until the next call. */
+struct slice smtpc_session_first_flight(const struct smtpc_session *session);
+/* Gives it its connection, on which sent_bytes of that went out already. The clock runs from now. */
+void smtpc_session_connect(struct smtpc_session *session, int fd, size_t sent_bytes);
 
 /* Hands a message over. The envelope is copied, the body borrowed until on_delivered, on_end or
  * smtpc_session_free(). ERROR_BUSY when the session is not ready or another message is on its way, ERROR_INVALID
