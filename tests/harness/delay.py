@@ -106,21 +106,16 @@ class DelayedPath:
         stream = Stream(stands_s)
         self.streams.append(stream)
         half = self.delay_s / 2
+        said, answers = asyncio.Queue(), asyncio.Queue()
+        reading = self._loop.create_task(self._read(reader, half, stands_s + half, said, stream))
         await asyncio.sleep(self.circuit_s + half)
         from_server, to_server = await asyncio.open_unix_connection(path)
-        answers = asyncio.Queue()
         if connected:
             answers.put_nowait((stands_s + 2 * half, connected))
-        ways = [self._read(reader, half, stands_s + half, self._deliver_later(stream, to_server, 'to server'), stream),
-                self._read(from_server, half, 0, answers, None),
-                self._deliver(stream, writer, 'to client', answers)]
-        await asyncio.gather(*ways, return_exceptions=True)
+        await asyncio.gather(reading, self._deliver(stream, to_server, 'to server', said),
+                             self._read(from_server, half, 0, answers, None), self._deliver(stream, writer, 'to client', answers),
+                             return_exceptions=True)
         to_server.close()
-
-    def _deliver_later(self, stream, writer, way):
-        queue = asyncio.Queue()
-        self._loop.create_task(self._deliver(stream, writer, way, queue))
-        return queue
 
     async def _read(self, reader, half, earliest_s, queue, said):
         while data := await reader.read(65536):
