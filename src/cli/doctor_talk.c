@@ -52,9 +52,10 @@ on_wanted(void *context)
 }
 
 static void
-on_connected(void *context, int fd)
+on_connected(void *context, int fd, size_t flight_sent_bytes)
 {
 	struct dialling *d = context;
+	(void)flight_sent_bytes;
 	d->fd = fd;
 	loop_stop(d->loop);
 }

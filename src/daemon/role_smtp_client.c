@@ -26,7 +26,10 @@ struct client {
 	struct client *next;
 	uint64_t session_id;
 	bool is_ordered;             /* SESSION_START has come */
+	bool is_connected;           /* the session has its connection */
+	bool wants_flight;           /* FLIGHT_WANTED has come, before it */
 	int fd;                      /* CONNECTED has come; -1: not, or handed on */
+	size_t sent_bytes;           /* of the first flight, on that connection */
 	enum smtpc_mode mode;
 	char onion[IPC_ONION_MAX + 1];
 	struct smtpc_session *session;
@@ -173,16 +176,38 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 	drop(client);
 }
 
+static void
+make_session(struct client *client)
+{
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end };
+	if (client->session == NULL)
+		client->session = smtpc_session_new(role_loop(), -1, client->mode, self.tls, self.own_onion, client->onion,
+		    &events, client);
+}
+
+/* The same bytes however often tor asks: it does so for each connection that it tries. */
+static void
+give_flight(struct client *client)
+{
+	make_session(client);
+	client->wants_flight = false;
+	struct ipc_message m = { .type = IPC_TYPE_FLIGHT, .fd = -1, .flight = { .session_id = client->session_id,
+		.bytes = smtpc_session_first_flight(client->session) } };
+	if (self.tor != NULL && m.flight.bytes.len > 0)
+		channel_send(self.tor, &m, NULL); /* when it is gone, on_tor_end() will say so */
+}
+
 /* Both halves are there. */
 static void
 begin_if_complete(struct client *client)
 {
-	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end };
 	if (!client->is_ordered || client->fd < 0)
 		return;
 	timer_stop(client->timer);
-	client->session = smtpc_session_new(role_loop(), client->fd, client->mode, self.tls, self.own_onion,
-	    client->onion, &events, client);
+	make_session(client);
+	client->is_connected = true;
+	size_t sent_bytes = client->sent_bytes, flight_bytes = smtpc_session_first_flight(client->session).len;
+	smtpc_session_connect(client->session, client->fd, sent_bytes < flight_bytes ? sent_bytes : flight_bytes);
 	client->fd = -1;
 }
 
@@ -200,6 +225,8 @@ on_session_start(const struct ipc_session_start *start)
 	client->is_ordered = true;
 	client->mode = start->mode == SESSION_SMTORP ? SMTPC_SMTORP : SMTPC_SMTP;
 	snprintf(client->onion, sizeof client->onion, "%s", start->onion);
+	if (client->wants_flight)
+		give_flight(client);
 	begin_if_complete(client);
 }
 
@@ -228,7 +255,7 @@ on_deliver(struct ipc_message *m)
 	while (count < RECIPIENTS_MAX && pack_next(&list, &recipients[count]))
 		count++;
 	int result = -1;
-	if (client->session == NULL)
+	if (!client->is_connected)
 		error_set(&err, ERROR_BUSY, "the session is not connected yet");
 	else if (list.len > 0)
 		error_set(&err, ERROR_TOO_LARGE, "too many recipients");
@@ -258,7 +285,7 @@ static void
 on_session_quit(uint64_t session_id)
 {
 	struct client *client = find(session_id);
-	if (client != NULL && client->session != NULL) {
+	if (client != NULL && client->is_connected) {
 		smtpc_session_quit(client->session);
 	} else {
 		tell_end(session_id, SESSION_END_QUIT, 0, "");
@@ -303,17 +330,36 @@ is_stream(int fd)
 }
 
 static void
+want_flight(uint64_t session_id)
+{
+	struct client *client = find_or_make(session_id);
+	if (client == NULL || client->fd >= 0 || client->is_connected)
+		return;
+	client->wants_flight = true;
+	if (client->is_ordered)
+		give_flight(client);
+}
+
+static void
+take_connection(struct ipc_message *m)
+{
+	struct client *client = find_or_make(m->connected.session_id);
+	if (client == NULL || client->fd >= 0 || client->is_connected || !is_stream(m->fd))
+		return; /* the descriptor is closed with the message */
+	client->fd = m->fd;
+	client->sent_bytes = m->connected.sent_bytes;
+	m->fd = -1;
+	begin_if_complete(client);
+}
+
+static void
 on_tor_message(void *context, struct ipc_message *m)
 {
 	(void)context;
-	if (m->type != IPC_TYPE_CONNECTED)
-		return;
-	struct client *client = find_or_make(m->connected.session_id);
-	if (client == NULL || client->fd >= 0 || client->session != NULL || !is_stream(m->fd))
-		return; /* the descriptor is closed with the message */
-	client->fd = m->fd;
-	m->fd = -1;
-	begin_if_complete(client);
+	if (m->type == IPC_TYPE_FLIGHT_WANTED)
+		want_flight(m->flight_wanted.session_id);
+	else if (m->type == IPC_TYPE_CONNECTED)
+		take_connection(m);
 }
 
 static void
@@ -355,7 +401,7 @@ role_smtp_client_stop(void)
 {
 	for (struct client *each = self.clients, *next; each != NULL; each = next) {
 		next = each->next;
-		if (each->session != NULL)
+		if (each->is_connected)
 			smtpc_session_quit(each->session);
 		else
 			drop(each);

@@ -318,12 +318,23 @@ on_slow(void *context, struct slice onion)
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd)
+on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+{
+	(void)context;
+	struct peer *smtp = find_peer(ROLE_SMTP, identity);
+	const struct ipc_message m = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1, .flight_wanted.session_id = session_id };
+	if (smtp != NULL)
+		channel_send(smtp->channel, &m, NULL);
+}
+
+static void
+on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
 {
 	struct peer *smtp = find_peer(ROLE_SMTP, identity);
 	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = fd };
 	struct error err = { 0 };
 	m.connected.session_id = session_id;
+	m.connected.sent_bytes = (uint32_t)flight_sent_bytes;
 	if (smtp == NULL)
 		error_set(&err, ERROR_BUSY, "the identity's smtp role is being started again");
 	if (smtp == NULL || channel_send(smtp->channel, &m, &err) != 0)
@@ -340,7 +351,9 @@ on_peer_message(void *context, struct ipc_message *m)
 	    m->dial.port, &err) != 0) {
 		log_error("mail@%s asks for %s, so it is heard no more", peer->identity, err.text);
 		remove_peer(peer);
-	} else if (m->type == IPC_TYPE_DIAL_CANCEL)
+	} else if (m->type == IPC_TYPE_FLIGHT)
+		dialer_take_flight(self.dialer, peer->identity, m->flight.session_id, m->flight.bytes);
+	else if (m->type == IPC_TYPE_DIAL_CANCEL)
 		dialer_cancel(self.dialer, peer->identity, m->dial_cancel.session_id);
 }
 
@@ -412,7 +425,7 @@ main(int argc, char **argv)
 {
 	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
 	static const struct control_events control_events = { on_event, on_control_end };
-	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted };
+	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted, on_flight_wanted };
 	struct error err = { 0 };
 	bool is_system = argc == 2;
 	if (argc > 2) {

@@ -101,7 +101,11 @@ enum role {
 #define IPC_DIAL_CANCEL(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_DIAL_FAILED(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) STR(text, IPC_TEXT_MAX) /* enum ipc_dial_reason */
-#define IPC_CONNECTED(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+/* What the client of a session on port 465 says first goes out together with CONNECT (tor's optimistic data): tor asks smtp for it while
+ * it dials, and tells with the connection how much of it was sent. No answer, no matter. */
+#define IPC_FLIGHT_WANTED(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+#define IPC_FLIGHT(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(bytes, IPC_BODY_INLINE_MAX)
+#define IPC_CONNECTED(U8, U16, U32, U64, STR, BYTES) U64(session_id) U32(sent_bytes)
 
 /* ---- client sessions: mail orders, smtp carries out */
 #define IPC_SESSION_START(U8, U16, U32, U64, STR, BYTES) \
@@ -221,6 +225,8 @@ enum role {
 	M(DIAL, dial, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL) \
 	M(DIAL_CANCEL, dial_cancel, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL_CANCEL) \
 	M(DIAL_FAILED, dial_failed, ROLE_TOR, ROLE_MAIL, FD_NONE, IPC_DIAL_FAILED) \
+	M(FLIGHT_WANTED, flight_wanted, ROLE_TOR, ROLE_SMTP, FD_NONE, IPC_FLIGHT_WANTED) \
+	M(FLIGHT, flight, ROLE_SMTP, ROLE_TOR, FD_NONE, IPC_FLIGHT) \
 	M(CONNECTED, connected, ROLE_TOR, ROLE_SMTP, FD_ALWAYS, IPC_CONNECTED) \
 	M(SESSION_START, session_start, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_START) \
 	M(SESSION_READY, session_ready, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_READY) \

@@ -161,6 +161,12 @@ socks_take(struct socks *s, const void *bytes, size_t len, bool *stepped, struct
 }
 
 bool
+socks_is_connecting(const struct socks *s)
+{
+	return s->step == SOCKS_STEP_CONNECT;
+}
+
+bool
 socks_is_done(const struct socks *s)
 {
 	return s->step == SOCKS_STEP_DONE;

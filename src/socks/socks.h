@@ -58,6 +58,10 @@ int socks_init(struct socks *s, struct slice username, struct slice password, st
 /* What the present step sends; borrowed while s lives. Empty when done. */
 struct slice socks_output(const struct socks *s);
 
+/* Whether that is CONNECT: what is sent behind it goes to the destination as soon as there is a way (socks-extensions,
+ * optimistic data). */
+bool socks_is_connecting(const struct socks *s);
+
 /* How many bytes to read next, at least 1; 0 when done. */
 size_t socks_wants(const struct socks *s);
 

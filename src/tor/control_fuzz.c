@@ -110,12 +110,13 @@ on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dia
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd)
+on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
 {
 	(void)context;
 	(void)identity;
 	(void)session_id;
 	(void)fd;
+	(void)flight_sent_bytes;
 	abort(); /* nobody has made a connection */
 }
 
@@ -130,6 +131,14 @@ static void
 on_socks_wanted(void *context)
 {
 	(void)context;
+}
+
+static void
+on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+{
+	(void)context;
+	(void)identity;
+	(void)session_id;
 }
 
 static void
@@ -177,7 +186,7 @@ static void
 run_conversation(const uint8_t *data, size_t size, bool by_lines, size_t step)
 {
 	static const struct control_events events = { on_event, on_end };
-	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted };
+	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted, on_flight_wanted };
 	int fds[2];
 	memset(&run, 0, sizeof run);
 	buffer_init(&run.trace, TRACE_MAX);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -21,6 +22,8 @@ struct dial {
 	void *context;
 	struct socks socks;
 	size_t sent;                     /* of the present request */
+	struct buffer flight;            /* goes out behind the last one */
+	size_t flight_sent;
 	int fd;
 	struct watch *readable, *writable;
 	bool is_waiting;                 /* for dial_take() */
@@ -38,20 +41,32 @@ broken(struct dial *d, const struct error *err)
 	d->events->on_broken(d->context, err);
 }
 
+/* Sends what is left of the bytes. 1: all is out; 0: the kernel takes no more now. */
 static int
-send_request(struct dial *d, struct error *err)
+send_rest(struct dial *d, struct slice bytes, size_t *sent, struct error *err)
 {
-	struct slice request = socks_output(&d->socks);
-	while (d->sent < request.len) {
-		ssize_t n = send(d->fd, request.data + d->sent, request.len - d->sent, MSG_NOSIGNAL);
+	while (*sent < bytes.len) {
+		ssize_t n = send(d->fd, bytes.data + *sent, bytes.len - *sent, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
-			break;
+			return 0;
 		if (n < 0 && errno != EINTR)
 			return error_set_errno(err, errno, "the connection to tor's SOCKS socket broke");
 		if (n > 0)
-			d->sent += (size_t)n;
+			*sent += (size_t)n;
 	}
-	watch_enable(d->writable, d->sent < request.len);
+	return 1;
+}
+
+static int
+send_request(struct dial *d, struct error *err)
+{
+	struct slice flight = slice_of(buffer_bytes(&d->flight), buffer_len(&d->flight));
+	int all = send_rest(d, socks_output(&d->socks), &d->sent, err);
+	if (all == 1 && socks_is_connecting(&d->socks))
+		all = send_rest(d, flight, &d->flight_sent, err);
+	if (all < 0)
+		return -1;
+	watch_enable(d->writable, all == 0);
 	return 0;
 }
 
@@ -78,7 +93,7 @@ finish(struct dial *d)
 	}
 	int fd = d->fd;
 	d->fd = -1;
-	d->events->on_connected(d->context, fd);
+	d->events->on_connected(d->context, fd, d->flight_sent);
 }
 
 /* 1: go on reading; 0: nothing more now; -1: broken. */
@@ -168,6 +183,16 @@ dial_take(struct dial *d, int fd, int errnum)
 	watch_enable(d->writable, true);
 }
 
+void
+dial_set_flight(struct dial *d, struct slice bytes)
+{
+	struct error err = { 0 };
+	if (buffer_len(&d->flight) > 0 || buffer_append(&d->flight, bytes.data, bytes.len, NULL) != 0)
+		return;
+	if (d->writable != NULL && socks_is_connecting(&d->socks) && send_request(d, &err) != 0)
+		broken(d, &err);
+}
+
 struct dial *
 dial_new(struct loop *loop, struct slice isolation, struct slice host, uint16_t port, int64_t deadline_ms,
     const struct dial_events *events, void *context)
@@ -178,6 +203,7 @@ dial_new(struct loop *loop, struct slice isolation, struct slice host, uint16_t 
 	int failed = socks_init(&d->socks, slice_of_string(SOCKS_TOR_USERNAME), isolation, host, port, NULL);
 	assert(failed == 0);
 	(void)failed;
+	buffer_init(&d->flight, DIAL_FLIGHT_MAX_BYTES);
 	d->timer = timer_new(loop, on_timer, d);
 	timer_start(d->timer, 0);
 	return d;
@@ -193,6 +219,7 @@ dial_free(struct dial *d)
 	if (d->writable != NULL)
 		watch_free(d->writable);
 	timer_free(d->timer);
+	buffer_finish(&d->flight);
 	file_close(&d->fd);
 	free(d);
 }

@@ -18,6 +18,8 @@
 
 #define SECRET_BYTES 32
 #define ISOLATION_BYTES 32
+#define PORT_SMTP 25
+#define PORT_TLS 465
 
 enum state { STATE_QUEUED, STATE_UNDER_WAY, STATE_REFUSED };
 
@@ -212,10 +214,12 @@ on_wanted(void *context)
 	struct dialer *d = x->caller->dialer;
 	x->wants_socks = true;
 	d->events->on_socks_wanted(d->context);
+	if (x->port == PORT_TLS)
+		d->events->on_flight_wanted(d->context, x->caller->identity, x->session_id);
 }
 
 static void
-on_connected(void *context, int fd)
+on_connected(void *context, int fd, size_t flight_sent_bytes)
 {
 	struct dialing *x = context;
 	struct dialer *d = x->caller->dialer;
@@ -224,7 +228,7 @@ on_connected(void *context, int fd)
 	strcpy(identity, x->caller->identity);
 	release(x);
 	timer_start(d->work_timer, 0);
-	d->events->on_connected(d->context, identity, session_id, fd);
+	d->events->on_connected(d->context, identity, session_id, fd, flight_sent_bytes);
 }
 
 static void
@@ -471,7 +475,7 @@ check_destination(const char *onion, uint16_t port, char host[IPC_ONION_MAX + 1]
 	name.len -= suffix_len;
 	if (onionkey_parse_name(name, public_key, err) != 0)
 		return -1;
-	if (port != 25 && port != 465)
+	if (port != PORT_SMTP && port != PORT_TLS)
 		return error_set(err, ERROR_INVALID, "mail goes to the ports 25 and 465 only, not to %u", port);
 	onionkey_name(public_key, host); /* in one spelling, so that a destination has one circuit */
 	memcpy(host + ONIONKEY_NAME_LEN, suffix, sizeof suffix);
@@ -509,6 +513,15 @@ dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const c
 	c->count++;
 	timer_start(d->work_timer, 0);
 	return 0;
+}
+
+void
+dialer_take_flight(struct dialer *d, const char *identity, uint64_t session_id, struct slice bytes)
+{
+	struct caller *c = find_caller(d, identity);
+	struct dialing *x = c == NULL ? NULL : find(c, session_id);
+	if (x != NULL && x->dial != NULL)
+		dial_set_flight(x->dial, bytes);
 }
 
 void

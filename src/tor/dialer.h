@@ -52,8 +52,9 @@ struct dialer;
 
 /* One of the first two fires once for each dial, from the loop, unless it is cancelled. They may dial and cancel. */
 struct dialer_events {
-	/* fd is the callee's: nonblocking, close-on-exec, and not one byte of what the peer sent was read from it. */
-	void (*on_connected)(void *context, const char *identity, uint64_t session_id, int fd);
+	/* fd is the callee's: nonblocking, close-on-exec, and not one byte of what the peer sent was read from it. So many bytes of the
+	 * first flight were sent. */
+	void (*on_connected)(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes);
 	/* text: what happened and what can be done, one line. */
 	void (*on_failed)(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason,
 	    const char *text);
@@ -61,6 +62,9 @@ struct dialer_events {
 	void (*on_slow)(void *context, struct slice onion);
 	/* A connection to the SOCKS port is needed: dialer_take_socks() answers each of these, at once or later. */
 	void (*on_socks_wanted)(void *context);
+	/* Where the client speaks first (port 465), what it says can go with CONNECT: dialer_take_flight() may answer. Fires again when
+	 * the dial is made once more, and the bytes are to be the same. */
+	void (*on_flight_wanted)(void *context, const char *identity, uint64_t session_id);
 };
 
 /* events is borrowed. */
@@ -78,6 +82,9 @@ int dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id
 /* Takes over fd, a nonblocking connection to tor's SOCKS port; or -1, with the errno that says why there is none. What nobody waits
  * for any more is closed. */
 void dialer_take_socks(struct dialer *dialer, int fd, int errnum);
+
+/* Copies the bytes. Those of a dial that nobody knows, or that come too late, are dropped. */
+void dialer_take_flight(struct dialer *dialer, const char *identity, uint64_t session_id, struct slice bytes);
 
 /* To be called with the words of each HS_DESC event (control-spec 4.1.25): slow dials to an onion whose descriptor was
  * fetched, or cannot be, are made once more. */

@@ -58,6 +58,9 @@ static char last_identity[IPC_NAME_MAX + 1], last_text[IPC_TEXT_MAX + 1];
 static char last_slow[IPC_ONION_MAX + 1];
 static uint64_t last_id;
 static int last_fd;
+static size_t last_flight_sent;
+static const char *flight; /* "": the client has nothing to say */
+static unsigned flights_wanted;
 static enum ipc_dial_reason last_reason;
 
 /* ---- the SOCKS socket */
@@ -110,7 +113,10 @@ on_request(void *context)
 		assert_memory_equal(c->got, "\x01\x09<torS0X>0", 11);
 		memcpy(c->password, c->got + 12, c->got[11]);
 		say(c, "\x01\x00", 2);
-	} else if (c->step == 2 && c->got_len > 5 && c->got_len == 7u + c->got[4]) {
+	} else if (c->step == 2 && c->got_len > 5 && c->got_len < 7u + c->got[4] + strlen(flight)) {
+		return; /* what goes with CONNECT is on its way */
+	} else if (c->step == 2 && c->got_len > 5 && c->got_len == 7u + c->got[4] + strlen(flight)) {
+		assert_memory_equal(c->got + 7u + c->got[4], flight, strlen(flight));
 		answer_connect(c);
 	} else {
 		fail_msg("unexpected request of %zu bytes in step %u", c->got_len, c->step);
@@ -154,10 +160,11 @@ note(const char *identity, uint64_t session_id)
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd)
+on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
 {
 	(void)context;
 	connected++;
+	last_flight_sent = flight_sent_bytes;
 	file_close(&last_fd);
 	last_fd = fd;
 	note(identity, session_id);
@@ -194,6 +201,16 @@ on_socks_wanted(void *context)
 }
 
 static void
+on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+{
+	(void)context;
+	flights_wanted++;
+	dialer_take_flight(dialer, identity, session_id, slice_of_string(flight));
+	if (flight[0] != '\0')
+		dialer_take_flight(dialer, identity, session_id, slice_of_string("said twice")); /* the first one counts */
+}
+
+static void
 on_deadline(void *context)
 {
 	(void)context;
@@ -203,7 +220,7 @@ on_deadline(void *context)
 static void
 make_dialer(struct dialer_limits limits)
 {
-	static const struct dialer_events events = { on_connected, on_failed, on_slow, on_socks_wanted };
+	static const struct dialer_events events = { on_connected, on_failed, on_slow, on_socks_wanted, on_flight_wanted };
 	dialer_free(dialer);
 	dialer = dialer_new(loop, limits, &events, NULL);
 	dialer_set_ready(dialer, true);
@@ -227,7 +244,8 @@ set_up(void **state)
 	deadline = timer_new(loop, on_deadline, NULL);
 	listener = listener_new(loop, fd, on_accept, NULL);
 	make_dialer(DIALER_LIMITS);
-	connection_count = connected = failed = slow = wanted_events = 0;
+	connection_count = connected = failed = slow = wanted_events = flights_wanted = 0;
+	flight = "";
 	memset(codes, 0, sizeof codes);
 	last_fd = -1;
 	return 0;
@@ -328,6 +346,25 @@ what_the_peer_says_first_stays_in_the_socket(void **state)
 	assert_memory_equal(got, "220", 3);
 	assert_true((fcntl(last_fd, F_GETFL) & O_NONBLOCK) != 0);
 	assert_true((fcntl(last_fd, F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+static void
+the_first_flight_goes_with_connect_where_the_client_speaks_first(void **state)
+{
+	(void)state;
+	flight = "ClientHello";
+	codes[0] = 0xf0; /* and again with the second try */
+	assert_int_equal(dialer_dial(dialer, "alice", 1, ONION_A, 465, NULL), 0);
+	run_until_events(1);
+	assert_int_equal(connected, 1);
+	assert_int_equal(flights_wanted, 2);
+	assert_int_equal(last_flight_sent, strlen(flight));
+	dialer_take_flight(dialer, "alice", 1, slice_of_string("too late"));
+	flight = "";
+	assert_int_equal(dialer_dial(dialer, "alice", 2, ONION_A, 25, NULL), 0);
+	run_until_events(2);
+	assert_int_equal(flights_wanted, 2);
+	assert_int_equal(last_flight_sent, 0);
 }
 
 static void
@@ -573,6 +610,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_circuit_belongs_to_identity_and_destination),
 		TEST(what_the_peer_says_first_stays_in_the_socket),
+		TEST(the_first_flight_goes_with_connect_where_the_client_speaks_first),
 		TEST(a_missing_descriptor_is_looked_for_once_more),
 		TEST(every_failure_has_its_reason),
 		TEST(a_silent_socks_port_is_given_up),
