@@ -47,4 +47,4 @@ int body_attach(struct body *body, struct ipc_message *m, struct slice *inline_b
 
 /* Bytes of somebody else's, for the call. */
 #define BODY_BORROWED(slice) (&(const struct body){ .bytes = (slice), .fd = -1 })
-#define BODY_EMPTY ((struct body){ .fd = -1 })
+#define BODY_EMPTY ((struct body){ .bytes = slice_of("", 0), .fd = -1 })

@@ -14,6 +14,7 @@ from harness.installation import ROOT, Installation
 from harness.node import Node
 from harness.waiting import until
 
+HOSTILE = pathlib.Path(os.environ.get('SMTORP_BUILD') or ROOT / 'build') / 'tests' / 'inside' / 'hostile-role'
 STARTS = 3  # of the hostile one, each with other words
 PARENT_MOST_KB = 250 * 1024
 
@@ -75,6 +76,7 @@ def mail_flows(node, subject):
             mailbox.wait_for(subject)
 
 
+@pytest.mark.sanitized
 @pytest.mark.skipif(os.geteuid() != 0, reason='a node shows its descriptors to root only')
 @pytest.mark.parametrize('program, identity', [('tor', ''), ('smtp', 'alice'), ('mail', 'alice'), ('control', '')])
 def test_the_parent_outlives_a_hostile_role(node, program, identity):
@@ -84,7 +86,7 @@ def test_the_parent_outlives_a_hostile_role(node, program, identity):
     shutil.copy(path, honest)
     others = children(parent, path.name) - {node.role(program, identity)['pid']}
     seen, most = set(), 0
-    put(path, ROOT / 'build' / 'tests' / 'inside' / 'hostile-role')
+    put(path, HOSTILE)
     honest_pid = node.role(program, identity)['pid']
     os.kill(honest_pid, signal.SIGKILL)
 
