@@ -455,7 +455,7 @@ messages_of_the_specification_leave_as_it_says(void **state)
 	date_step_s = 60;
 	buffer_init(&submitted, 1 << 20);
 	buffer_init(&leaves, 1 << 20);
-	do {
+	for (;;) {
 		has_line = test_vectors_next(file, line, sizeof line);
 		if ((!has_line || strncmp(line, "message ", 8) == 0) && name[0] != '\0') {
 			check_vector(name, &submitted, &leaves, refused);
@@ -470,7 +470,7 @@ messages_of_the_specification_leave_as_it_says(void **state)
 			assert_int_equal(buffer_printf(line[0] == '>' ? &submitted : &leaves, NULL, "%s\r\n", line + 1), 0);
 		else
 			snprintf(line[0] == 'm' ? name : refused, sizeof name, "%.199s", line + 8);
-	} while (has_line);
+	}
 	assert_int_equal(count, 15);
 	date_step_s = 1;
 }
