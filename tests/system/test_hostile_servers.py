@@ -23,7 +23,8 @@ WAITS = {
     'length': [{'RCPT': endless(b'553-no\r\n')}, {'EHLO': endless(b'250-x\r\n')}, {'MAIL': endless(b'x' * 65536, 1024)},
                {'MAIL': b'450 ' + b'y' * 4000 + b'\r\n'}, {'MAIL': b'450 4.' + b'9' * 400 + b'.1 later\r\n'}],
     'controls': [{'MAIL': b'450 4.2.0 ' + EVIL + b'\r\n'}],
-    'in advance': [{'greeting': b'220 x\r\n' + TAKEN}, {'EHLO': b'250 x\r\n' + TAKEN}, {'MAIL': b'250 a\r\n' + TAKEN}],
+    'in advance': [{'greeting': b'220 x\r\n' + TAKEN}, {'EHLO': b'250 x\r\n' + TAKEN},
+                   {'MAIL': b'250 a\r\n250 b\r\n354 go\r\n250 2.0.0 taken\r\n'}],
     'STARTTLS': [{'EHLO': STARTTLS, 'STARTTLS': b'220 ready\r\n' + TAKEN}, {'EHLO': STARTTLS, 'STARTTLS': no_tls},
                  {'EHLO': STARTTLS, 'STARTTLS': HANG}],
     '421': [{step: b'421 4.3.2 going\r\n'} for step in ('greeting', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'end')],
@@ -103,8 +104,12 @@ def test_no_server_loses_or_doubles_mail(running, servers, subject):
     swaks(alice, [f'carol@{server.onion}' for server in servers.values()], '--header', f'Subject: {subject}',
           '--header', 'To: many:;', '--body', 'a secret')
 
+    until(lambda: all(servers[name].onion in rows(alice) for name in WAITS), 30, 'all to be queued')
+
     def all_are_tried():
         there = rows(alice)
+        for name in WAITS:
+            assert servers[name].onion in there and not servers[name].received, f'{name}: gone without having been taken'
         late = [name for name in WAITS if not was_tried(name, servers[name], there.get(servers[name].onion))]
         late += [name for name in TAKES if not servers[name].received]
         all_are_tried.late = late
@@ -112,9 +117,7 @@ def test_no_server_loses_or_doubles_mail(running, servers, subject):
     until(all_are_tried, TOR_PATIENCE_S, 'all to be tried', every_s=1, log=lambda: f'{all_are_tried.late}\n{alice.node.waiting()}')
     with alice.mailbox() as mailbox:
         reports = until(lambda: len(found := bounces_about(mailbox, subject)) >= len(BOUNCES) and found, TOR_PATIENCE_S, 'the bounces')
-    there = rows(alice)
-    for name in WAITS:
-        assert servers[name].onion in there and not servers[name].received, f'{name}: gone without having been taken'
+    all_are_tried()
     assert_nothing_is_injected(alice, log_begin)
     for name in ('STARTTLS', 'in advance'):
         assert (b'MAIL' in servers[name].wire) == (name == 'in advance') and b'secret' not in servers[name].wire
