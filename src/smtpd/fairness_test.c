@@ -334,6 +334,46 @@ what_nobody_reads_takes_bounded_memory(void **state)
 	assert_true(b.server != NULL);
 }
 
+static void
+who_fetches_no_replies_is_ended_by_time(void **state)
+{
+	(void)state;
+	static char commands[20000];
+	for (size_t i = 0; i + 6 <= sizeof commands; i += 6)
+		memcpy(commands + i, "RSET\r\n", 6);
+	struct bench b;
+	struct guest deaf;
+	int small = 2048;
+	bench_begin(&b, SMTPD_ONION);
+	b.server->minute_ms = 10;
+	arrive(&b, &deaf, "");
+	setsockopt(deaf.server_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	assert_int_equal(send(deaf.fd, commands, sizeof commands, MSG_NOSIGNAL), sizeof commands);
+	int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+	while (smtpd_session_count(b.server) > 0 && deaf.session->mode != SESSION_CLOSING) {
+		assert_true(clock_monotonic_ms() < deadline);
+		bench_round(&b);
+	}
+	close(deaf.fd);
+	bench_end(&b);
+}
+
+static void
+the_kernel_keeps_few_replies(void **state)
+{
+	(void)state;
+	struct bench b;
+	struct guest guest;
+	int size;
+	socklen_t len = sizeof size;
+	bench_begin(&b, SMTPD_ONION);
+	arrive(&b, &guest, "");
+	assert_int_equal(getsockopt(guest.server_fd, SOL_SOCKET, SO_SNDBUF, &size, &len), 0);
+	assert_true(size <= 65536);
+	close(guest.fd);
+	bench_end(&b);
+}
+
 /* Says the text an octet at a time, every few milliseconds, until the server hangs up. */
 static void
 trickle_until_end(struct bench *b, struct guest *guest, const char *text, size_t piece, int64_t every_ms)
@@ -442,6 +482,8 @@ main(void)
 		cmocka_unit_test(a_large_message_that_comes_finds_disk_beside_those_that_have_stopped),
 		cmocka_unit_test(large_messages_take_a_bounded_number_of_descriptors),
 		cmocka_unit_test(what_nobody_reads_takes_bounded_memory),
+		cmocka_unit_test(who_fetches_no_replies_is_ended_by_time),
+		cmocka_unit_test(the_kernel_keeps_few_replies),
 		cmocka_unit_test(a_session_must_get_on),
 		cmocka_unit_test(a_message_must_come_in_time_however_it_is_cut),
 		cmocka_unit_test(a_message_has_more_time_the_more_of_it_has_come),

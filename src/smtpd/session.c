@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Both bound what a client costs that sends and does not read. */
@@ -11,6 +12,8 @@
 /* Replies that the client does not fetch: no further command is looked at. */
 #define OUTPUT_PAUSE_BYTES 8192
 #define OUTPUT_MAX_BYTES (OUTPUT_PAUSE_BYTES + REPLIES_MAX_BYTES)
+/* The kernel's memory is no stranger's either: replies are short. */
+#define KERNEL_MAX_BYTES 16384
 #define PROGRESS_BYTES 16384 /* a piece of a message by which a session gets on */
 #define GOODBYE_MS 5000
 
@@ -223,6 +226,7 @@ session_new(struct smtpd_listener *listener, int fd, unsigned slot)
 	}
 	*s = (struct session){ .server = server, .listener = listener, .slot = slot, .mode = SESSION_COMMAND };
 	buffer_init(&s->out, REPLIES_MAX_BYTES);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ KERNEL_MAX_BYTES }, sizeof(int));
 	s->stream = stream_new(server->loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &events, s);
 	s->timer = timer_new(server->loop, on_timeout, s);
 	fairness_note_progress(s);

@@ -16,6 +16,7 @@ import sys
 import time
 
 KINDS = ('silent', 'command', 'handshake', 'data', 'bdat')
+DEAF_KINDS = ('deaf',)  # say a thousand commands at once, and read no reply
 IDLE_KINDS = ('plain', 'tls')  # have said EHLO, and say nothing more
 SLICES = 20  # of a second
 
@@ -54,6 +55,14 @@ class SlowSession:
             self.sock.sendall(b'EHLO x\r\n')
             self.hear(b'250 CHUNKING')
             self.rest = b''
+        elif kind == 'deaf':
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.sock = context.wrap_socket(self.sock)
+            self.sock.setblocking(False)
+            self.rest = b''
+            with contextlib.suppress(OSError):
+                for _ in range(20):
+                    self.sock.send(b'RSET\r\n' * 2500)
         elif kind in ('data', 'bdat'):
             self.sock = context.wrap_socket(self.sock)
             self.begin(mailbox)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import socks
-from harness.floods import Flood, descriptors_most
+from harness.floods import DEAF_KINDS, Flood, descriptors_most
 from harness.imap import TOR_PATIENCE_S
 from harness.memory import role_pss_kib
 from harness.smtp import bring
@@ -56,6 +56,18 @@ def test_honest_sessions_beside_five_thousand_slow_ones(make_node):
         until(lambda: subjects(carol) == 100, 60, 'the honest messages')
         assert flood.stop() == 0
         assert all(row['restarts'] == 0 for row in carol.node.status()['roles'])
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or descriptors_most() < 2 * SLOW, reason='needs root and many open files')
+def test_who_does_not_read_takes_no_more_memory_than_there_is_for_all(make_node):
+    """Replies that nobody fetches and commands behind them, in three thousand sessions over TLS."""
+    with lonely(make_node, 'deafened') as carol, Flood(carol, 3000, DEAF_KINDS) as flood:
+        bring(carol, 'honest')
+        kib = role_pss_kib(carol.node, 'smtp', 'carol')
+        print(f'smtp@carol: {kib / 1024:.0f} MiB (PSS) with 3000 who do not read, {flood.stop()} of them ended')
+        assert kib < 192 * 1024
+        assert all(row['restarts'] == 0 for row in carol.node.status()['roles'])
+        until(lambda: subjects(carol) == 1, 60, 'the honest message')
 
 
 def test_an_honest_session_gets_in_when_all_slots_are_held(make_node):
