@@ -188,6 +188,8 @@ add_piece(const struct piece *p, struct param *out, struct error *err)
 	struct slice v = p->value;
 	if (p->is_encoded && p->section <= 0)
 		v = take_charset(v, out);
+	else if (p->is_encoded && out->charset[0] == '\0') /* "name*1*" behind "name*0": what was encoded has to stay so */
+		strcpy(out->charset, "utf-8");
 	for (size_t i = 0; i < v.len; i++) {
 		unsigned char c = v.data[i];
 		if (p->is_quoted && c == '\\' && i + 1 < v.len && (v.data[i + 1] == '"' || v.data[i + 1] == '\\')) { /* else: C:\file */

@@ -305,6 +305,11 @@ parts_get_new_boundaries_and_headers(void **state)
 		  " filename*0*=UTF-8'de'%2Fhome%2Falice%2FJ%C3%B6;\r\n filename*1*=%20x;\r\n filename*2=\".txt\"; size=9;\r\n"
 		  " creation-date=\"Sun, 22 Nov 2026 12:47:51 +0200\"\r\n\r\n",
 		  TOP "Content-Type: text/plain; name=\"my list.txt\"\r\nContent-Disposition: attachment; filename*=utf-8''J%C3%B6%20x.txt\r\n\r\n" },
+		/* percent signs are no way to lines of one's own */
+		{ TOP "Content-Disposition: attachment; filename*0=\"a\"; filename*1*=%0D%0AX-Y:z%0D%0A%0D%0A.%0A%00;\r\n"
+		  " filename*2=b\r\nContent-Type: text/plain; name*0=\"a\"; name*1*=%0AX%FF\r\n\r\n",
+		  TOP "Content-Type: text/plain; name*=utf-8''a%0AX%FF\r\nContent-Disposition: attachment;\r\n"
+		  " filename*=utf-8''a%0D%0AX-Y%3Az%0D%0A%0D%0A.%0A%00b\r\n\r\n" },
 		{ TOP "Content-Disposition: attachment; filename=\"C:\\Users\\alice\\a \\\"b\\\".txt\"; filename=x\r\n\r\n",
 		  FROM NOW ID "MIME-Version: 1.0\r\nContent-Disposition: attachment; filename=\"a \\\"b\\\".txt\"\r\n\r\n" },
 	};
