@@ -9,15 +9,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/password.h"
+#include "base/random.h"
 #include "daemon/role_intake.h"
 #include "daemon/role_smtp.h"
 #include "smtpd/rules.h"
 
 #define IDENTITIES_MAX 1000
+#define GUESSED_LOGINS 4096
 
-/* Wrong passwords for one login. */
+/* Wrong passwords for one login, or for several whose hashes agree. */
 struct guesses {
 	unsigned count;
 	int64_t last_ms;
@@ -31,12 +35,16 @@ struct sender {
 	char local_part[65];
 	char onion[IPC_ONION_MAX + 1];
 	char password_hash[IPC_HASH_MAX + 1];
-	struct guesses guesses;
 	struct role_intake mail;
 };
 
 static struct sender *senders;
-static struct guesses unknown; /* for logins that there are not, together */
+
+/* For logins that there are and for those that there are not in the same way, or other users of the machine could find out
+ * by the pauses which onions live here. The key is of this run: nobody can choose logins that share a place. */
+static struct guesses guesses[GUESSED_LOGINS];
+static unsigned char guesses_key[HASH_KEY_MAX_BYTES];
+static bool has_guesses_key;
 
 static struct sender *
 find_identity(const char *identity)
@@ -93,6 +101,29 @@ find_owner(const struct path *path)
 	return path_is_null(path) && logins > 1 ? NULL : found;
 }
 
+static struct guesses *
+guesses_for(const char *login)
+{
+	struct path path;
+	struct hash hash;
+	char text[sizeof path.local_part + sizeof path.domain];
+	unsigned char digest[16];
+	if (!has_guesses_key)
+		random_bytes(guesses_key, sizeof guesses_key);
+	has_guesses_key = true;
+	/* spelled in another way it is the same login, see find_login() */
+	if (path_parse_mailbox(slice_of_string(login), &path) == SYNTAX_OK)
+		snprintf(text, sizeof text, "%s@%s", path.local_part, path.domain);
+	else
+		text[0] = '\0';
+	for (char *c = text; *c != '\0'; c++)
+		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c;
+	hash_init(&hash, sizeof digest, guesses_key, sizeof guesses_key);
+	hash_update(&hash, text, strlen(text));
+	hash_final(&hash, digest, sizeof digest);
+	return &guesses[encode_from_number(digest, 4) % GUESSED_LOGINS];
+}
+
 static void
 forget_old_guesses(struct guesses *g)
 {
@@ -107,8 +138,7 @@ static int64_t
 login_pause_ms(void *context, const char *login)
 {
 	(void)context;
-	struct sender *sender = find_login(login);
-	struct guesses *g = sender != NULL ? &sender->guesses : &unknown;
+	struct guesses *g = guesses_for(login);
 	forget_old_guesses(g);
 	if (g->count < ROLE_SUBMISSION_GUESSES_FREE)
 		return 0;
@@ -131,7 +161,7 @@ on_login(void *context, const char *login, struct slice password)
 	struct sender *sender = find_login(login);
 	bool has_password = sender != NULL && sender->password_hash[0] != '\0';
 	bool is_right = password_verify(has_password ? sender->password_hash : NULL, password);
-	note_guess(sender != NULL ? &sender->guesses : &unknown, is_right);
+	note_guess(guesses_for(login), is_right);
 	return is_right;
 }
 

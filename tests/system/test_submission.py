@@ -47,18 +47,32 @@ def test_wrong_passwords(running):
             assert refused.value.smtp_code == 535
 
 
+def guess(running, login, password):
+    """The reply, and how long it took."""
+    with connect(running.alice) as session:
+        session.ehlo('x')
+        begun = time.monotonic()
+        said = base64.b64encode(f'\0{login}\0{password}'.encode()).decode()
+        return session.docmd('AUTH', f'PLAIN {said}')[0], time.monotonic() - begun
+
+
 def test_passwords_cannot_be_guessed_in_many_sessions(running):
     """Each wrong one makes the next slower, in whatever session; the right one is taken all the same."""
-    def guess(password):
-        with connect(running.alice) as session:
-            session.ehlo('x')
-            begun = time.monotonic()
-            said = base64.b64encode(f'\0{running.alice.login}\0{password}'.encode()).decode()
-            return session.docmd('AUTH', f'PLAIN {said}')[0], time.monotonic() - begun
-    answers = [guess(f'wrong {number}') for number in range(7)]
+    login = running.alice.login
+    answers = [guess(running, login.upper() if number % 2 else login, f'wrong {number}') for number in range(7)]
     assert all(code == 535 for code, _ in answers)
     assert answers[5][1] >= 1 and answers[6][1] >= 2, answers
-    assert guess(running.alice.password)[0] == 235
+    assert guess(running, login, running.alice.password)[0] == 235
+
+
+def test_pauses_do_not_tell_which_logins_there_are(running):
+    """Another user of the machine finds that one that there is not is as slow, and by itself alone."""
+    name, onion = running.alice.login.split('@')
+    answers = [guess(running, f'x{name}@{onion}', f'wrong {number}') for number in range(6)]
+    assert all(code == 535 for code, _ in answers)
+    assert answers[5][1] >= 1, answers
+    others = [guess(running, f'{other}{name}@{onion}', 'wrong')[1] for other in ('y', 'z')]
+    assert min(others) < 1, others  # one of them may share its place with another by chance
 
 
 def test_another_identitys_password_is_wrong(running):
