@@ -8,7 +8,8 @@
 #define PICTURE "pictures and recordings often say in themselves when, where and with which device they were made: `exiftool` shows it"
 #define DOCUMENT "documents often say in themselves who made them, when and with what: `exiftool` shows it, `mat2` makes a clean copy"
 #define PROGRAM "calendars and cards say which program made them, and often whose they are"
-#define MESSAGE "an attached message leaves as it is, with all its header fields"
+#define MESSAGE "an attached message leaves as it is, with all its header fields: in an answer that you received, In-Reply-To and " \
+	"References hold the ids of your mail program, which may name your machine; to forward it as text tells none"
 #define SIGNED "what was signed leaves as it is, with all that the mail program wrote into it"
 
 /* A type begins so. */
