@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Runs a fuzz target without libFuzzer: over the files of its corpus, so that they are a regression test in every build, and
- * then over inputs made from them by chance, the same ones in each run. What it is given last before it dies is in
- * the file "crash-" and the corpus's name.
+ * then over inputs made from them by chance: the same ones in each run, but for how many of them a slow machine has time.
+ * With a SEED other ones, and all ROUNDS of them. What it is given last before it dies is in the file "crash-" and the corpus's name.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -185,12 +185,12 @@ change(uint8_t *made, size_t size)
 }
 
 static unsigned
-run_made(void)
+run_made(unsigned long most, bool is_hurried)
 {
 	static uint8_t made[MADE_MAX];
 	const clock_t end = clock() + MOST_S * CLOCKS_PER_SEC;
 	unsigned rounds = 0;
-	while (rounds < ROUNDS && clock() < end) {
+	while (rounds < most && (!is_hurried || clock() < end)) {
 		const struct bytes *seed = &inputs[below(input_count)];
 		size_t size = seed->size < MADE_MAX ? seed->size : MADE_MAX;
 		memcpy(made, seed->data, size);
@@ -205,11 +205,13 @@ run_made(void)
 int
 main(int argc, char **argv)
 {
-	DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
+	DIR *dir = argc >= 2 && argc <= 4 ? opendir(argv[1]) : NULL;
 	if (dir == NULL) {
-		fprintf(stderr, "usage: %s CORPUS-FOLDER (a readable folder)\n", argv[0]);
+		fprintf(stderr, "usage: %s CORPUS-FOLDER [SEED [ROUNDS]] (a readable folder)\n", argv[0]);
 		return 2;
 	}
+	if (argc > 2)
+		state += strtoull(argv[2], NULL, 0);
 	char path[4096];
 	snprintf(path, sizeof path, "%s.dict", argv[1]);
 	read_dictionary(path);
@@ -228,7 +230,7 @@ main(int argc, char **argv)
 		run(inputs[i].data, inputs[i].size);
 	if (input_count == 0) /* an empty corpus tests nothing */
 		return 1;
-	unsigned made = run_made();
+	unsigned made = run_made(argc > 3 ? strtoul(argv[3], NULL, 0) : ROUNDS, argc < 3);
 	printf("%zu inputs, %u made of them\n", input_count, made);
 	for (size_t i = 0; i < input_count; i++)
 		free(inputs[i].data);
