@@ -374,7 +374,7 @@ descriptors_in_heaps_cost_the_channel(void **state)
 {
 	struct hostile *h = *state;
 	struct buffer bytes;
-	int fds[253];
+	int fds[TEST_SEND_DESCRIPTORS_MAX];
 	buffer_init(&bytes, IPC_MESSAGE_MAX);
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fds[i] = STDIN_FILENO;
@@ -383,7 +383,7 @@ descriptors_in_heaps_cost_the_channel(void **state)
 		for (int type = IPC_TYPE_NONE + 1; type < IPC_TYPE_COUNT; type++)
 			if (may_send(h, i, type, false) || may_send(h, i, type, true)) {
 				attack(h, i, make(h, type, &bytes), fds, 2, ipc_type_name((enum ipc_type)type));
-				attack(h, i, make(h, type, &bytes), fds, 253, ipc_type_name((enum ipc_type)type));
+				attack(h, i, make(h, type, &bytes), fds, TEST_SEND_DESCRIPTORS_MAX, ipc_type_name((enum ipc_type)type));
 			}
 	buffer_finish(&bytes);
 	assert_serves(h);

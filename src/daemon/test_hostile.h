@@ -244,22 +244,7 @@ hostile_descriptor(unsigned kind)
 static inline bool
 hostile_send(int socket_fd, const void *bytes, size_t len, const int *fds, size_t count)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * 253)];
-	} control = { .space = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (count > 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		memcpy(CMSG_DATA(h), fds, sizeof(int) * count);
-	}
-	return sendmsg(socket_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+	return test_send(socket_fd, bytes, len, fds, count, MSG_DONTWAIT);
 }
 
 /* A message of the table, with m->fd. */

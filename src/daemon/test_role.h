@@ -25,6 +25,7 @@
 #include "ipc/body.h"
 #include "ipc/codec.h"
 #include "ipc/pack.h"
+#include "ipc/test_send.h"
 
 #define TEST_ROLE_DEADLINE_S 20
 
@@ -47,25 +48,9 @@ static inline void
 test_role_send(int socket_fd, const struct ipc_message *m)
 {
 	struct buffer bytes;
-	struct iovec iov;
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .space = { 0 } };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	buffer_init(&bytes, IPC_MESSAGE_MAX);
 	assert_int_equal(ipc_encode(m, &bytes, NULL), 0);
-	iov = (struct iovec){ (void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes) };
-	if (m->fd >= 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof control.space;
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof m->fd);
-		memcpy(CMSG_DATA(h), &m->fd, sizeof m->fd);
-	}
-	assert_int_equal(sendmsg(socket_fd, &msg, MSG_NOSIGNAL), (ssize_t)buffer_len(&bytes));
+	assert_true(test_send(socket_fd, buffer_bytes(&bytes), buffer_len(&bytes), &m->fd, m->fd >= 0, 0));
 	buffer_finish(&bytes);
 }
 

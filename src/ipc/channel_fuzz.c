@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ipc/channel.h"
+#include "ipc/test_send.h"
 
 #define DESCRIPTORS_MAX 6
 #define ROLES 7
@@ -52,28 +53,6 @@ on_round(void *context)
 	loop_stop(loop);
 }
 
-static void
-send_message(int fd, const uint8_t *bytes, size_t len, unsigned count, int descriptor)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
-	} control = { .space = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (count > 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		for (unsigned i = 0; i < count; i++)
-			memcpy(CMSG_DATA(h) + i * sizeof(int), &descriptor, sizeof descriptor);
-	}
-	sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static int
 next_descriptor(void)
 {
@@ -86,14 +65,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct channel_events events = { on_message, on_end };
-	static int something = -1;
+	static int something[DESCRIPTORS_MAX];
 	int fds[2];
 	if (size < 2)
 		return 0;
 	if (loop == NULL) {
 		loop = loop_new();
 		round_end = timer_new(loop, on_round, NULL);
-		something = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		something[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		for (size_t i = 1; i < DESCRIPTORS_MAX; i++)
+			something[i] = something[0];
 	}
 	int before = next_descriptor();
 	own = (enum role)(1 << data[0] % ROLES);
@@ -109,7 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 3;
 		size -= 3;
 		len = len < size ? len : size;
-		send_message(fds[1], data, len, count, something);
+		test_send(fds[1], data, len, something, count, MSG_DONTWAIT);
 		data += len;
 		size -= len;
 		timer_start(round_end, 0);

@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "ipc/channel.h"
+#include "ipc/test_send.h"
 #include "loop/loop.h"
 
 /* One end, and what happened to it. */
@@ -97,22 +98,7 @@ open_descriptors(void)
 static void
 send_raw(int fd, const void *bytes, size_t len, const int *descriptors, size_t count)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * 8)];
-	} control = { .space = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	if (count > 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int) * count);
-		memcpy(CMSG_DATA(h), descriptors, sizeof(int) * count);
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)len);
+	assert_true(test_send(fd, bytes, len, descriptors, count, 0));
 }
 
 static size_t
