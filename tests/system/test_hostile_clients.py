@@ -50,7 +50,6 @@ class Submission(Session):
         assert self.command(f'AUTH PLAIN {login}').startswith('235')
 
 
-
 def begin(session, sender, recipient):
     assert session.command(f'MAIL FROM:<{sender}>').startswith('250')
     assert session.command(f'RCPT TO:<{recipient}>').startswith('250')

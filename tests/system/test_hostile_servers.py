@@ -137,6 +137,7 @@ def test_no_server_loses_or_doubles_mail(running, servers, subject):
     with alice.mailbox() as mailbox:
         assert len(bounces_about(mailbox, subject)) == len(BOUNCES), 'a bounce of what was delivered'
 
+
 def commands(wire):
     """The lines outside of messages."""
     inside, found = False, []

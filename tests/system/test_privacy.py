@@ -91,7 +91,7 @@ my_hdr User-Agent: canary
         '-s', subject, '-a', attached, '--', running.bob.address, input='Hello\n')
     raw = arrived(running.bob, subject)
     message = check_form(raw)
-    for canary in (b'canary', b'utt', b'-0317', socket.gethostname().encode() + b'.', str(desk).encode()):
+    for canary in (b'canary', b'Mutt', b'mutt', b'-0317', socket.gethostname().encode() + b'.', str(desk).encode()):
         assert canary not in raw.replace(subject.encode(), b''), canary
     text, file = message.get_payload()
     for part in (text, file):

@@ -118,9 +118,8 @@ def seen(text):
 
 
 def test_readers_see_the_same_parts_with_the_same_content(node, alice):
-    """Random heaps of boundaries, right and wrong ones, one inside the other."""
-    seed = random.randrange(2 ** 32)
-    dice = random.Random(seed)
+    """Heaps of boundaries made by chance, the same in each run: right and wrong ones, one inside the other."""
+    dice = random.Random(2)
     passed = 0
     for number in range(150):
         message = random_message(dice, alice)
@@ -128,6 +127,6 @@ def test_readers_see_the_same_parts_with_the_same_content(node, alice):
         if result.returncode != 0:
             assert 'would be refused' in result.stderr
             continue
-        assert seen(result.stdout) == seen(message), f'seed {seed}, message {number}:\n{message}\n-----\n{result.stdout}'
+        assert seen(result.stdout) == seen(message), f'message {number}:\n{message}\n-----\n{result.stdout}'
         passed += 1
-    assert passed > 30
+    assert passed > 50
