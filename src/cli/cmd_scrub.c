@@ -148,15 +148,30 @@ find_identity(struct scrub *s, size_t header_len)
 
 /* ---- showing */
 
+/* Controls of ASCII, and those of U+0080 to U+009F, which some terminals take for ESC and a letter; how many bytes: 0, 1 or 2. */
+static size_t
+control_length(struct slice text, size_t at)
+{
+	unsigned char c = text.data[at];
+	if (c < 0x80)
+		return (c < ' ' && c != '\t') || c == 0x7f;
+	if (c == 0xc2 && at + 1 < text.len && text.data[at + 1] >= 0x80 && text.data[at + 1] < 0xa0)
+		return 2;
+	return c < 0xa0 && (at == 0 || text.data[at - 1] < 0x80);
+}
+
 /* Nothing in a message is to move the cursor, or to change colours. */
 static void
 print_lines(const char *mark, struct slice lines)
 {
 	for (size_t at = 0; at < lines.len;) {
 		fputs(mark, stdout);
-		for (; at < lines.len && lines.data[at] != '\n'; at++)
+		while (at < lines.len && lines.data[at] != '\n') {
+			size_t control = control_length(lines, at);
 			if (lines.data[at] != '\r')
-				putchar((lines.data[at] < ' ' && lines.data[at] != '\t') || lines.data[at] == 0x7f ? '?' : lines.data[at]);
+				putchar(control > 0 ? '?' : lines.data[at]);
+			at += control > 0 ? control : 1;
+		}
 		putchar('\n');
 		at++;
 	}

@@ -54,6 +54,12 @@ def scrub(node, message, *options, status=0):
     return result.stdout if status == 0 else result.stderr
 
 
+def test_no_terminal_obeys_what_is_shown(node, alice):
+    shown = scrub(node, 'Subject: J\u00fcrgen \u00c2\u00a0 a\x1b[2J \x7f \x9b2J \u0085\u0080\nX-Y: \x9b\n\n')
+    assert 'J\u00fcrgen \u00c2\u00a0 a?[2J ? ?2J ??' in shown
+    assert not any(c < ' ' and c != '\n' or '\x7f' <= c < '\xa0' for c in shown), repr(shown)
+
+
 def test_what_would_leave_is_shown_with_reasons(node, alice):
     shown = scrub(node, LETTER.format(address=alice)).splitlines()
     leaves = [line for line in shown if line[0] in ' +']
