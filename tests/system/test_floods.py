@@ -34,7 +34,7 @@ def lonely(make_node, name, command=()):
 
 
 def subjects(identity):
-    return sum('Subject: honest' in path.read_text() for path in identity.mail.glob('Maildir/new/*'))
+    return sum('Subject: honest' in path.read_text(errors='replace') for path in identity.mail.glob('Maildir/new/*'))
 
 
 @pytest.mark.skipif(descriptors_most() < 2 * SLOW, reason=f'{SLOW} sessions take more open files than are allowed here')

@@ -110,7 +110,7 @@ class Burst:
         """(way, number) in the order of arrival."""
         found = []
         for path in [*self.recipient.mail.glob('Maildir/new/*'), *self.recipient.mail.glob('Maildir/cur/*')]:
-            text = path.read_text()
+            text = path.read_text(errors='replace')
             if f'Subject: {self.subject}\n' in text:
                 way, number = text.split('\nNumber ')[1].split('\n')[0].split()
                 found.append((int(SEQUENCE.search(path.name)[1], 16), int(way), int(number)))
@@ -197,9 +197,9 @@ def test_a_hundred_recipients_on_fifty_onions(running, make_node, subject):
         nonlocal most
         rows = running.a.json('queue', 'list', '--identity', 'alice')
         most = max(most, sum(row['reason'] == 'dialling' for row in rows))
-        found = [[path for path in each.mail.glob('Maildir/new/*') if subject in path.read_text()] for each in there]
+        found = [[path for path in each.mail.glob('Maildir/new/*') if subject in path.read_text(errors='replace')] for each in there]
         assert all(len(paths) <= 1 for paths in found)
-        bodies.update(path.read_text() for paths in found for path in paths)
+        bodies.update(path.read_text(errors='replace') for paths in found for path in paths)
         return all(len(paths) == 1 for paths in found)
     until(arrived, 900, 'the message in fifty mailboxes', every_s=0.5)
     until(lambda: not list(running.alice.mail.glob('queue/*')), 60, 'the queue to be empty')
