@@ -27,6 +27,7 @@ struct client {
 	uint64_t session_id;
 	bool is_ordered;             /* SESSION_START has come */
 	bool is_connected;           /* the session has its connection */
+	bool gave_flight;            /* FLIGHT was sent */
 	bool wants_flight;           /* FLIGHT_WANTED has come, before it */
 	int fd;                      /* CONNECTED has come; -1: not, or handed on */
 	size_t sent_bytes;           /* of the first flight, on that connection */
@@ -193,6 +194,7 @@ give_flight(struct client *client)
 	client->wants_flight = false;
 	struct ipc_message m = { .type = IPC_TYPE_FLIGHT, .fd = -1, .flight = { .session_id = client->session_id,
 		.bytes = smtpc_session_first_flight(client->session) } };
+	client->gave_flight = true;
 	if (self.tor != NULL && m.flight.bytes.len > 0)
 		channel_send(self.tor, &m, NULL); /* when it is gone, on_tor_end() will say so */
 }
@@ -205,9 +207,14 @@ begin_if_complete(struct client *client)
 		return;
 	timer_stop(client->timer);
 	make_session(client);
+	/* What went out may be the flight of a process of this role that has died since. */
+	if (client->sent_bytes > (client->gave_flight ? smtpc_session_first_flight(client->session).len : 0)) {
+		tell_end(client->session_id, SESSION_END_LOST, 0, "something else was sent on the connection");
+		drop(client);
+		return;
+	}
 	client->is_connected = true;
-	size_t sent_bytes = client->sent_bytes, flight_bytes = smtpc_session_first_flight(client->session).len;
-	smtpc_session_connect(client->session, client->fd, sent_bytes < flight_bytes ? sent_bytes : flight_bytes);
+	smtpc_session_connect(client->session, client->fd, client->sent_bytes);
 	client->fd = -1;
 }
 

@@ -529,6 +529,31 @@ strangers_leave_room_for_descriptors(void **state)
 	close(smtp.tor);
 }
 
+/* tor sends it together with CONNECT. What somebody else has sent is no beginning of ours. */
+static void
+gives_its_first_flight_to_whoever_connects(void **state)
+{
+	struct smtp *smtp = *state;
+	struct ipc_message wanted = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1, .flight_wanted.session_id = 50 };
+	test_role_send(smtp->tor, &wanted); /* it may come first */
+	order(smtp, 50, SESSION_SMTORP);
+	struct ipc_message flight = test_role_next(&smtp->role, smtp->tor, IPC_TYPE_FLIGHT);
+	assert_true(flight.flight.session_id == 50 && flight.flight.bytes.len > 100);
+	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = door_connect(&smtp->port_465), .connected = {
+		.session_id = 50, .sent_bytes = (uint32_t)flight.flight.bytes.len } };
+	assert_int_equal(send(m.fd, flight.flight.bytes.data, flight.flight.bytes.len, 0), flight.flight.bytes.len);
+	test_role_send(smtp->tor, &m);
+	close(m.fd);
+	assert_true(test_role_next(&smtp->role, smtp->mail, IPC_TYPE_SESSION_READY).session_ready.session_id == 50);
+	quit(smtp, 50);
+	order(smtp, 51, SESSION_SMTORP);
+	m = (struct ipc_message){ .type = IPC_TYPE_CONNECTED, .fd = door_connect(&smtp->port_465), .connected = {
+		.session_id = 51, .sent_bytes = 10 } };
+	test_role_send(smtp->tor, &m);
+	close(m.fd);
+	expect_end(smtp, 51, SESSION_END_LOST);
+}
+
 /* What then happens nevertheless: the parent starts the role again, with new channels. */
 static void
 ends_when_a_descriptor_was_lost(void **state)
@@ -558,6 +583,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(hands_large_messages_over_sealed),
 		cmocka_unit_test(hands_large_messages_over_in_files),
 		cmocka_unit_test_setup_teardown(delivers_on_both_ports_whichever_half_comes_first, start_smtp, stop_smtp),
+		cmocka_unit_test_setup_teardown(gives_its_first_flight_to_whoever_connects, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),
 		cmocka_unit_test(strangers_leave_room_for_descriptors),
