@@ -17,7 +17,7 @@
 #include "loop/tls.h"
 
 const struct cli_option cmd_doctor_options[] = {
-	{ "onion", "ADDRESS", "look at this onion instead, which need not be an identity of this node" },
+	{ "onion", "ADDRESS", "look at another onion of yours instead, which needs not belong to this node" },
 	{ "json", NULL, "print JSON, at the end" },
 	{ 0 },
 };
@@ -65,7 +65,7 @@ run_checks(struct doctor *d, const struct check *checks, const char *name, json_
 	for (const struct check *check = checks; check->name != NULL; check++) {
 		struct error err = { 0 };
 		d->report->check = check->name;
-		if (all == NULL && d->report->progress.is_terminal)
+		if (d->report->progress.is_terminal)
 			progress_show(&d->report->progress, "looking at", -1, check->name);
 		if (check->run(d, &err) == 0)
 			continue;

@@ -5,32 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/wrap.h"
+
 #define INDENT 23
-#define WIDTH 118
+#define WIDTH_MOST 118 /* wider lines are hard to read */
 
 static const char *const names[REPORT_LEVELS] = { "ok", "warning", "wrong", "unknown" };
-
-/* Prints words from column INDENT on. */
-static void
-print_wrapped(const char *text)
-{
-	size_t column = INDENT;
-	while (*text != '\0') {
-		size_t len = strcspn(text, " ");
-		if (column > INDENT && column + 1 + len > WIDTH) {
-			printf("\n%*s", INDENT, "");
-			column = INDENT;
-		} else if (column > INDENT) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", (int)len, text);
-		column += len;
-		text += len;
-		text += *text == ' ';
-	}
-	putchar('\n');
-}
 
 void
 report_add(struct report *report, enum report_level level, const char *todo, const char *format, ...)
@@ -47,11 +27,12 @@ report_add(struct report *report, enum report_level level, const char *todo, con
 		return;
 	}
 	progress_clear(&report->progress);
+	size_t columns = wrap_columns(stdout, WIDTH_MOST), width = columns < WIDTH_MOST ? columns : WIDTH_MOST;
 	printf("  %-8s %-*s", names[level], INDENT - 11, report->check);
-	print_wrapped(text);
+	wrap_print(stdout, text, INDENT, width);
 	if (todo[0] != '\0' && strcmp(todo, report->last_todo) != 0) {
 		printf("%*s", INDENT, "");
-		print_wrapped(todo);
+		wrap_print(stdout, todo, INDENT, width);
 	}
 	snprintf(report->last_todo, sizeof report->last_todo, "%s", todo);
 	fflush(stdout);

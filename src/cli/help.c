@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/wrap.h"
 
 #define COLUMN 26
 #define NAME_MAX_LEN 32
@@ -12,9 +13,10 @@ static void
 print_row(FILE *out, const char *left, const char *help)
 {
 	if (strlen(left) < COLUMN)
-		fprintf(out, "  %-*s%s\n", COLUMN, left, help);
+		fprintf(out, "  %-*s", COLUMN, left);
 	else
-		fprintf(out, "  %s\n  %*s%s\n", left, COLUMN, "", help);
+		fprintf(out, "  %s\n  %*s", left, COLUMN, "");
+	wrap_print(out, help, COLUMN + 2, wrap_columns(out, WRAP_NEVER));
 }
 
 static void
@@ -36,7 +38,7 @@ help_print_all(FILE *out)
 	fputs("smtorp: e-mail between Tor onion services\n\n"
 	      "usage: smtorp [--home DIR] COMMAND [OPTIONS] [ARGUMENTS]\n\n", out);
 	print_commands(out, NULL);
-	fputs("\nBegin with `smtorp up`, and in another terminal `smtorp identity new alice --wait`.\n"
+	fputs("\nBegin with `smtorp up`; in another terminal, `smtorp identity new alice --wait`.\n"
 	      "`smtorp COMMAND --help` says more; the manual is smtorp(1).\n", out);
 }
 

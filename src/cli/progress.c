@@ -3,8 +3,9 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "cli/wrap.h"
 
 #define BAR_CELLS 20
 #define LINE_MAX 1024
@@ -13,15 +14,6 @@ void
 progress_init(struct progress *p, FILE *out)
 {
 	*p = (struct progress){ .out = out, .is_terminal = isatty(fileno(out)) == 1 };
-}
-
-static size_t
-terminal_columns(const struct progress *p)
-{
-	struct winsize size;
-	if (ioctl(fileno(p->out), TIOCGWINSZ, &size) != 0 || size.ws_col < 20)
-		return 80;
-	return size.ws_col;
 }
 
 static void
@@ -36,7 +28,7 @@ draw(struct progress *p, const char *what, int percent, const char *detail)
 		snprintf(line, sizeof line, "%s [%s] %3d %%  %s", what, bar, percent, detail);
 	} else
 		snprintf(line, sizeof line, "%s  %s", what, detail);
-	size_t columns = terminal_columns(p);
+	size_t columns = wrap_columns(p->out, 80);
 	if (strlen(line) >= columns && columns < sizeof line)
 		line[columns - 1] = '\0'; /* a line that wraps cannot be redrawn */
 	fprintf(p->out, "\r\033[K%s", line);

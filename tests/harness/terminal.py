@@ -13,8 +13,10 @@ from .waiting import until
 class Terminal:
     """Runs `smtorp ARGUMENTS` with a terminal; ends it at the end of the block."""
 
-    def __init__(self, node, *arguments):
+    def __init__(self, node, *arguments, columns=0):
+        """columns: its width; 0 is a terminal that does not tell."""
         self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24 if columns else 0, columns))
         self.shown = ''
         self.seen = 0  # of what was shown, how much has been expected already
         self.process = subprocess.Popen([node.installation.program('smtorp'), *arguments], env=node.environment(),

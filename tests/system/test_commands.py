@@ -13,6 +13,7 @@ import pytest
 
 from harness import account
 from harness.node import Node
+from harness.terminal import Terminal
 
 OK, FAILED, USAGE, NOT_RUNNING, NOT_FOUND, EXISTS = range(6)
 
@@ -97,6 +98,14 @@ def test_deleting_asks_on_a_terminal(node):
         os.close(master)
         assert made['address'] in result.stderr
         assert (result.returncode == OK) == is_gone == (not (node.home / 'identities' / 'doomed').exists())
+
+
+@pytest.mark.parametrize('words', [['--help'], ['doctor', '--help'], ['identity', 'passphrase', '--help'], ['queue', '--help']])
+def test_help_fits_a_terminal(node, words):
+    with Terminal(node, *words, columns=80) as terminal:
+        terminal.wait()
+        lines = terminal.shown.splitlines()
+        assert len(lines) > 3 and max(map(len, lines)) <= 80, lines
 
 
 def test_settings_are_printed_without_a_node_when_ports_are_configured(installation, work):
