@@ -2,6 +2,7 @@
 #include "cli/cmd_scrub.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,6 @@
 #include "mime/prepare.h"
 #include "mime/threads.h"
 
-#define MESSAGE_MAX_BYTES (1024 * 1024 * 1024)
 #define STEP_BYTES 65536
 #define IDS_MAX_BYTES 32768
 
@@ -34,6 +34,7 @@ const struct cli_option cmd_scrub_options[] = {
 struct scrub {
 	struct cli *cli;
 	struct identity identity;
+	struct config config;
 	struct buffer message; /* with CRLF */
 	bool prints_message;
 	json_t *lines, *warnings; /* NULL: print */
@@ -63,7 +64,14 @@ add_lines(struct buffer *out, struct slice text, bool *was_cr, struct error *err
 }
 
 static int
-read_message(struct buffer *out)
+fail_too_large(uint64_t most_bytes)
+{
+	return cli_fail_with(CLI_FAILED, "this message would be refused: it is larger than message.max-size in smtorp.conf allows "
+	    "(%" PRIu64 " bytes)", most_bytes);
+}
+
+static int
+read_message(uint64_t most_bytes, struct buffer *out)
 {
 	unsigned char *step = malloc(STEP_BYTES);
 	struct error err = { 0 };
@@ -80,7 +88,11 @@ read_message(struct buffer *out)
 	free(step);
 	if (n < 0)
 		return cli_fail_with(CLI_FAILED, "cannot read the message: %s", strerror(errno));
-	return n == 0 ? CLI_OK : cli_fail(&err);
+	if (n > 0)
+		return err.code == ERROR_TOO_LARGE ? fail_too_large(most_bytes) : cli_fail(&err);
+	if (buffer_len(out) == 0)
+		return cli_fail_with(CLI_FAILED, "there is nothing on standard input: smtorp scrub < message");
+	return CLI_OK;
 }
 
 /* Takes an mbox line off, and puts the empty line after the header that smtorp-sendmail would put. */
@@ -91,7 +103,7 @@ mend_header(struct buffer *message, struct header_end *end)
 	struct error err = { 0 };
 	header_find_end(slice_of(buffer_bytes(message), buffer_len(message)), true, end);
 	if (end->is_blank_missing) {
-		buffer_init(&whole, MESSAGE_MAX_BYTES + 2);
+		buffer_init(&whole, buffer_len(message) + 2);
 		if (buffer_append(&whole, buffer_bytes(message), end->end, &err) != 0 || buffer_append(&whole, "\r\n", 2, &err) != 0 ||
 		    buffer_append(&whole, buffer_bytes(message) + end->end, buffer_len(message) - end->end, &err) != 0) {
 			buffer_finish(&whole);
@@ -122,6 +134,23 @@ load_by_onion(int fd, const char *onion, struct identity *out, struct error *err
 }
 
 static int
+note_address(void *context, struct slice text, struct error *err)
+{
+	(void)text;
+	(void)err;
+	*(bool *)context = true;
+	return 0;
+}
+
+static bool
+has_from(struct slice header)
+{
+	bool has = false;
+	header_addresses(header, "From", note_address, &has, NULL);
+	return has;
+}
+
+static int
 find_identity(struct scrub *s, size_t header_len)
 {
 	const char *name = cli_option_value(s->cli, "identity");
@@ -136,7 +165,9 @@ find_identity(struct scrub *s, size_t header_len)
 		result = identity_load(fd, name, &s->identity, &err);
 	} else if (sender_choose(&s->cli->paths, slice_of(buffer_bytes(&s->message), header_len), sender, &err) != 0) {
 		file_close(&fd);
-		return cli_fail_with(CLI_NOT_FOUND, "From: is no address of yours: say whose message it is with --identity NAME");
+		return cli_fail_with(CLI_NOT_FOUND, "%s: say whose message it is with --identity NAME",
+		    has_from(slice_of(buffer_bytes(&s->message), header_len)) ? "From: is no address of yours" :
+		    "it has no From: with an address");
 	} else {
 		result = address_parse(slice_of_string(sender), &address, &err);
 		if (result == 0)
@@ -288,19 +319,13 @@ name_ids(const struct scrub *s, struct buffer *map, struct error *err)
 static int
 scrub(struct scrub *s)
 {
-	struct config *config = calloc(1, sizeof *config);
 	struct prepare_facts facts;
 	struct buffer ids;
 	struct error err = { 0 };
 	const struct prepare_report report = { on_lines, s };
 	const struct prepare_stream stream = { buffer_len(&s->message), read_part, write_part, s, s->prints_message ? NULL : &report };
 	struct prepare_request request = { .local_part = s->identity.local_part, .onion = s->identity.onion, .now_s = clock_wall_s() };
-	if (config == NULL || config_load(s->cli->paths.config_file, config, &err) != 0) {
-		free(config);
-		return cli_fail_with(CLI_CONFIGURATION, "%s", err.text);
-	}
-	request.date_step_s = config->date_step_s;
-	free(config);
+	request.date_step_s = s->config.date_step_s;
 	random_bytes(request.seed, sizeof request.seed);
 	random_name(request.id_letters, sizeof request.id_letters);
 	library_init();
@@ -316,27 +341,39 @@ scrub(struct scrub *s)
 	return cli_fail_with(CLI_FAILED, "this message would be refused: %s", err.text);
 }
 
+static int
+run(struct scrub *s)
+{
+	struct header_end end;
+	struct error err;
+	if (config_load(s->cli->paths.config_file, &s->config, &err) != 0)
+		return cli_fail_with(CLI_CONFIGURATION, "%s", err.text);
+	buffer_init(&s->message, s->config.message_max_bytes);
+	int status = read_message(s->config.message_max_bytes, &s->message);
+	if (status == CLI_OK)
+		status = mend_header(&s->message, &end);
+	if (status == CLI_OK)
+		status = find_identity(s, end.end);
+	return status == CLI_OK ? scrub(s) : status;
+}
+
 int
 cmd_scrub_main(struct cli *cli)
 {
-	struct scrub s = { .cli = cli, .prints_message = cli_has(cli, "message") };
-	struct header_end end;
-	if (s.prints_message && cli_has(cli, "json"))
+	bool prints_message = cli_has(cli, "message");
+	struct scrub *s;
+	if (prints_message && cli_has(cli, "json"))
 		return cli_fail_with(CLI_USAGE, "--message and --json exclude each other");
 	if (isatty(STDIN_FILENO))
 		return cli_fail_with(CLI_USAGE, "a message is read from standard input: smtorp scrub < message");
-	buffer_init(&s.message, MESSAGE_MAX_BYTES);
-	s.lines = cli_has(cli, "json") ? json_array() : NULL;
-	s.warnings = json_array();
-	int status = read_message(&s.message);
-	if (status == CLI_OK)
-		status = mend_header(&s.message, &end);
-	if (status == CLI_OK)
-		status = find_identity(&s, end.end);
-	if (status == CLI_OK)
-		status = scrub(&s);
-	buffer_finish(&s.message);
-	json_decref(s.lines);
-	json_decref(s.warnings);
+	if ((s = calloc(1, sizeof *s)) == NULL)
+		return cli_fail_with(CLI_FAILED, "not enough memory");
+	*s = (struct scrub){ .cli = cli, .prints_message = prints_message, .lines = cli_has(cli, "json") ? json_array() : NULL,
+		.warnings = json_array() };
+	int status = run(s);
+	buffer_finish(&s->message);
+	json_decref(s->lines);
+	json_decref(s->warnings);
+	free(s);
 	return status;
 }

@@ -95,6 +95,24 @@ def test_what_would_be_refused_says_so(node, alice, field, status, says):
 def test_it_says_what_is_missing(node, alice):
     assert "'bob'" in scrub(node, 'Subject: x\n\nx\n', '--identity', 'bob', status=NOT_FOUND)
     assert 'exclude' in scrub(node, 'Subject: x\n\nx\n', '--message', '--json', status=USAGE)
+    assert 'nothing on standard input' in scrub(node, '', status=FAILED)
+
+
+def test_whose_a_message_is_must_be_clear_of_several(installation, work):
+    node = Node(installation, None, work / 'scrub-several')
+    for name in ('alice', 'work'):
+        node.json('identity', 'new', name)
+    assert 'it has no From:' in scrub(node, 'Subject: x\n\nx\n', status=NOT_FOUND)
+    assert 'no address of yours' in scrub(node, 'From: eve@example.onion\n\nx\n', status=NOT_FOUND)
+    assert 'no From' not in scrub(node, 'Subject: x\n\nx\n', '--identity', 'work')
+
+
+def test_what_is_too_large_would_be_refused(installation, work):
+    node = Node(installation, None, work / 'scrub-large', {'message.max-size': '64K'})
+    node.json('identity', 'new', 'alice')
+    line = 'x' * 62 + '\n'
+    assert 'message.max-size' in scrub(node, 'Subject: x\n\n' + line * 1024, status=FAILED)
+    scrub(node, 'Subject: x\n\n' + line * 1000)
 
 
 # ---- readers see the same before and after
