@@ -126,7 +126,8 @@ parse_precision(const struct key *key, struct slice value, struct config *config
 			*(uint32_t *)field(key, config) = table[i].seconds;
 			return 0;
 		}
-	return error_set(err, ERROR_INVALID, "must be second, minute, hour or day");
+	return error_set(err, ERROR_INVALID, "must be second, minute, hour or day, not '%.*s'",
+	    value_shown_len(value), (const char *)value.data);
 }
 
 int

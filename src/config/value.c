@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How much of a wrong value an error text repeats. */
 #define SHOWN_MAX 40
+#define SIZE_TEXT 24 /* a number of 64 bits, and a unit */
 /* "unix:" and what a Unix socket's name may have. */
 #define CONFIG_PATH_MAX (5 + 108)
 
-static int
-shown_len(struct slice text)
+int
+value_shown_len(struct slice text)
 {
 	return text.len > SHOWN_MAX ? SHOWN_MAX : (int)text.len;
 }
@@ -73,7 +73,7 @@ value_endpoint(struct slice text, struct config_endpoint *out, struct error *err
 	if (!cut_endpoint(text, endpoint.host, sizeof endpoint.host, &rest) || !take_number(&rest, UINT16_MAX, &port) ||
 	    rest.len != 0 || !is_loopback(endpoint.host))
 		return error_set(err, ERROR_INVALID, "must be a loopback address and a port, such as 127.0.0.1:1587 or "
-		    "[::1]:0 (0: any free port), not '%.*s'", shown_len(text), text.data);
+		    "[::1]:0 (0: any free port), not '%.*s'", value_shown_len(text), text.data);
 	endpoint.port = (uint16_t)port;
 	*out = endpoint;
 	return 0;
@@ -86,7 +86,7 @@ value_place(struct slice text, char *out, struct error *err)
 	bool is_path = text.len > 6 && text.len < CONFIG_PATH_MAX && memcmp(text.data, "unix:/", 6) == 0;
 	if (!is_path && (value_endpoint(text, &endpoint, NULL) != 0 || endpoint.port == 0))
 		return error_set(err, ERROR_INVALID, "must be like unix:/run/tor/control or 127.0.0.1:9051 (on loopback), not '%.*s'",
-		    shown_len(text), text.data);
+		    value_shown_len(text), text.data);
 	memcpy(out, text.data, text.len);
 	out[text.len] = '\0';
 	return 0;
@@ -104,6 +104,17 @@ size_factor(struct slice unit)
 	return 0;
 }
 
+/* In the largest unit that leaves no remainder, as it would be written in the file. */
+static void
+write_size(uint64_t bytes, char out[SIZE_TEXT])
+{
+	static const char *const units[] = { "", "K", "M", "G" };
+	unsigned unit = 0;
+	for (; unit < 3 && bytes > 0 && bytes % 1024 == 0; unit++)
+		bytes /= 1024;
+	snprintf(out, SIZE_TEXT, "%llu%s", (unsigned long long)bytes, units[unit]);
+}
+
 int
 value_size(struct slice text, uint64_t least, uint64_t most, uint64_t *out, struct error *err)
 {
@@ -111,10 +122,13 @@ value_size(struct slice text, uint64_t least, uint64_t most, uint64_t *out, stru
 	uint64_t n, factor;
 	if (!take_number(&unit, UINT64_MAX, &n) || (factor = size_factor(unit)) == 0)
 		return error_set(err, ERROR_INVALID, "must be a number of bytes such as 50M (K, M or G), not '%.*s'",
-		    shown_len(text), text.data);
-	if (n > most / factor || n * factor < least)
-		return error_set(err, ERROR_TOO_LARGE, "must be between %lluK and %lluM, not '%.*s'",
-		    (unsigned long long)least >> 10, (unsigned long long)most >> 20, shown_len(text), text.data);
+		    value_shown_len(text), text.data);
+	if (n > most / factor || n * factor < least) {
+		char from[SIZE_TEXT], to[SIZE_TEXT];
+		write_size(least, from);
+		write_size(most, to);
+		return error_set(err, ERROR_TOO_LARGE, "must be between %s and %s, not '%.*s'", from, to, value_shown_len(text), text.data);
+	}
 	*out = n * factor;
 	return 0;
 }
@@ -146,10 +160,10 @@ value_duration(struct slice text, uint32_t least_s, uint32_t most_s, uint32_t *o
 	uint32_t factor;
 	if (!take_number(&unit, UINT64_MAX, &n) || (factor = duration_factor(unit)) == 0)
 		return error_set(err, ERROR_INVALID, "must be a time such as 30s, 15m, 4h or 7d, not '%.*s'",
-		    shown_len(text), text.data);
+		    value_shown_len(text), text.data);
 	if (n > most_s / factor || n * factor < least_s)
 		return error_set(err, ERROR_TOO_LARGE, "must be between %us and %ud, not '%.*s'", (unsigned)least_s,
-		    (unsigned)(most_s / 86400), shown_len(text), text.data);
+		    (unsigned)(most_s / 86400), value_shown_len(text), text.data);
 	*out_s = (uint32_t)n * factor;
 	return 0;
 }
@@ -158,7 +172,7 @@ int
 value_yes_no(struct slice text, bool *out, struct error *err)
 {
 	if (!slice_is(text, "yes") && !slice_is(text, "no"))
-		return error_set(err, ERROR_INVALID, "must be yes or no, not '%.*s'", shown_len(text), text.data);
+		return error_set(err, ERROR_INVALID, "must be yes or no, not '%.*s'", value_shown_len(text), text.data);
 	*out = slice_is(text, "yes");
 	return 0;
 }

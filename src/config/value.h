@@ -12,6 +12,9 @@
 #include "base/slice.h"
 #include "config/config.h"
 
+/* How much of a wrong value an error text repeats, for "%.*s". */
+int value_shown_len(struct slice text);
+
 /* "127.0.0.1:1587", "[::1]:1587": a loopback address (127.0.0.0/8 or ::1) and a port, 0 for any free one. */
 int value_endpoint(struct slice text, struct config_endpoint *out, struct error *err);
 
