@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define SHOWN_MAX 80 /* of a sender, in an error; an onion with a local part of 17 letters fits */
 #define LABEL_MIN 8
 #define LABEL_MAX 52
 
@@ -124,8 +125,8 @@ check_each(InternetAddressList *list, const char *local_part, const char *onion,
 		if (mailbox == NULL)
 			return error_set(err, ERROR_INVALID, "From: holds something else than addresses");
 		if (!is_own(mailbox, local_part, onion))
-			return error_set(err, ERROR_DENIED, "From: says %.60s but this login is %s@%s: set this account's sender "
-			    "address to it", mailbox, local_part, onion);
+			return error_set(err, ERROR_DENIED, "From: says %.*s%s but this login is %s@%s: set this account's "
+			    "sender address to it", SHOWN_MAX, mailbox, strlen(mailbox) > SHOWN_MAX ? "..." : "", local_part, onion);
 	}
 	return 0;
 }

@@ -89,6 +89,13 @@ the_text_names_both_addresses(void **state)
 	assert_int_equal(mailboxes_are_own(slice_of_string("Bob <bob@other.onion>"), "alice", "own.onion", &err), -1);
 	assert_non_null(strstr(err.text, "bob@other.onion"));
 	assert_non_null(strstr(err.text, "alice@own.onion"));
+	/* an onion's own address is not cut; of longer ones the text says that they are */
+	static const char whole[] = "alice@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onion";
+	assert_int_equal(mailboxes_are_own(slice_of_string(whole), "alice", "own.onion", &err), -1);
+	assert_non_null(strstr(err.text, whole));
+	assert_int_equal(mailboxes_are_own(slice_of_string("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.a.b.c.d.e.f@"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.onion"), "alice", "own.onion", &err), -1);
+	assert_non_null(strstr(err.text, "a... but this login is alice@own.onion"));
 }
 
 static void
