@@ -125,7 +125,7 @@ print_sandbox(json_t *status)
 	}
 	printf("sandbox       seccomp holds %zu of %zu processes, ", filtered, ready);
 	if (landlocked > 0)
-		printf("Landlock %lld holds %zu\n", version, landlocked);
+		printf("Landlock (version %lld) %zu of %zu\n", version, landlocked, ready);
 	else
 		printf("and this kernel has no Landlock\n");
 	json_array_foreach(json_object_get(status, "programs"), i, row)

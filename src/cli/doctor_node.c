@@ -104,7 +104,7 @@ doctor_sandbox(struct doctor *d, struct error *err)
 		report_add(d->report, REPORT_WRONG, "Run the node on a kernel with seccomp: a fault in one process would be one in all.",
 		    "%zu of %zu processes are not held by the kernel", open, count);
 	else
-		report_add(d->report, REPORT_OK, "", "seccomp holds all of %zu processes, Landlock %zu", count, landlocked);
+		report_add(d->report, REPORT_OK, "", "the kernel holds all %zu processes of the node by seccomp, and %zu by Landlock", count, landlocked);
 	return 0;
 }
 
