@@ -213,9 +213,9 @@ on_wanted(void *context)
 	struct dialing *x = context;
 	struct dialer *d = x->caller->dialer;
 	x->wants_socks = true;
-	d->events->on_socks_wanted(d->context);
 	if (x->port == PORT_TLS)
 		d->events->on_flight_wanted(d->context, x->caller->identity, x->session_id);
+	d->events->on_socks_wanted(d->context); /* last: x may be over when it returns */
 }
 
 static void
