@@ -8,50 +8,12 @@
 #include <sys/socket.h>
 
 #include "base/file.h"
-#include "loop/round.h"
-#include "loop/tlsconn.h"
+#include "loop/stream_parts.h"
 
 /* How often one stream may read before the others get their turn. */
 #define READS_PER_TURN 4
-/* Plaintext is encrypted and sent in steps of about this size. */
-#define SEND_STEP_BYTES 65536
-/* What TLS may put into the wire buffer besides one step: handshake flights, alerts. */
-#define TLS_WIRE_EXTRA_BYTES 131072
 /* What a peer may still send while we hang up, before we close in its face. */
 #define LINGER_MAX_BYTES (1024 * 1024)
-
-enum state {
-	OPEN,
-	FINISHING, /* sends what is left, drops what comes */
-	LINGERING, /* everything sent: waits for the other side's end, else a reset could overtake our last bytes */
-	ENDED,
-};
-
-struct stream {
-	struct loop *loop;
-	const struct stream_events *events;
-	void *context;
-	struct watch *readable, *writable;
-	struct timer *give_up;       /* made by stream_finish() */
-	struct round_call round;
-	struct buffer in;
-	struct buffer wire;          /* bytes for the kernel */
-	struct buffer out;           /* plaintext to be encrypted; unused without TLS */
-	struct tlsconn *tls;
-	size_t output_max_bytes;
-	size_t dropped_bytes;        /* while finishing */
-	size_t counted_bytes;        /* of the buffers, in the loop's sum */
-	int fd;
-	enum state state;
-	bool busy;    /* callbacks run: stream_free() leaves the memory to leave() */
-	bool freed;
-	bool resume;  /* offer the input again */
-	bool stalled; /* TLS has bytes that did not fit into the input */
-	bool blocked; /* the kernel takes no more now */
-	bool broken;  /* the kernel will never take any more; what came before may still be read */
-	bool undrained;
-	bool eof;     /* seen while finishing */
-};
 
 size_t
 stream_buffered_bytes(const struct stream *s)
@@ -137,10 +99,10 @@ leave(struct stream *s)
 static int
 encrypt(struct stream *s, struct error *err)
 {
-	while (tlsconn_is_ready(s->tls) && buffer_len(&s->out) > 0 && buffer_len(&s->wire) < SEND_STEP_BYTES) {
+	while (tlsconn_is_ready(s->tls) && buffer_len(&s->out) > 0 && buffer_len(&s->wire) < STREAM_SEND_STEP_BYTES) {
 		size_t len = buffer_len(&s->out);
-		if (len > SEND_STEP_BYTES)
-			len = SEND_STEP_BYTES;
+		if (len > STREAM_SEND_STEP_BYTES)
+			len = STREAM_SEND_STEP_BYTES;
 		if (tlsconn_write(s->tls, buffer_bytes(&s->out), len, err) != 0)
 			return -1;
 		buffer_consume(&s->out, len);
@@ -492,84 +454,4 @@ stream_finish(struct stream *s, int64_t timeout_ms)
 	s->give_up = timer_new(s->loop, on_give_up, s);
 	timer_start(s->give_up, timeout_ms);
 	loop_at_round_end(s->loop, &s->round);
-}
-
-static int
-start_tls(struct stream *s, struct tls_context *context, bool is_server, const char *server_name, const char *alpn,
-    struct error *err)
-{
-	assert(s->tls == NULL);
-	if (s->state != OPEN)
-		return error_set(err, ERROR_CLOSED, "the connection is closed");
-	if (buffer_len(&s->in) > 0)
-		return error_set(err, ERROR_PROTOCOL, "plain bytes came behind STARTTLS");
-	if (tlsconn_new(context, is_server, server_name, alpn, &s->wire, &s->tls, err) != 0)
-		return -1;
-	s->wire.max = s->output_max_bytes + SEND_STEP_BYTES + TLS_WIRE_EXTRA_BYTES;
-	buffer_init(&s->out, s->output_max_bytes);
-	loop_at_round_end(s->loop, &s->round);
-	return tlsconn_handshake(s->tls, err) < 0 ? -1 : 0;
-}
-
-int
-stream_start_tls_server(struct stream *s, struct tls_context *context, const char *alpn, struct error *err)
-{
-	return start_tls(s, context, true, NULL, alpn, err);
-}
-
-int
-stream_start_tls_client(struct stream *s, struct tls_context *context, const char *server_name, const char *alpn,
-    struct error *err)
-{
-	return start_tls(s, context, false, server_name, alpn, err);
-}
-
-bool
-stream_is_tls(const struct stream *s)
-{
-	return s->tls != NULL && tlsconn_is_ready(s->tls);
-}
-
-const char *
-stream_alpn(const struct stream *s)
-{
-	return s->tls == NULL ? NULL : tlsconn_alpn(s->tls);
-}
-
-int
-stream_peer_key_hash(const struct stream *s, unsigned char hash[32], struct error *err)
-{
-	if (s->tls == NULL)
-		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
-	return tlsconn_peer_key_hash(s->tls, hash, err);
-}
-
-const char *
-stream_tls_version(const struct stream *s)
-{
-	return stream_is_tls(s) ? tlsconn_version(s->tls) : "";
-}
-
-const char *
-stream_tls_cipher(const struct stream *s)
-{
-	return stream_is_tls(s) ? tlsconn_cipher(s->tls) : "";
-}
-
-int
-stream_peer_certificate(const struct stream *s, struct buffer *der, struct error *err)
-{
-	if (!stream_is_tls(s))
-		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
-	return tlsconn_peer_certificate(s->tls, der, err);
-}
-
-int
-stream_renegotiate(struct stream *s, struct error *err)
-{
-	assert(stream_is_tls(s) && buffer_len(&s->out) == 0);
-	if (s->state != OPEN)
-		return error_set(err, ERROR_CLOSED, "the connection is closed");
-	loop_at_round_end(s->loop, &s->round);
-	return tlsconn_renegotiate(s->tls, err);
 }
