@@ -142,7 +142,7 @@ on_timer(void *context)
 int
 talk_open(struct loop *loop, const char *tor, const char *onion, uint16_t port, struct talk **out, struct error *err)
 {
-	static const struct stream_events events = { on_input, NULL, on_tls, on_end };
+	static const struct stream_events events = { on_input, NULL, on_tls, on_end, NULL };
 	int fd = -1;
 	for (unsigned tries = 0; fd < 0 && tries < DIAL_TRIES; tries++) {
 		fd = dial(loop, tor, onion, port, err);

@@ -18,7 +18,7 @@
 size_t
 stream_buffered_bytes(const struct stream *s)
 {
-	return s->in.capacity + s->wire.capacity + s->out.capacity + (s->tls != NULL ? tlsconn_kept_bytes(s->tls) : 0);
+	return s->in.capacity + s->wire.capacity + s->out.capacity + s->early.capacity + (s->tls != NULL ? tlsconn_kept_bytes(s->tls) : 0);
 }
 
 static void
@@ -51,6 +51,7 @@ release(struct stream *s)
 	buffer_finish(&s->in);
 	buffer_finish(&s->wire);
 	buffer_finish(&s->out);
+	buffer_finish(&s->early);
 	file_close(&s->fd);
 	free(s);
 }
@@ -114,6 +115,7 @@ static void
 drop_output(struct stream *s)
 {
 	buffer_finish(&s->out);
+	buffer_finish(&s->early);
 	buffer_finish(&s->wire);
 	s->blocked = false;
 	s->undrained = false;
@@ -187,6 +189,12 @@ hang_up(struct stream *s)
 		end_closed(s);
 }
 
+static bool
+is_early(const struct stream *s)
+{
+	return s->tls != NULL && tlsconn_is_early(s->tls);
+}
+
 static void
 send_and_report(struct stream *s)
 {
@@ -205,6 +213,8 @@ send_and_report(struct stream *s)
 	if (buffer_len(&s->wire) > 0)
 		return;
 	if (s->state == FINISHING) {
+		if (is_early(s) && !s->broken && !s->eof)
+			return; /* he gets his ticket and our goodbye when he has finished the handshake */
 		if (s->tls != NULL && tlsconn_is_ready(s->tls) && !s->broken) {
 			tlsconn_close(s->tls);
 			if (flush(s, &err) == 0 && s->blocked)
@@ -236,28 +246,54 @@ offer(struct stream *s)
 		s->events->on_input(s->context);
 }
 
+/* Goes on with the handshake. As tlsconn_handshake(). */
+static int
+go_on_with_handshake(struct stream *s, struct error *err)
+{
+	bool was_ready = tlsconn_is_ready(s->tls);
+	size_t to_say = buffer_len(&s->wire);
+	int result = tlsconn_handshake(s->tls, &s->in, err);
+	if (!was_ready && buffer_len(&s->wire) > to_say)
+		loop_note_handshake(s->loop); /* keys were agreed and signed with, not only bytes gathered */
+	if (result != 1 || was_ready)
+		return result;
+	s->took_early = s->sent_early && tlsconn_took_early(s->tls);
+	if (s->took_early)
+		buffer_finish(&s->early);
+	if (s->events->on_tls != NULL)
+		s->events->on_tls(s->context);
+	return 1;
+}
+
+static void
+report_session(struct stream *s)
+{
+	struct buffer *session = tlsconn_session(s->tls);
+	if (s->state == OPEN && !s->freed && buffer_len(session) > 0 && s->events->on_session != NULL)
+		s->events->on_session(s->context, slice_of(buffer_bytes(session), buffer_len(session)));
+	tlsconn_forget_session(s->tls);
+}
+
 /* Lets TLS work on what it was fed; offers what came out. */
 static void
 take_tls(struct stream *s)
 {
 	struct error err;
-	bool was_ready = tlsconn_is_ready(s->tls);
-	size_t to_say = buffer_len(&s->wire);
-	int result = tlsconn_handshake(s->tls, &err);
-	if (!was_ready && buffer_len(&s->wire) > to_say)
-		loop_note_handshake(s->loop); /* keys were agreed and signed with, not only bytes gathered */
+	size_t before = buffer_len(&s->in);
+	int result = go_on_with_handshake(s, &err);
 	loop_at_round_end(s->loop, &s->round); /* there may be bytes to send */
-	if (result == 1 && !was_ready && s->events->on_tls != NULL)
-		s->events->on_tls(s->context);
 	s->stalled = false;
 	while (result == 1 && s->state == OPEN && !s->freed) {
-		size_t before = buffer_len(&s->in);
+		bool was_early = tlsconn_is_early(s->tls);
 		result = tlsconn_read(s->tls, &s->in, &err);
 		s->stalled = result == 0;
-		if (buffer_len(&s->in) > before)
+		report_session(s);
+		/* What was left there because it was early is offered again. */
+		if (buffer_len(&s->in) > before || (was_early && !tlsconn_is_early(s->tls)))
 			offer(s);
 		if (!s->stalled || s->state != OPEN || s->freed || buffer_len(&s->in) == s->in.max)
 			break;
+		before = buffer_len(&s->in);
 		result = 1; /* the owner has made room */
 	}
 	struct error keep_err;
@@ -270,12 +306,27 @@ take_tls(struct stream *s)
 		end(s, &keep_err);
 }
 
+/* Of who has got all answers to his early data, the end of the handshake is still awaited. */
+static void
+take_end_of_early(struct stream *s, const unsigned char *bytes, size_t len)
+{
+	struct error err;
+	tlsconn_feed(s->tls, bytes, len);
+	int result = tlsconn_read(s->tls, &s->in, &err);
+	buffer_finish(&s->in);
+	if (result < 0 || tlsconn_keep(s->tls, &err) != 0)
+		s->eof = true;
+	loop_at_round_end(s->loop, &s->round);
+}
+
 static void
 take(struct stream *s, const unsigned char *bytes, size_t len)
 {
 	struct error err;
 	if (s->state != OPEN) {
 		s->dropped_bytes += len;
+		if (s->state == FINISHING && is_early(s))
+			take_end_of_early(s, bytes, len);
 		if (s->state == LINGERING && s->dropped_bytes >= LINGER_MAX_BYTES)
 			end_closed(s);
 	} else if (s->tls != NULL) {

@@ -27,11 +27,14 @@ struct stream_events {
 	void (*on_input)(void *context);
 	/* Everything written has gone to the kernel. May be NULL. */
 	void (*on_drained)(void *context);
-	/* A TLS handshake that was started has finished. May be NULL. */
+	/* TLS that was started stands: the handshake has finished, or at a server early data may be read and answered. May be NULL. */
 	void (*on_tls)(void *context);
 	/* The stream ended: err->code is ERROR_CLOSED for an orderly end, else what went wrong. Fires once,
 	 * never after stream_free(); input that came before it has been offered. Free the stream here or later. */
 	void (*on_end)(void *context, const struct error *err);
+	/* A server gave a client a session to go on with (tls.h), after on_tls: at most TLS_SESSION_MAX_BYTES, lent, and secret; the last one
+	 * is the one to keep. May be NULL. */
+	void (*on_session)(void *context, struct slice session);
 };
 
 /* Takes over fd (nonblocking). events is borrowed for the life of the stream. input_max_bytes bounds what is
@@ -69,7 +72,25 @@ int stream_start_tls_server(struct stream *stream, struct tls_context *context, 
 int stream_start_tls_client(struct stream *stream, struct tls_context *context, const char *server_name,
     const char *alpn, struct error *err);
 
-bool stream_is_tls(const struct stream *stream);        /* the handshake has finished */
+/* As stream_start_tls_client(), but goes on with a session (tls.h) and sends early data in the first flight. A session that cannot be
+ * gone on with (damaged, too old, another name, protocol or key) is not used, nor is early data larger than it allows sent: a full handshake
+ * happens then. Nothing is to be written until on_tls. There the caller checks the peer's key, which may be another than the session's when
+ * early data was not taken, and then asks stream_early(): unless it was TAKEN, stream_send_again() queues the same bytes once more, before
+ * anything else is written. */
+int stream_resume_tls_client(struct stream *stream, struct tls_context *context, const char *server_name,
+    const char *alpn, const struct tls_resumption *resumption, struct error *err);
+enum stream_early {
+	STREAM_EARLY_NONE,    /* none was sent; at a server: what is read came after the handshake */
+	STREAM_EARLY_SENT,    /* and no answer came yet */
+	STREAM_EARLY_TAKEN,
+	STREAM_EARLY_REFUSED, /* the server has seen none of it */
+	STREAM_EARLY_READING, /* at a server: what stands in the input may be a copy of what was sent another time (RFC 8446 section 8). What must
+	                       * not happen twice is left there, and offered again when the client has finished the handshake */
+};
+enum stream_early stream_early(const struct stream *stream);
+int stream_send_again(struct stream *stream, struct error *err); /* as stream_write() */
+
+bool stream_is_tls(const struct stream *stream);        /* on_tls has fired, or fires now */
 const char *stream_alpn(const struct stream *stream);   /* the agreed protocol or NULL; borrowed */
 
 /* SHA-256 of the peer certificate's SubjectPublicKeyInfo. ERROR_NOT_FOUND without TLS or certificate. */

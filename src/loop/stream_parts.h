@@ -30,6 +30,7 @@ struct stream {
 	struct buffer in;
 	struct buffer wire;          /* bytes for the kernel */
 	struct buffer out;           /* plaintext to be encrypted; unused without TLS */
+	struct buffer early;         /* what a client sent as early data, until it is known whether the server took it */
 	struct tlsconn *tls;
 	size_t output_max_bytes;
 	size_t dropped_bytes;        /* while finishing */
@@ -44,4 +45,5 @@ struct stream {
 	bool broken;  /* the kernel will never take any more; what came before may still be read */
 	bool undrained;
 	bool eof;     /* seen while finishing */
+	bool sent_early, took_early;
 };

@@ -3,10 +3,21 @@
 
 #include "loop/stream_parts.h"
 
+/* Early data waits in s->early until the server has said whether it took it. */
+static int
+resume(struct stream *s, const char *server_name, const struct tls_resumption *resumption, struct error *err)
+{
+	if (tlsconn_resume(s->tls, server_name, resumption, err) != 0)
+		return -1;
+	s->sent_early = resumption->early.len > 0;
+	return 0;
+}
+
 static int
 start_tls(struct stream *s, struct tls_context *context, bool is_server, const char *server_name, const char *alpn,
-    struct error *err)
+    const struct tls_resumption *resumption, struct error *err)
 {
+	struct error why;
 	assert(s->tls == NULL);
 	if (s->state != OPEN)
 		return error_set(err, ERROR_CLOSED, "the connection is closed");
@@ -17,20 +28,60 @@ start_tls(struct stream *s, struct tls_context *context, bool is_server, const c
 	s->wire.max = s->output_max_bytes + STREAM_SEND_STEP_BYTES + STREAM_TLS_EXTRA_BYTES;
 	buffer_init(&s->out, s->output_max_bytes);
 	loop_at_round_end(s->loop, &s->round);
-	return tlsconn_handshake(s->tls, err) < 0 ? -1 : 0;
+	if (resumption != NULL) {
+		buffer_init(&s->early, TLS_EARLY_MAX_BYTES);
+		if (buffer_append(&s->early, resumption->early.data, resumption->early.len, err) != 0)
+			return -1;
+		if (resume(s, server_name, resumption, &why) != 0 && why.code != ERROR_INVALID) {
+			if (err != NULL)
+				*err = why;
+			return -1;
+		}
+	}
+	return tlsconn_handshake(s->tls, &s->in, err) < 0 ? -1 : 0;
 }
 
 int
 stream_start_tls_server(struct stream *s, struct tls_context *context, const char *alpn, struct error *err)
 {
-	return start_tls(s, context, true, NULL, alpn, err);
+	return start_tls(s, context, true, NULL, alpn, NULL, err);
 }
 
 int
 stream_start_tls_client(struct stream *s, struct tls_context *context, const char *server_name, const char *alpn,
     struct error *err)
 {
-	return start_tls(s, context, false, server_name, alpn, err);
+	return start_tls(s, context, false, server_name, alpn, NULL, err);
+}
+
+int
+stream_resume_tls_client(struct stream *s, struct tls_context *context, const char *server_name, const char *alpn,
+    const struct tls_resumption *resumption, struct error *err)
+{
+	return start_tls(s, context, false, server_name, alpn, resumption, err);
+}
+
+enum stream_early
+stream_early(const struct stream *s)
+{
+	if (s->tls == NULL)
+		return STREAM_EARLY_NONE;
+	if (tlsconn_is_early(s->tls))
+		return STREAM_EARLY_READING;
+	if (!s->sent_early)
+		return STREAM_EARLY_NONE;
+	if (!tlsconn_is_ready(s->tls))
+		return STREAM_EARLY_SENT;
+	return s->took_early ? STREAM_EARLY_TAKEN : STREAM_EARLY_REFUSED;
+}
+
+int
+stream_send_again(struct stream *s, struct error *err)
+{
+	assert(stream_is_tls(s) && !s->took_early && buffer_len(&s->out) == 0);
+	int result = stream_write(s, buffer_bytes(&s->early), buffer_len(&s->early), err);
+	buffer_finish(&s->early);
+	return result;
 }
 
 bool

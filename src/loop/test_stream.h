@@ -117,7 +117,7 @@ on_end(void *context, const struct error *err)
 	free_when(side, FREE_ON_END);
 }
 
-static const struct stream_events events = { on_input, on_drained, on_tls, on_end };
+static const struct stream_events events = { on_input, on_drained, on_tls, on_end, NULL };
 
 static void
 on_deadline(void *context)

@@ -58,10 +58,13 @@ choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 	if (accepted == NULL || SSL_version(ssl) < TLS1_3_VERSION)
 		return SSL_TLSEXT_ERR_NOACK;
 	size_t len = strlen(accepted);
+	const SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
 	for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
 		if (in[at] == len && at + 1 + len <= in_len && memcmp(in + at + 1, accepted, len) == 0) {
 			*out = in + at + 1;
 			*out_len = (unsigned char)len;
+			if (SSL_CTX_get_app_data(ctx) != NULL)
+				SSL_set_num_tickets(ssl, 1);
 			return SSL_TLSEXT_ERR_OK;
 		}
 	}
@@ -153,6 +156,8 @@ tls_context_new_client(struct tls_context **out, struct error *err)
 	if (new_context(TLS_client_method(), out, err) != 0)
 		return -1;
 	SSL_CTX_set_verify((*out)->ctx, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode((*out)->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb((*out)->ctx, tls_session_on_new);
 	return 0;
 }
 
@@ -161,6 +166,7 @@ tls_context_free(struct tls_context *context)
 {
 	if (context == NULL)
 		return;
+	tls_tickets_free(SSL_CTX_get_app_data(context->ctx));
 	SSL_CTX_free(context->ctx);
 	free(context);
 }

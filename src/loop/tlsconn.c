@@ -13,6 +13,10 @@
 
 #define RECORD_MAX_BYTES 16384
 #define KEPT_MAX_BYTES (1024 * 1024)
+/* A server gives one ticket; one that gives more is heard some times. */
+#define SESSIONS_MAX 4
+/* Of early data that is skipped, since the ticket is not ours or not in time, OpenSSL counts the encrypted octets. */
+#define EARLY_TAKEN_MAX_BYTES (TLS_EARLY_MAX_BYTES + TLS_EARLY_MAX_BYTES / 8)
 
 struct tlsconn {
 	SSL *ssl;
@@ -21,7 +25,12 @@ struct tlsconn {
 	const unsigned char *lent;
 	size_t lent_len;
 	const char *alpn;           /* wanted */
+	struct buffer session;      /* what the server lets a client go on with */
+	unsigned sessions;          /* how many it gave */
 	bool ready;
+	bool is_server;
+	bool is_early;              /* ready, but the client has not finished the handshake */
+	bool reads_early;           /* a server that has not seen the end of the early data, or that there is none */
 };
 
 /* ---- the BIO between OpenSSL and the buffers: it keeps nothing itself */
@@ -88,6 +97,14 @@ new_bio(struct tlsconn *tls)
 
 /* ---- connections */
 
+void
+tlsconn_forget_session(struct tlsconn *tls)
+{
+	if (tls->session.data != NULL)
+		explicit_bzero(tls->session.data, tls->session.capacity);
+	buffer_finish(&tls->session);
+}
+
 static int
 prepare_client(struct tlsconn *tls, const char *server_name)
 {
@@ -104,6 +121,45 @@ prepare_client(struct tlsconn *tls, const char *server_name)
 	return SSL_set_alpn_protos(tls->ssl, protocols, (unsigned)len + 1) == 0 ? 0 : -1; /* this one is upside down */
 }
 
+/* Tickets, and the early data that they allow, are for one protocol: without it the options of the context stand, which know neither. */
+static void
+prepare_server(struct tlsconn *tls, struct tls_context *context)
+{
+	SSL_set_accept_state(tls->ssl);
+	if (tls->alpn == NULL || !tls_context_has_tickets(context))
+		return;
+	SSL_clear_options(tls->ssl, SSL_OP_NO_TICKET);
+	SSL_set_max_early_data(tls->ssl, TLS_EARLY_MAX_BYTES);
+	SSL_set_recv_max_early_data(tls->ssl, EARLY_TAKEN_MAX_BYTES);
+	tls->reads_early = true;
+}
+
+int
+tlsconn_resume(struct tlsconn *tls, const char *server_name, const struct tls_resumption *resumption, struct error *err)
+{
+	SSL_SESSION *session;
+	struct tls_session_info info;
+	size_t written;
+	if (tls_session_read(resumption->session, &info, err) != 0 ||
+	    tls_session_use(resumption->session, server_name, tls->alpn, resumption->key_hash, &session, err) != 0)
+		return -1;
+	if (resumption->early.len > info.early_max_bytes) {
+		SSL_SESSION_free(session);
+		return error_set(err, ERROR_INVALID, "the session allows %zu bytes of early data, not %zu", info.early_max_bytes,
+		    resumption->early.len);
+	}
+	int result = SSL_set_session(tls->ssl, session);
+	SSL_SESSION_free(session);
+	if (result != 1)
+		return tls_error(err, ERROR_INVALID, "the session cannot be used");
+	if (resumption->early.len == 0)
+		return 0;
+	ERR_clear_error();
+	if (SSL_write_early_data(tls->ssl, resumption->early.data, resumption->early.len, &written) != 1)
+		return tls_error(err, ERROR_PROTOCOL, "cannot send early data");
+	return 0;
+}
+
 int
 tlsconn_new(struct tls_context *context, bool is_server, const char *server_name, const char *alpn,
     struct buffer *wire, struct tlsconn **out, struct error *err)
@@ -112,6 +168,7 @@ tlsconn_new(struct tls_context *context, bool is_server, const char *server_name
 	if (tls == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	buffer_init(&tls->kept, KEPT_MAX_BYTES);
+	buffer_init(&tls->session, TLS_SESSION_MAX_BYTES);
 	tls->wire = wire;
 	tls->alpn = alpn;
 	tls->ssl = SSL_new(tls_context_get(context));
@@ -122,8 +179,9 @@ tlsconn_new(struct tls_context *context, bool is_server, const char *server_name
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
+	tls->is_server = is_server;
 	if (is_server)
-		SSL_set_accept_state(tls->ssl);
+		prepare_server(tls, context);
 	else if (prepare_client(tls, server_name) != 0)
 		goto fail;
 	*out = tls;
@@ -140,6 +198,7 @@ tlsconn_free(struct tlsconn *tls)
 		return;
 	SSL_free(tls->ssl);
 	buffer_finish(&tls->kept);
+	tlsconn_forget_session(tls);
 	free(tls);
 }
 
@@ -171,20 +230,62 @@ tlsconn_drop_kept(struct tlsconn *tls)
 	buffer_finish(&tls->kept);
 }
 
-int
-tlsconn_handshake(struct tlsconn *tls, struct error *err)
+static unsigned char scratch[RECORD_MAX_BYTES]; /* not on the stack, which the compiler would clear each time */
+
+static int
+take_scratch(struct buffer *plain, size_t len, struct error *err)
 {
-	if (tls->ready)
-		return 1;
+	int result = buffer_append(plain, scratch, len, err);
+	explicit_bzero(scratch, len); /* it may be a password */
+	return result;
+}
+
+/* A part of it: 1 when some was appended to plain, 0 when no more has come, -1. Afterwards reads_early tells whether more may come. */
+static int
+read_early(struct tlsconn *tls, struct buffer *plain, struct error *err)
+{
+	size_t room = plain->max - buffer_len(plain), got;
+	ERR_clear_error();
+	int result = SSL_read_early_data(tls->ssl, scratch, room < sizeof scratch ? room : sizeof scratch, &got);
+	if (result == SSL_READ_EARLY_DATA_SUCCESS)
+		return take_scratch(plain, got, err) == 0 ? 1 : -1;
+	if (result == SSL_READ_EARLY_DATA_FINISH) {
+		tls->reads_early = false;
+		return 0;
+	}
+	return SSL_get_error(tls->ssl, 0) == SSL_ERROR_WANT_READ ? 0 : tls_error(err, ERROR_PROTOCOL, "the TLS handshake failed");
+}
+
+/* 1: finished; 0: needs more bytes; -1. */
+static int
+do_handshake(struct tlsconn *tls, struct error *err)
+{
 	ERR_clear_error();
 	int result = SSL_do_handshake(tls->ssl);
-	if (result == 1) {
-		tls->ready = true;
+	if (result == 1)
 		return 1;
-	}
 	if (SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ)
 		return 0;
 	return tls_error(err, ERROR_PROTOCOL, "the TLS handshake failed");
+}
+
+int
+tlsconn_handshake(struct tlsconn *tls, struct buffer *plain, struct error *err)
+{
+	if (tls->ready)
+		return 1;
+	if (tls->reads_early) {
+		if (read_early(tls, plain, err) < 0)
+			return -1;
+		if (tls->reads_early) {
+			/* Ours is said when it is accepted: data may go in both directions. */
+			tls->ready = tls->is_early = SSL_get_early_data_status(tls->ssl) == SSL_EARLY_DATA_ACCEPTED;
+			return tls->ready ? 1 : 0;
+		}
+	}
+	int result = do_handshake(tls, err);
+	tls->ready = result == 1;
+	return result;
 }
 
 bool
@@ -193,20 +294,67 @@ tlsconn_is_ready(const struct tlsconn *tls)
 	return tls->ready;
 }
 
+bool
+tlsconn_is_early(const struct tlsconn *tls)
+{
+	return tls->is_early;
+}
+
+bool
+tlsconn_took_early(const struct tlsconn *tls)
+{
+	return tls->ready && SSL_get_early_data_status(tls->ssl) == SSL_EARLY_DATA_ACCEPTED;
+}
+
+struct buffer *
+tlsconn_session(struct tlsconn *tls)
+{
+	return &tls->session;
+}
+
+void
+tlsconn_on_session(struct tlsconn *tls, SSL_SESSION *session)
+{
+	if (tls->is_server || tls->sessions++ >= SESSIONS_MAX || tlsconn_alpn(tls) == NULL)
+		return;
+	tlsconn_forget_session(tls);
+	tls_session_save(session, &tls->session);
+}
+
+/* Reads early data until there is no more, then finishes the handshake. 1: it is finished; 0: needs more bytes, or room; -1. */
+static int
+finish_early(struct tlsconn *tls, struct buffer *plain, struct error *err)
+{
+	while (tls->reads_early) {
+		if (buffer_len(plain) == plain->max)
+			return 0;
+		int result = read_early(tls, plain, err);
+		if (result < 0 || (result == 0 && tls->reads_early))
+			return result;
+	}
+	int result = do_handshake(tls, err);
+	tls->is_early = result == 0;
+	return result;
+}
+
 int
 tlsconn_read(struct tlsconn *tls, struct buffer *plain, struct error *err)
 {
-	static unsigned char bytes[RECORD_MAX_BYTES]; /* not on the stack, which the compiler would clear each time */
+	if (tls->is_early) {
+		int result = finish_early(tls, plain, err);
+		if (result < 0)
+			return -1;
+		if (result == 0)
+			return buffer_len(plain) == plain->max ? 0 : 1;
+	}
 	for (;;) {
 		size_t room = plain->max - buffer_len(plain), got;
 		if (room == 0)
 			return 0;
 		ERR_clear_error();
-		int result = SSL_read_ex(tls->ssl, bytes, room < sizeof bytes ? room : sizeof bytes, &got);
+		int result = SSL_read_ex(tls->ssl, scratch, room < sizeof scratch ? room : sizeof scratch, &got);
 		if (result == 1) {
-			int appended = buffer_append(plain, bytes, got, err);
-			explicit_bzero(bytes, got); /* it may be a password */
-			if (appended != 0)
+			if (take_scratch(plain, got, err) != 0)
 				return -1;
 			continue;
 		}
@@ -226,7 +374,7 @@ tlsconn_write(struct tlsconn *tls, const void *bytes, size_t len, struct error *
 {
 	size_t written;
 	ERR_clear_error();
-	if (SSL_write_ex(tls->ssl, bytes, len, &written) == 1)
+	if ((tls->is_early ? SSL_write_early_data(tls->ssl, bytes, len, &written) : SSL_write_ex(tls->ssl, bytes, len, &written)) == 1)
 		return 0;
 	return tls_error(err, ERROR_PROTOCOL, "cannot encrypt");
 }
@@ -235,7 +383,8 @@ void
 tlsconn_close(struct tlsconn *tls)
 {
 	ERR_clear_error();
-	SSL_shutdown(tls->ssl);
+	if (!tls->is_early)
+		SSL_shutdown(tls->ssl);
 	ERR_clear_error();
 }
 
@@ -297,5 +446,5 @@ tlsconn_renegotiate(struct tlsconn *tls, struct error *err)
 	if (SSL_renegotiate(tls->ssl) != 1)
 		return tls_error(err, ERROR_PROTOCOL, "this connection knows no renegotiation");
 	tls->ready = false;
-	return tlsconn_handshake(tls, err) < 0 ? -1 : 0;
+	return tlsconn_handshake(tls, NULL, err) < 0 ? -1 : 0;
 }

@@ -531,7 +531,7 @@ struct smtpc_session *
 smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls, const char *own_onion,
     const char *peer_onion, const struct smtpc_session_events *events, void *context)
 {
-	static const struct stream_events stream_events = { on_input, on_drained, on_tls, on_stream_end };
+	static const struct stream_events stream_events = { on_input, on_drained, on_tls, on_stream_end, NULL };
 	struct smtpc_session *s = calloc(1, sizeof *s);
 	assert(s != NULL && strlen(own_onion) <= ONION_MAX && strlen(peer_onion) <= ONION_MAX);
 	s->mode = mode;

@@ -43,7 +43,7 @@ on_large_input(void *context)
 	}
 }
 
-static const struct stream_events large_events = { on_large_input, NULL, NULL, on_server_end };
+static const struct stream_events large_events = { on_large_input, NULL, NULL, on_server_end, NULL };
 
 static char *
 large_body(size_t len)
@@ -283,7 +283,7 @@ a_server_that_stops_reading_is_given_up(void **state)
 	(void)state;
 	static const struct line script[] = { OPEN("250 x\r\n"), { MAIL "\r\n", "250 a\r\n", PLAINLY }, { BOB, "250 b\r\n", PLAINLY },
 		{ "DATA\r\n", "354 c\r\n", PLAINLY }, LAST };
-	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end };
+	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end, NULL };
 	enum { LEN = 64 * 40000 };
 	int fds[2];
 	char *body = large_body(LEN);
@@ -325,7 +325,7 @@ a_server_that_only_sips_is_given_up(void **state)
 	(void)state;
 	static const struct line script[] = { OPEN("250 x\r\n"), { MAIL "\r\n", "250 a\r\n", PLAINLY }, { BOB, "250 b\r\n", PLAINLY },
 		{ "DATA\r\n", "354 c\r\n", PLAINLY }, LAST };
-	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end };
+	static const struct stream_events events = { leave_it, NULL, NULL, on_server_end, NULL };
 	enum { LEN = 64 * 100000 };
 	int fds[2];
 	char *body = large_body(LEN);

@@ -101,7 +101,7 @@ on_server_end(void *context, const struct error *err)
 	(void)err;
 }
 
-static const struct stream_events server_events = { on_server_input, NULL, on_server_tls, on_server_end };
+static const struct stream_events server_events = { on_server_input, NULL, on_server_tls, on_server_end, NULL };
 
 /* ---- the client and what it reports */
 

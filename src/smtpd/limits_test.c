@@ -280,7 +280,7 @@ on_end(void *context, const struct error *err)
 static void
 run_tls(enum smtpd_kind kind, const char *first, const char *alpn, const char *rest, const char *heard)
 {
-	static const struct stream_events events = { on_input, NULL, on_tls, on_end };
+	static const struct stream_events events = { on_input, NULL, on_tls, on_end, NULL };
 	struct tls_client c = { .after_starttls = rest };
 	int fds[2];
 	bench_begin(&c.b, kind);

@@ -217,7 +217,7 @@ on_timeout(void *context)
 struct session *
 session_new(struct smtpd_listener *listener, int fd, unsigned slot)
 {
-	static const struct stream_events events = { on_input, on_drained, on_tls, on_end };
+	static const struct stream_events events = { on_input, on_drained, on_tls, on_end, NULL };
 	struct smtpd *server = listener->server;
 	struct session *s = calloc(1, sizeof *s);
 	if (s == NULL) {
