@@ -29,6 +29,9 @@ struct client {
 	bool is_connected;           /* the session has its connection */
 	bool gave_flight;            /* FLIGHT was sent */
 	bool wants_flight;           /* FLIGHT_WANTED has come, before it */
+	uint32_t attempt;            /* of the dial, that the flight is for */
+	uint32_t turn;               /* of the last SESSION_READY, or the next if there was none */
+	bool told_ready;
 	int fd;                      /* CONNECTED has come; -1: not, or handed on */
 	size_t sent_bytes;           /* of the first flight, on that connection */
 	enum smtpc_mode mode;
@@ -124,11 +127,13 @@ find_or_make(uint64_t session_id)
 static void
 on_ready(void *context, bool tls, uint64_t size_max_bytes)
 {
-	const struct client *client = context;
+	struct client *client = context;
 	unsigned char key[IPC_KEY_HASH_BYTES];
+	client->turn += client->told_ready;
+	client->told_ready = true;
 	bool has_key = smtpc_session_key_hash(client->session, key, NULL) == 0;
 	const struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1, .session_ready = {
-		.session_id = client->session_id, .tls = tls, .size_max_bytes = size_max_bytes,
+		.session_id = client->session_id, .turn = client->turn, .tls = tls, .size_max_bytes = size_max_bytes,
 		.key = slice_of(key, has_key ? sizeof key : 0) } };
 	tell_mail(&m);
 }
@@ -186,13 +191,21 @@ make_session(struct client *client)
 		    &events, client);
 }
 
-/* The same bytes however often tor asks: it does so for each connection that it tries. */
+/* Another attempt needs another beginning; nobody has heard of the one that was made for the last. */
+static void
+begin_anew(struct client *client)
+{
+	smtpc_session_free(client->session);
+	client->session = NULL;
+	client->gave_flight = false;
+}
+
 static void
 give_flight(struct client *client)
 {
 	make_session(client);
 	client->wants_flight = false;
-	struct ipc_message m = { .type = IPC_TYPE_FLIGHT, .fd = -1, .flight = { .session_id = client->session_id,
+	struct ipc_message m = { .type = IPC_TYPE_FLIGHT, .fd = -1, .flight = { .session_id = client->session_id, .attempt = client->attempt,
 		.bytes = smtpc_session_first_flight(client->session) } };
 	client->gave_flight = true;
 	if (self.tor != NULL && m.flight.bytes.len > 0)
@@ -253,8 +266,8 @@ static void
 on_deliver(struct ipc_message *m)
 {
 	struct client *client = find(m->deliver.session_id);
-	if (client == NULL)
-		return; /* SESSION_END is on its way to mail */
+	if (client == NULL || m->deliver.turn != client->turn)
+		return; /* SESSION_END is on its way to mail, or SESSION_READY once more */
 	struct slice recipients[RECIPIENTS_MAX], list = m->deliver.recipients;
 	struct error err = { 0 };
 	struct body body = BODY_EMPTY;
@@ -337,11 +350,14 @@ is_stream(int fd)
 }
 
 static void
-want_flight(uint64_t session_id)
+want_flight(uint64_t session_id, uint32_t attempt)
 {
 	struct client *client = find_or_make(session_id);
 	if (client == NULL || client->fd >= 0 || client->is_connected)
 		return;
+	if (client->gave_flight)
+		begin_anew(client);
+	client->attempt = attempt;
 	client->wants_flight = true;
 	if (client->is_ordered)
 		give_flight(client);
@@ -353,6 +369,8 @@ take_connection(struct ipc_message *m)
 	struct client *client = find_or_make(m->connected.session_id);
 	if (client == NULL || client->fd >= 0 || client->is_connected || !is_stream(m->fd))
 		return; /* the descriptor is closed with the message */
+	if (client->gave_flight && m->connected.attempt != client->attempt)
+		begin_anew(client);
 	client->fd = m->fd;
 	client->sent_bytes = m->connected.sent_bytes;
 	m->fd = -1;
@@ -364,7 +382,7 @@ on_tor_message(void *context, struct ipc_message *m)
 {
 	(void)context;
 	if (m->type == IPC_TYPE_FLIGHT_WANTED)
-		want_flight(m->flight_wanted.session_id);
+		want_flight(m->flight_wanted.session_id, m->flight_wanted.attempt);
 	else if (m->type == IPC_TYPE_CONNECTED)
 		take_connection(m);
 }

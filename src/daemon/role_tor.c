@@ -109,7 +109,8 @@ on_event(void *context, const struct control_reply *event)
 	else if (slice_is(kind, "HS_DESC")) {
 		services_take_event(self.services, words, clock_monotonic_ms());
 		dialer_take_event(self.dialer, words);
-	}
+	} else if (slice_is(kind, "STREAM"))
+		dialer_take_event(self.dialer, words);
 }
 
 static void
@@ -160,6 +161,8 @@ on_heartbeat(void *context)
 	control_send(self.control, slice_of_string("GETINFO status/bootstrap-phase"), on_phase, NULL, NULL);
 }
 
+#define EVENTS "SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC"
+
 static void
 on_subscribed(void *context, const struct control_reply *answer)
 {
@@ -170,6 +173,17 @@ on_subscribed(void *context, const struct control_reply *answer)
 	log_error("tor does not tell its events (%u %.*s), so this role ends", answer->code, (int)why.len,
 	    (const char *)why.data);
 	role_quit(1);
+}
+
+/* A tor that is not ours may have a guard before its control port that keeps streams to itself, since they are everybody's. Mail
+ * goes without them, a round trip later to a peer that is known. */
+static void
+on_subscribed_streams(void *context, const struct control_reply *answer)
+{
+	(void)context;
+	dialer_set_streams_told(self.dialer, answer->code == 250);
+	if (answer->code != 250)
+		control_send(self.control, slice_of_string(EVENTS), on_subscribed, NULL, NULL);
 }
 
 /* ---- a tor that is not ours */
@@ -197,8 +211,7 @@ static void
 greet_tor(void)
 {
 	struct error err = { 0 };
-	if (control_send(self.control, slice_of_string("SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC"), on_subscribed, NULL,
-	    &err) != 0 ||
+	if (control_send(self.control, slice_of_string(EVENTS " STREAM"), on_subscribed_streams, NULL, &err) != 0 ||
 	    control_send(self.control, slice_of_string("GETINFO version status/bootstrap-phase"), on_info, NULL, &err) != 0)
 		on_control_end(NULL, &err);
 }
@@ -318,27 +331,30 @@ on_slow(void *context, struct slice onion)
 }
 
 static void
-on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint32_t attempt)
 {
 	(void)context;
 	struct peer *smtp = find_peer(ROLE_SMTP, identity);
-	const struct ipc_message m = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1, .flight_wanted.session_id = session_id };
+	const struct ipc_message m = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1,
+		.flight_wanted = { .session_id = session_id, .attempt = attempt } };
 	if (smtp != NULL)
 		channel_send(smtp->channel, &m, NULL);
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
+on_connected(void *context, const struct dialer_connection *connection)
 {
-	struct peer *smtp = find_peer(ROLE_SMTP, identity);
+	struct peer *smtp = find_peer(ROLE_SMTP, connection->identity);
+	int fd = connection->fd;
 	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = fd };
 	struct error err = { 0 };
-	m.connected.session_id = session_id;
-	m.connected.sent_bytes = (uint32_t)flight_sent_bytes;
+	m.connected.session_id = connection->session_id;
+	m.connected.attempt = connection->attempt;
+	m.connected.sent_bytes = (uint32_t)connection->flight_sent_bytes;
 	if (smtp == NULL)
 		error_set(&err, ERROR_BUSY, "the identity's smtp role is being started again");
 	if (smtp == NULL || channel_send(smtp->channel, &m, &err) != 0)
-		on_failed(context, identity, session_id, DIAL_REASON_OTHER, err.text);
+		on_failed(context, connection->identity, connection->session_id, DIAL_REASON_OTHER, err.text);
 	file_close(&fd);
 }
 
@@ -352,7 +368,7 @@ on_peer_message(void *context, struct ipc_message *m)
 		log_error("mail@%s asks for %s, so it is heard no more", peer->identity, err.text);
 		remove_peer(peer);
 	} else if (m->type == IPC_TYPE_FLIGHT)
-		dialer_take_flight(self.dialer, peer->identity, m->flight.session_id, m->flight.bytes);
+		dialer_take_flight(self.dialer, peer->identity, m->flight.session_id, m->flight.attempt, m->flight.bytes);
 	else if (m->type == IPC_TYPE_DIAL_CANCEL)
 		dialer_cancel(self.dialer, peer->identity, m->dial_cancel.session_id);
 }

@@ -45,6 +45,7 @@ enum role {
 #define IPC_HINT_MAX 200
 #define IPC_KEY_HASH_BYTES 32
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
+#define IPC_RESUME_MAX 4096      /* a TLS session to be resumed: with the peer's certificate and ticket some 1.2 KiB */
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
 
@@ -101,24 +102,30 @@ enum role {
 #define IPC_DIAL_CANCEL(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_DIAL_FAILED(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) STR(text, IPC_TEXT_MAX) /* enum ipc_dial_reason */
-/* What the client of a session on port 465 says first goes out together with CONNECT (tor's optimistic data): tor asks smtp for it while
- * it dials, and tells with the connection how much of it was sent. No answer, no matter. */
-#define IPC_FLIGHT_WANTED(U8, U16, U32, U64, STR, BYTES) U64(session_id)
-#define IPC_FLIGHT(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(bytes, IPC_BODY_INLINE_MAX)
-#define IPC_CONNECTED(U8, U16, U32, U64, STR, BYTES) U64(session_id) U32(sent_bytes)
+/* What the client of a session on port 465 says first goes out before the peer has answered (tor's optimistic data): tor asks smtp for it
+ * when the circuit stands, and tells with the connection how much of it was sent. No answer, no matter. A dial may be made more than
+ * once: each attempt has a number, and a flight of its own. */
+#define IPC_FLIGHT_WANTED(U8, U16, U32, U64, STR, BYTES) U64(session_id) U32(attempt)
+#define IPC_FLIGHT(U8, U16, U32, U64, STR, BYTES) U64(session_id) U32(attempt) BYTES(bytes, IPC_BODY_INLINE_MAX)
+#define IPC_CONNECTED(U8, U16, U32, U64, STR, BYTES) U64(session_id) U32(attempt) U32(sent_bytes)
 
 /* ---- client sessions: mail orders, smtp carries out */
+/* resume: what SESSION_TICKET brought of a session before, which is continued if the peer wants to; or nothing. */
 #define IPC_SESSION_START(U8, U16, U32, U64, STR, BYTES) \
-	U64(session_id) STR(onion, IPC_ONION_MAX) U8(mode) /* enum ipc_session_mode */
-/* key: SHA-256 of the SubjectPublicKeyInfo that the peer's certificate showed; empty without TLS. */
+	U64(session_id) STR(onion, IPC_ONION_MAX) U8(mode) BYTES(resume, IPC_RESUME_MAX) /* enum ipc_session_mode */
+/* key: SHA-256 of the SubjectPublicKeyInfo that the peer's certificate showed; empty without TLS. early: the peer has said nothing
+ * yet; a message that is handed over now goes as early data, to the holder of the key or nobody. turn: counts up; a session may be
+ * ready once more, which takes back a message that has no DELIVERED. */
 #define IPC_SESSION_READY(U8, U16, U32, U64, STR, BYTES) \
-	U64(session_id) U8(tls) U64(size_max_bytes) BYTES(key, IPC_KEY_HASH_BYTES)
+	U64(session_id) U32(turn) U8(tls) U8(early) U64(size_max_bytes) BYTES(key, IPC_KEY_HASH_BYTES)
+/* The peer's newest ticket, by which its next session can be resumed. */
+#define IPC_SESSION_TICKET(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(resume, IPC_RESUME_MAX)
 #define IPC_SESSION_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) U16(code) STR(text, IPC_TEXT_MAX) /* enum ipc_end_reason */
 #define IPC_SESSION_QUIT(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_DELIVER(U8, U16, U32, U64, STR, BYTES) \
-	U64(session_id) U64(delivery_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) \
-	U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) /* enum ipc_body_flags */
+	U64(session_id) U32(turn) U64(delivery_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) \
+	U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) /* enum ipc_body_flags; turn: of the SESSION_READY that it answers */
 #define IPC_DELIVERED(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U64(delivery_id) BYTES(results, IPC_RECIPIENTS_MAX) /* pack_result for each recipient, in order */
 
@@ -262,7 +269,8 @@ enum role {
 	M(SOCKS_WANTED, socks_wanted, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SOCKS_WANTED) \
 	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION) \
 	M(PING, ping, ROLE_PARENT, ALL_ROLES, FD_NONE, IPC_PING) \
-	M(PONG, pong, ALL_ROLES, ROLE_PARENT, FD_NONE, IPC_PONG)
+	M(PONG, pong, ALL_ROLES, ROLE_PARENT, FD_NONE, IPC_PONG) \
+	M(SESSION_TICKET, session_ticket, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_TICKET)
 
 enum ipc_listener {
 	LISTENER_SMTP = 1,        /* onion port 25: plain, STARTTLS */

@@ -24,6 +24,7 @@ struct outbound {
 	char onion[IPC_ONION_MAX + 1];
 	uint16_t port;
 	bool is_doubtful;       /* the last try failed */
+	uint32_t turn;          /* of the last SESSION_READY */
 	uint64_t size_max_bytes;
 	char key[PINS_FINGERPRINT_SIZE]; /* the fingerprint of the TLS key that was shown; "": none was */
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */

@@ -145,6 +145,7 @@ hand_over(struct outbound *s, struct queue_item *item)
 		result = body_attach(&body, &m, &m.deliver.body, &err);
 	if (result == 0) {
 		m.deliver.session_id = s->id;
+		m.deliver.turn = s->turn;
 		m.deliver.delivery_id = item->id;
 		memcpy(m.deliver.reverse_path, item->reverse_path, sizeof m.deliver.reverse_path);
 		m.deliver.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
@@ -375,6 +376,7 @@ outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 	struct error err = { 0 };
 	if (s->state != OUTBOUND_DIALLING)
 		return;
+	s->turn = r->turn;
 	s->size_max_bytes = r->size_max_bytes;
 	s->dispatch->is_tor_down = false;
 	dispatch_wake(s->dispatch); /* one dial less */

@@ -110,13 +110,10 @@ on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dia
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
+on_connected(void *context, const struct dialer_connection *connection)
 {
 	(void)context;
-	(void)identity;
-	(void)session_id;
-	(void)fd;
-	(void)flight_sent_bytes;
+	(void)connection;
 	abort(); /* nobody has made a connection */
 }
 
@@ -134,9 +131,10 @@ on_socks_wanted(void *context)
 }
 
 static void
-on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint32_t attempt)
 {
 	(void)context;
+	(void)attempt;
 	(void)identity;
 	(void)session_id;
 }
@@ -196,7 +194,7 @@ run_conversation(const uint8_t *data, size_t size, bool by_lines, size_t step)
 	run.services = services_new(run.control, on_service, NULL);
 	run.dialer = dialer_new(loop, DIALER_LIMITS, &dialer_events, NULL);
 	dialer_set_ready(run.dialer, true);
-	if (control_send(run.control, slice_of_string("SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC"), NULL, NULL, NULL) != 0 ||
+	if (control_send(run.control, slice_of_string("SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC STREAM"), NULL, NULL, NULL) != 0 ||
 	    control_send(run.control, slice_of_string("GETINFO version status/bootstrap-phase"), on_info, NULL, NULL) != 0 ||
 	    services_add(run.services, "alice", &key, "/run/25", "/run/465", NULL) != 0 ||
 	    dialer_dial(run.dialer, "alice", 1, ONION, 465, NULL) != 0)

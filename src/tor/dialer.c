@@ -31,7 +31,8 @@ struct dialing {
 	char host[IPC_ONION_MAX + 1];
 	uint16_t port;
 	int64_t queued_ms, started_ms, deadline_ms;
-	bool tried_again, is_slow, wants_socks;
+	bool tried_again, is_slow, wants_socks, asked_flight;
+	uint32_t attempt;               /* how often it was begun */
 	unsigned renewed;               /* how often it was made anew on circuits of its own */
 	int64_t renew_ms;               /* when it is to be; 0: not */
 	struct dial *dial;              /* STATE_UNDER_WAY */
@@ -56,7 +57,7 @@ struct dialer {
 	struct timer *work_timer;        /* starts what can be started; ends what has waited too long */
 	struct caller *first, **last;    /* whoever got a turn goes to the end */
 	unsigned under_way, refused;
-	bool ready;
+	bool ready, streams_told;
 	int64_t not_ready_since_ms;
 	unsigned char *secret; /* SECRET_BYTES, locked */
 };
@@ -208,13 +209,23 @@ reason_of(enum socks_result result)
 static void start(struct dialing *x);
 
 static void
+ask_for_flight(struct dialing *x)
+{
+	struct dialer *d = x->caller->dialer;
+	if (x->port != PORT_TLS || x->asked_flight)
+		return;
+	x->asked_flight = true;
+	d->events->on_flight_wanted(d->context, x->caller->identity, x->session_id, x->attempt);
+}
+
+static void
 on_wanted(void *context)
 {
 	struct dialing *x = context;
 	struct dialer *d = x->caller->dialer;
 	x->wants_socks = true;
-	if (x->port == PORT_TLS)
-		d->events->on_flight_wanted(d->context, x->caller->identity, x->session_id);
+	if (!d->streams_told)
+		ask_for_flight(x);
 	d->events->on_socks_wanted(d->context); /* last: x may be over when it returns */
 }
 
@@ -224,11 +235,11 @@ on_connected(void *context, int fd, size_t flight_sent_bytes)
 	struct dialing *x = context;
 	struct dialer *d = x->caller->dialer;
 	char identity[IPC_NAME_MAX + 1];
-	uint64_t session_id = x->session_id;
+	const struct dialer_connection connection = { identity, x->session_id, x->attempt, fd, flight_sent_bytes };
 	strcpy(identity, x->caller->identity);
 	release(x);
 	timer_start(d->work_timer, 0);
-	d->events->on_connected(d->context, identity, session_id, fd, flight_sent_bytes);
+	d->events->on_connected(d->context, &connection);
 }
 
 static void
@@ -276,6 +287,8 @@ start(struct dialing *x)
 	char isolation[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1];
 	make_isolation(x, isolation);
 	x->state = STATE_UNDER_WAY;
+	x->attempt++;
+	x->asked_flight = false;
 	x->caller->under_way++;
 	d->under_way++;
 	x->dial = dial_new(d->loop, slice_of_string(isolation), slice_of_string(x->host), x->port, x->deadline_ms, &events, x);
@@ -420,12 +433,43 @@ renew(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 		}
 }
 
+/* A dial is known by its credentials; two sessions of one identity with one onion have the same, and then a flight is somewhat older than
+ * it could be. One callback of ours at a time, since it may change everything: the others of the same come with their own events. */
+static void
+take_stream_event(struct dialer *d, struct slice words)
+{
+	char password[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1], isolation[ENCODE_HEX_LEN(ISOLATION_BYTES) + 1];
+	struct slice number, action;
+	if (!control_reply_next_word(&words, &number) || !control_reply_next_word(&words, &action) ||
+	    !slice_is(action, "SENTCONNECT") || !control_reply_keyword(words, "SOCKS_PASSWORD", password, sizeof password))
+		return;
+	struct dialing *found = NULL;
+	for (struct caller *c = d->first; c != NULL && found == NULL; c = c->next)
+		for (struct dialing *x = c->first; x != NULL && found == NULL; x = x->next) {
+			if (x->state != STATE_UNDER_WAY || x->asked_flight || x->port != PORT_TLS)
+				continue;
+			make_isolation(x, isolation);
+			if (strcmp(isolation, password) == 0)
+				found = x;
+		}
+	explicit_bzero(password, sizeof password);
+	explicit_bzero(isolation, sizeof isolation);
+	if (found != NULL)
+		ask_for_flight(found);
+}
+
 void
 dialer_take_event(struct dialer *d, struct slice words)
 {
 	static const char none[] = "REASON=QUERY_NO_HSDIR"; /* every directory was asked */
 	struct slice word, action, onion;
-	if (!control_reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") ||
+	if (!control_reply_next_word(&words, &word))
+		return;
+	if (slice_is(word, "STREAM")) {
+		take_stream_event(d, words);
+		return;
+	}
+	if (!slice_is(word, "HS_DESC") ||
 	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &onion) ||
 	    onion.len != ONIONKEY_NAME_LEN)
 		return;
@@ -516,11 +560,17 @@ dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const c
 }
 
 void
-dialer_take_flight(struct dialer *d, const char *identity, uint64_t session_id, struct slice bytes)
+dialer_set_streams_told(struct dialer *d, bool told)
+{
+	d->streams_told = told;
+}
+
+void
+dialer_take_flight(struct dialer *d, const char *identity, uint64_t session_id, uint32_t attempt, struct slice bytes)
 {
 	struct caller *c = find_caller(d, identity);
 	struct dialing *x = c == NULL ? NULL : find(c, session_id);
-	if (x != NULL && x->dial != NULL)
+	if (x != NULL && x->dial != NULL && x->attempt == attempt)
 		dial_set_flight(x->dial, bytes);
 }
 

@@ -50,11 +50,19 @@ struct dialer_limits {
 
 struct dialer;
 
+/* A dial whose connection stands: fd is the callee's, nonblocking, close-on-exec, and not one byte of what the peer sent was read from
+ * it. So many bytes of the first flight of this attempt were sent. */
+struct dialer_connection {
+	const char *identity;
+	uint64_t session_id;
+	uint32_t attempt;
+	int fd;
+	size_t flight_sent_bytes;
+};
+
 /* One of the first two fires once for each dial, from the loop, unless it is cancelled. They may dial and cancel. */
 struct dialer_events {
-	/* fd is the callee's: nonblocking, close-on-exec, and not one byte of what the peer sent was read from it. So many bytes of the
-	 * first flight were sent. */
-	void (*on_connected)(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes);
+	void (*on_connected)(void *context, const struct dialer_connection *connection);
 	/* text: what happened and what can be done, one line. */
 	void (*on_failed)(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason,
 	    const char *text);
@@ -62,9 +70,9 @@ struct dialer_events {
 	void (*on_slow)(void *context, struct slice onion);
 	/* A connection to the SOCKS port is needed: dialer_take_socks() answers each of these, at once or later. */
 	void (*on_socks_wanted)(void *context);
-	/* Where the client speaks first (port 465), what it says can go with CONNECT: dialer_take_flight() may answer. Fires again when
-	 * the dial is made once more, and the bytes are to be the same. */
-	void (*on_flight_wanted)(void *context, const char *identity, uint64_t session_id);
+	/* Where the client speaks first (port 465), what it says can go out before the answer to CONNECT: dialer_take_flight() may answer.
+	 * Fires again, with the next attempt, when the dial is made once more. */
+	void (*on_flight_wanted)(void *context, const char *identity, uint64_t session_id, uint32_t attempt);
 };
 
 /* events is borrowed. */
@@ -73,6 +81,12 @@ void dialer_free(struct dialer *dialer); /* takes NULL; ends all dials without a
 
 /* Whether tor can be asked. Not ready in the beginning. Dials under way go on. */
 void dialer_set_ready(struct dialer *dialer, bool ready);
+
+/* Whether dialer_take_event() is told of STREAM events, as control-spec 4.1.2 has them. Then a flight is asked for when tor says that it has
+ * asked the service for the stream (SENTCONNECT): the circuit stands, and what is written from then on goes out at once (tried with
+ * 0.4.9.11, also seconds after CONNECT). A ClientHello with early data must be as young as that, for the age of its ticket is
+ * checked to within some seconds, and a circuit may take twenty. Otherwise it is asked for when dialling begins. */
+void dialer_set_streams_told(struct dialer *dialer, bool told);
 
 /* onion: 56 letters and ".onion". What is wrong with it comes by on_failed, also that queue_max is passed. ERROR_BUSY at
  * twice that: who goes on asking without looking at the answers gets none. */
@@ -83,11 +97,11 @@ int dialer_dial(struct dialer *dialer, const char *identity, uint64_t session_id
  * for any more is closed. */
 void dialer_take_socks(struct dialer *dialer, int fd, int errnum);
 
-/* Copies the bytes. Those of a dial that nobody knows, or that come too late, are dropped. */
-void dialer_take_flight(struct dialer *dialer, const char *identity, uint64_t session_id, struct slice bytes);
+/* Copies the bytes. Those of a dial that nobody knows, or of another attempt, or that come too late, are dropped. */
+void dialer_take_flight(struct dialer *dialer, const char *identity, uint64_t session_id, uint32_t attempt, struct slice bytes);
 
 /* To be called with the words of each HS_DESC event (control-spec 4.1.25): slow dials to an onion whose descriptor was
- * fetched, or cannot be, are made once more. */
+ * fetched, or cannot be, are made once more. And with those of each STREAM event, of which all but our own are passed over. */
 void dialer_take_event(struct dialer *dialer, struct slice words);
 
 /* Ends a dial; no event fires for it any more. Unknown ones are no error: they may just have been connected. */

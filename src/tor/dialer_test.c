@@ -61,13 +61,53 @@ the_first_flight_goes_with_connect_where_the_client_speaks_first(void **state)
 	run_until_events(1);
 	assert_int_equal(connected, 1);
 	assert_int_equal(flights_wanted, 2);
+	assert_int_equal(last_attempt, 2);
 	assert_int_equal(last_flight_sent, strlen(flight));
-	dialer_take_flight(dialer, "alice", 1, slice_of_string("too late"));
+	dialer_take_flight(dialer, "alice", 1, 2, slice_of_string("too late"));
 	flight = "";
 	assert_int_equal(dialer_dial(dialer, "alice", 2, ONION_A, 25, NULL), 0);
 	run_until_events(2);
 	assert_int_equal(flights_wanted, 2);
 	assert_int_equal(last_flight_sent, 0);
+}
+
+static void
+say_of_stream(const char *action, const char *password)
+{
+	char event[512];
+	snprintf(event, sizeof event, "STREAM 44 %s 30 " ONION_A ":465 SOCKS_USERNAME=\"<torS0X>0\" SOCKS_PASSWORD=\"%s\" "
+	    "CLIENT_PROTOCOL=SOCKS5 NYM_EPOCH=0 SESSION_GROUP=-4", action, password);
+	dialer_take_event(dialer, slice_of_string(event));
+}
+
+static void
+the_first_flight_is_asked_for_when_the_circuit_stands(void **state)
+{
+	(void)state;
+	static const char *const others[] = { "STREAM 44 SENTCONNECT 30 " ONION_A ":465", "STREAM 44 SENTCONNECT", "STREAM", };
+	dialer_set_streams_told(dialer, true);
+	codes[0] = codes[1] = HOLD_FOR_FLIGHT;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(dialer_dial(dialer, i == 0 ? "alice" : "bob", i, ONION_A, 465, NULL), 0);
+	run_until_holding(2);
+	flight = "ClientHello";
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		dialer_take_event(dialer, slice_of_string(others[i]));
+	say_of_stream("NEW", connections[0].password);
+	say_of_stream("SENTCONNECT", "somebody else's");
+	settle();
+	assert_int_equal(flights_wanted, 0);
+	for (int i = 0; i < 2; i++) /* it is asked for once */
+		say_of_stream("SENTCONNECT", connections[0].password);
+	run_until_events(1);
+	assert_int_equal(flights_wanted, 1);
+	assert_int_equal(last_flight_sent, strlen(flight));
+	say_of_stream("SENTCONNECT", connections[0].password); /* of a dial that is over */
+	assert_int_equal(flights_wanted, 1);
+	say_of_stream("SENTCONNECT", connections[1].password);
+	run_until_events(2);
+	assert_int_equal(flights_wanted, 2);
+	assert_int_equal(last_flight_sent, strlen(flight));
 }
 
 static void
@@ -232,6 +272,7 @@ main(void)
 		TEST(the_circuit_belongs_to_identity_and_destination),
 		TEST(what_the_peer_says_first_stays_in_the_socket),
 		TEST(the_first_flight_goes_with_connect_where_the_client_speaks_first),
+		TEST(the_first_flight_is_asked_for_when_the_circuit_stands),
 		TEST(a_missing_descriptor_is_looked_for_once_more),
 		TEST(every_failure_has_its_reason),
 		TEST(a_silent_socks_port_is_given_up),

@@ -36,6 +36,7 @@
 #define SILENT 0x101   /* no answer at all */
 #define NONSENSE 0x102 /* HTTP */
 #define HANG_UP 0x103
+#define HOLD_FOR_FLIGHT 0x104 /* no answer to CONNECT before the flight has come */
 
 /* A connection as the SOCKS socket sees it. */
 struct connection {
@@ -65,6 +66,7 @@ static int last_fd;
 static size_t last_flight_sent;
 static const char *flight; /* "": the client has nothing to say */
 static unsigned flights_wanted;
+static uint32_t last_attempt;
 static enum ipc_dial_reason last_reason;
 
 /* ---- the SOCKS socket */
@@ -122,6 +124,12 @@ on_request(void *context)
 	} else if (c->step == 2 && c->got_len > 5 && c->got_len == 7u + c->got[4] + strlen(flight)) {
 		assert_memory_equal(c->got + 7u + c->got[4], flight, strlen(flight));
 		answer_connect(c);
+	} else if (c->step == 3 && c->code == HOLD_FOR_FLIGHT) {
+		if (c->got_len < strlen(flight))
+			return;
+		assert_int_equal(c->got_len, strlen(flight));
+		assert_memory_equal(c->got, flight, strlen(flight));
+		say(c, "\x05\x00\x00\x01\0\0\0\0\0\0", 10);
 	} else {
 		fail_msg("unexpected request of %zu bytes in step %u", c->got_len, c->step);
 	}
@@ -164,14 +172,15 @@ note(const char *identity, uint64_t session_id)
 }
 
 static void
-on_connected(void *context, const char *identity, uint64_t session_id, int fd, size_t flight_sent_bytes)
+on_connected(void *context, const struct dialer_connection *connection)
 {
 	(void)context;
 	connected++;
-	last_flight_sent = flight_sent_bytes;
+	last_flight_sent = connection->flight_sent_bytes;
+	last_attempt = connection->attempt;
 	file_close(&last_fd);
-	last_fd = fd;
-	note(identity, session_id);
+	last_fd = connection->fd;
+	note(connection->identity, connection->session_id);
 }
 
 static void
@@ -205,13 +214,14 @@ on_socks_wanted(void *context)
 }
 
 static void
-on_flight_wanted(void *context, const char *identity, uint64_t session_id)
+on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint32_t attempt)
 {
 	(void)context;
 	flights_wanted++;
-	dialer_take_flight(dialer, identity, session_id, slice_of_string(flight));
+	dialer_take_flight(dialer, identity, session_id, attempt - 1, slice_of_string("of another attempt"));
+	dialer_take_flight(dialer, identity, session_id, attempt, slice_of_string(flight));
 	if (flight[0] != '\0')
-		dialer_take_flight(dialer, identity, session_id, slice_of_string("said twice")); /* the first one counts */
+		dialer_take_flight(dialer, identity, session_id, attempt, slice_of_string("said twice")); /* the first one counts */
 }
 
 static void
