@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system check-slow install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
+.PHONY: all demo test unit system check-slow torture install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -36,6 +36,13 @@ system: all
 check-slow: all
 	@tools/packages build run demo test
 	@tools/run-tests --build $(BUILD) --slow $(T)
+
+# N processes of two nodes under load are killed, and every message counted. SEED: the plan of another run, again.
+N ?= 1000
+SEED ?=
+torture: all
+	@tools/packages build run demo test
+	@tests/torture/run --build $(BUILD) --kills $(N) $(if $(SEED),--seed $(SEED))
 
 install: all
 ifneq ($(origin PREFIX),file)
