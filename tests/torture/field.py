@@ -10,21 +10,23 @@ from harness.delay import DelayedPath
 from harness.node import Node
 from harness.postfix import free_port
 from harness.systor import SystemTor
-from harness.waiting import until
+from harness.waiting import Late, until
 
 CONFIG = {'queue.retry-first': '1s', 'queue.retry-most': '2s', 'queue.keep-delivered': 'never'}
 # so long a name makes the runtime folder one where another user's tor can pass
 LONG = 'with-the-tor-of-somebody-else-under-torture-'
+TOR = 'tor'
 
 
 def tree(pid):
-    """All processes below one, [(pid, role or program)], parents first."""
+    """All processes below one, [(pid, role or program)], parents first. `tor` is the program, its role is `tor role`."""
     found = []
     with contextlib.suppress(OSError):
         for child in pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split():
             words = pathlib.Path(f'/proc/{child}/cmdline').read_bytes().decode().split('\0')
-            name = os.path.basename(words[0]).removeprefix('smtorp-')
-            found.append((int(child), words[1] if name == 'smtp' else name))
+            name = os.path.basename(words[0])
+            role = words[1] if name == 'smtorp-smtp' else name.removeprefix('smtorp-')
+            found.append((int(child), TOR if name == TOR else role if role != TOR else 'tor role'))
             found += tree(int(child))
     return found
 
@@ -39,10 +41,11 @@ def is_gone(pid):
 class DirectPath(DelayedPath):
     """Without a delay; when one side is gone the other one is told at once, as by tor's END."""
 
-    def __init__(self, folder, routes):
-        super().__init__(folder, 0, 0, routes)
+    def __init__(self, folder, routes, tor):
+        super().__init__(folder, 0, 0, routes, tor=tor)
 
-    async def _carry(self, path, reader, writer, connected):
+    async def _carry(self, path, reader, writer, connected=None, stands=lambda: None):
+        stands()
         from_server, to_server = await asyncio.open_unix_connection(path)
         if connected:
             writer.write(connected)
@@ -91,34 +94,18 @@ class Reader:
 
 
 class Field:
-    def __init__(self, installation, network, folder, ledger, rng):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        self.tor = SystemTor(network, folder / 'tor')
-        routes = {}
-        self.path = DirectPath(folder, routes)
-        config = {**CONFIG, **self.tor.config, 'tor.socks': f'unix:{self.path.path}'}
-        self.nodes, self.identities, self.ports = [], [], {}
-        for name, people in (('a', ('alice', 'work')), ('b', ('bob', 'home'))):
-            self.ports[name] = free_port()
-            node = Node(installation, None, folder / (LONG + name), {**config, 'submission.listen': f'127.0.0.1:{self.ports[name]}'})
-            node.short, node.groups = name, self.tor.groups
-            self.nodes.append(node)
-            node.start(wait=False)
-            node.wait_for(lambda status: status['tor']['bootstrap'] == 100, 90, 'tor')
-            node.identities = [node.identity(each, wait=False) for each in people]
-            self.identities += node.identities
-        routes.update({(each.onion, int(port)): path for each in self.identities for port, path in each.sockets.items()})
-        for node in self.nodes:
-            self._wait_until_it_works(node)
+    """Nodes, which have `identities` and a name `short`, and their readers. ports: of submission, by node.short."""
+
+    def __init__(self, nodes, ports, ledger, rng, folder):
+        self.nodes, self.ports, self.ledger = nodes, ports, ledger
+        self.identities = [identity for node in nodes for identity in node.identities]
         self.readers = [Reader(ledger, each, rng, folder / f'read-{each.name}') for each in self.identities]
-        self.ledger = ledger
         self._ended = threading.Event()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
     @staticmethod
-    def _wait_until_it_works(node):
+    def wait_until_it_works(node):
         node.wait_for(lambda status: all(row['ready'] for row in status['roles'])
                       and all(row['store'] == 'works' for row in status['identities']), 120, 'every role')
 
@@ -139,17 +126,21 @@ class Field:
         """Nothing waits in a queue, and nothing in a staging folder."""
         return not any(os.listdir(each.mail / name) for each in self.identities for name in ('queue', 'staging'))
 
-    def settle(self, deadline_s=300):
+    def wait_for_promises(self, deadline_s=300):
         """Until all that was promised is there; or not, which the ledger tells."""
-        with contextlib.suppress(AssertionError):
+        with contextlib.suppress(Late):
             until(lambda: self.ledger.open_count() == 0 and self.is_quiet(), deadline_s, 'what was promised', every_s=0.3)
+
+    def settle(self, deadline_s=300):
+        """The same, and then until nothing more comes: the last word of the readers."""
+        self.wait_for_promises(deadline_s)
         for node in self.nodes:  # and nothing more comes when they start anew
             node.kill()
             node.start(wait=False)
         for node in self.nodes:
-            self._wait_until_it_works(node)
+            self.wait_until_it_works(node)
             node.wait_for(lambda status: 'imap' in status['endpoints'], 30, 'IMAP')
-        with contextlib.suppress(AssertionError):
+        with contextlib.suppress(Late):
             until(self.is_quiet, 60, 'the queues to be empty')
         self._ended.set()
         self._reading.join()
@@ -166,6 +157,33 @@ class Field:
 
     def close(self):
         self._ended.set()
+        self._reading.join()
+
+
+class DirectField(Field):
+    """Two nodes, each with an installation of its own perhaps, on a path without circuits."""
+
+    def __init__(self, installations, network, folder, ledger, rng, config=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        self.tor = SystemTor(network, folder / 'tor')
+        routes, ports, nodes = {}, {'a': free_port(), 'b': free_port()}, []
+        self.path = DirectPath(folder, routes, str(folder / 'tor' / 'control'))
+        config = {**CONFIG, **self.tor.config, 'tor.control': f'unix:{self.path.control}', 'tor.socks': f'unix:{self.path.path}', **(config or {})}
+        for installation, name, people in zip(installations, 'ab', (('alice', 'work'), ('bob', 'home'))):
+            node = Node(installation, None, folder / (LONG + name), {**config, 'submission.listen': f'127.0.0.1:{ports[name]}'})
+            node.short, node.groups = name, self.tor.groups
+            nodes.append(node)
+            node.start(wait=False)
+            node.wait_for(lambda status: status['tor']['bootstrap'] == 100, 90, 'tor')
+            node.identities = [node.identity(each, wait=False) for each in people]
+            routes.update({(each.onion, int(port)): path for each in node.identities for port, path in each.sockets.items()})
+        super().__init__(nodes, ports, ledger, rng, folder)
+        for node in nodes:
+            self.wait_until_it_works(node)
+
+    def close(self):
+        super().close()
         for node in self.nodes:
             node.stop()
         self.path.close()

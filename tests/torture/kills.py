@@ -11,7 +11,7 @@ from .marksman import PHASES, Marksman
 
 # How often a role may die between two deaths of its whole node: more, and the node would make it wait for seconds.
 DEATHS_MOST = {'mail': 5, 'smtp': 5}
-WEIGHTS = {'mail': 40, 'smtp': 14, 'submission': 10, 'content': 8, 'tor': 4, 'control': 2, 'dovecot': 2, 'log': 1, 'node': 9}
+WEIGHTS = {'mail': 40, 'smtp': 14, 'submission': 10, 'content': 8, 'tor role': 4, 'control': 2, 'dovecot': 2, 'log': 1, 'node': 9}
 NODE = 'node'
 ANY_TIME, AFTER_250, STARTING = 'any time', 'after a 250', 'while it starts'
 MOMENTS = {ANY_TIME: 20, AFTER_250: 25, 'journal': 22, 'database': 10, 'files': 8, 'mailbox': 8, STARTING: 12}

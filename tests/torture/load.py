@@ -45,6 +45,19 @@ class Sender(threading.Thread):
         return {identity.address: identity.name}
 
 
+@contextlib.contextmanager
+def logged_in(field, identity):
+    """smtplib, ready for mail of this identity."""
+    with smtplib.SMTP('127.0.0.1', field.ports[identity.node.short], local_hostname='client.example', timeout=30) as smtp:
+        smtp.login(identity.login, identity.password)
+        yield smtp
+
+
+def submit(smtp, message):
+    """True when all of it was answered with 250."""
+    return not smtp.sendmail(message.sender, list(message.recipients), message.text.encode())
+
+
 class Owner(Sender):
     """A mail program on loopback. What was not answered with 250 it does not send again."""
 
@@ -62,15 +75,26 @@ class Owner(Sender):
 
     def session(self):
         identity = self.rng.choice(self.node.identities)
-        with smtplib.SMTP('127.0.0.1', self.field.ports[self.node.short], local_hostname='client.example', timeout=30) as smtp:
-            smtp.login(identity.login, identity.password)
+        with logged_in(self.field, identity) as smtp:
             for _ in range(self.rng.randint(1, 20)):
                 if self.ended.is_set() or self.ledger.open_count() > OPEN_MOST:
                     return
                 message = self.ledger.write(identity.address, self.recipients(), self.rng.choice(SIZES))
                 with contextlib.suppress(smtplib.SMTPResponseException):  # 4yz: it is no promise
-                    if not smtp.sendmail(identity.address, list(message.recipients), message.text.encode()):
+                    if submit(smtp, message):
                         self.promised(message)
+
+
+def bring(session, identity, messages):
+    """In one flight, in a session that has said EHLO; yields each with the code of its last reply, until the session breaks."""
+    for message in messages:
+        data = message.text.encode()
+        session.say(f'MAIL FROM:<{message.sender}>\r\nRCPT TO:<{identity.address}>\r\nBDAT {len(data)} LAST\r\n'.encode() + data)
+    for message in messages:
+        replies = [session.reply()[:3] for _ in range(3)]
+        if '' in replies:
+            return
+        yield message, replies[2]
 
 
 class Stranger(Sender):
@@ -96,14 +120,8 @@ class Stranger(Sender):
                 flight = [messages.pop(0)]
                 while messages and sum(len(each.text) for each in flight) < FLIGHT_BYTES:
                     flight.append(messages.pop(0))
-                for message in flight:
-                    data = message.text.encode()
-                    session.say(f'MAIL FROM:<{message.sender}>\r\nRCPT TO:<{identity.address}>\r\nBDAT {len(data)} LAST\r\n'.encode() + data)
-                for message in flight:
-                    replies = [session.reply()[:3] for _ in range(3)]
-                    if '' in replies:
-                        return
-                    if replies[2] == '250':
+                for message, answer in bring(session, identity, flight):
+                    if answer == '250':
                         self.promised(message)
                         if self.rng.random() < 0.95:
                             again.remove(message)

@@ -3,7 +3,7 @@
 import random
 import time
 
-from .field import Field
+from .field import DirectField
 from .kills import MOMENTS, NAMES, Killer
 from .ledger import Ledger
 from .load import Owner, Stranger
@@ -16,7 +16,7 @@ class Round:
         self.seed, self.progress = seed, progress
         rng = random.Random(seed)
         self.ledger = Ledger(seed)
-        self.field = Field(installation, network, folder, self.ledger, random.Random(rng.random()))
+        self.field = DirectField([installation] * 2, network, folder, self.ledger, random.Random(rng.random()))
         self.killer = Killer(self.field, random.Random(rng.random()), count, lambda _: progress(self))
         self.senders = [kind(self.field, self.ledger, node, rng, self.killer.on_answer)
                         for node in self.field.nodes for kind in (Owner, Owner, Stranger, Stranger)]
