@@ -131,6 +131,19 @@ queue_tell(struct queue *q, uint64_t body, bool *is_news, struct error *err)
 
 /* ---- what is left over */
 
+/* Unlinks them for good, before they are forgotten: a folder that is not synced may have them again after a power cut. */
+static int
+unlink_bodies(struct queue *q, const uint64_t *bodies, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		char name[FILEGROUP_NAME_BYTES];
+		filegroup_name(bodies[i], name);
+		if (unlinkat(q->dir_fd, name, 0) != 0 && errno != ENOENT)
+			log_warn("cannot unlink a message that was sent");
+	}
+	return fsync(q->dir_fd) == 0 ? 0 : error_set_errno(err, errno, "cannot make the queue's folder durable");
+}
+
 int
 queue_empty_trash(struct queue *q, struct error *err)
 {
@@ -146,18 +159,13 @@ queue_empty_trash(struct queue *q, struct error *err)
 		statement_reset(s);
 		if (count == 0)
 			return 0;
-		if (database_begin(q->db, err) != 0)
+		if (unlink_bodies(q, bodies, count, err) != 0 || database_begin(q->db, err) != 0)
 			return -1;
-		for (size_t i = 0; i < count; i++) {
-			char name[FILEGROUP_NAME_BYTES];
-			filegroup_name(bodies[i], name);
-			if (unlinkat(q->dir_fd, name, 0) != 0 && errno != ENOENT)
-				log_warn("cannot unlink a message that was sent");
+		for (size_t i = 0; i < count; i++)
 			if (statement_run(queue_with_id(q, QUEUE_DELETE_TRASH, bodies[i]), err) != 0) {
 				database_rollback(q->db);
 				return -1;
 			}
-		}
 		if (database_commit(q->db, err) != 0)
 			return -1;
 	}
