@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system check-slow torture install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
+.PHONY: all demo test unit system check-slow torture crash-states install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -43,6 +43,12 @@ SEED ?=
 torture: all
 	@tools/packages build run demo test
 	@tests/torture/run --build $(BUILD) --kills $(N) $(if $(SEED),--seed $(SEED))
+
+# Cuts the power at N moments of runs of a mail store, and looks whether the mail is there. SEED: another one than the time.
+crash-states: N = 10000
+crash-states: all
+	nice $(BUILD)/tests/crash/crash-states --states $(N) $(if $(SEED),--seed $(SEED))
+	nice $(BUILD)/tests/crash/crash-states --each-sync --states 2000 $(if $(SEED),--seed $(SEED))
 
 install: all
 ifneq ($(origin PREFIX),file)

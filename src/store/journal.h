@@ -19,7 +19,9 @@
 #include "base/slice.h"
 
 #define JOURNAL_PARTS_MAX 6
+#ifndef JOURNAL_SEGMENT_BYTES /* tests have smaller ones */
 #define JOURNAL_SEGMENT_BYTES (8 * 1024 * 1024)
+#endif
 #define JOURNAL_PAYLOAD_MAX ((uint64_t)1 << 32)
 
 struct journal;

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Cuts the power at any moment of runs of a mail store, and looks whether the mail is there: records what a run does to its files,
+ * draws states that a file system may leave (disk.h), lets the real code recover from each, in a process of its own, and compares
+ * (scenario.h). Some recoveries are recorded and cut as well.
+ *
+ *   crash-states [--states N] [--seed S] [--state I]   I: only this one, and say what was on the disk
+ *                [--without "fsync queue"]             as if this sync were not there
+ *                [--each-sync [--short]]               so for each of them: which ones are needed? Short: not those that are known
+ *                                                      not to be
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "disk.h"
+#include "recorder.h"
+#include "scenario.h"
+
+#define RUNS 8
+#define DEPTH_MOST 2           /* recoveries that are cut, one after the other */
+#define STATE_MOST_S 30
+#define DIFFERENT_MOST (1u << 20)
+#define LABELS_MOST 64
+#define STRIDE 7919            /* a prime: moments are taken from all over the run */
+
+static struct {
+	uint64_t seed;
+	struct disk_blindness blind;
+	bool explains;
+	char folder[64];
+	struct scenario scenarios[RUNS];
+	struct trace *runs[RUNS], *recoveries[DEPTH_MOST];
+	uint64_t *shared;          /* [0]: fingerprint of a state */
+	int said;                  /* what a state's processes say: a file in memory */
+	uint64_t *different;       /* a set */
+	size_t different_count;
+} all;
+
+static void
+fail(const char *what)
+{
+	fprintf(stderr, "crash-states: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t
+mix(uint64_t a, uint64_t b)
+{
+	uint64_t state = a * 0x9e3779b97f4a7c15u + b;
+	return disk_random(&state);
+}
+
+/* ---- recording */
+
+static const struct disk_style everything = { .names = 100, .sizes = 100, .sectors = 100 };
+
+static void
+run_and_record(unsigned which)
+{
+	static unsigned char kept[TRACE_OPS_MAX];
+	const ino_t none = 0;
+	struct trace *t = all.runs[which];
+	struct disk empty, replayed;
+	char what[200];
+	uint64_t random = 1;
+	if (chdir(all.folder) != 0 || mkdir("run", 0700) != 0 || chdir("run") != 0)
+		fail("cannot make a folder");
+	recorder_seed(mix(all.seed, which));
+	recorder_start(t, &none, 1);
+	scenario_run(&all.scenarios[which]);
+	recorder_stop();
+	if (t->problem[0] != '\0') {
+		fprintf(stderr, "the run cannot be recorded: %s\n", t->problem);
+		_exit(1);
+	}
+	disk_init(&empty);
+	disk_cut(&empty, t, t->count, &everything, &(struct disk_blindness){ 0 }, &random, &replayed, kept);
+	if (!disk_is_here(&replayed, what)) {
+		fprintf(stderr, "not all that the run did was recorded: %s\n", what);
+		_exit(1);
+	}
+	_exit(0);
+}
+
+static bool
+ends_well(pid_t pid)
+{
+	int status;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			fail("waitpid");
+	if (WIFSIGNALED(status))
+		dprintf(STDERR_FILENO, "died of signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static pid_t
+divide(void)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid < 0)
+		fail("fork");
+	return pid;
+}
+
+static void
+clean(void)
+{
+	static const char *const names[] = { "run", "state0", "state1", "state2" };
+	int fd = open(all.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		file_remove_tree(fd, names[i], NULL);
+	close(fd);
+}
+
+static void
+record_runs(void)
+{
+	for (unsigned i = 0; i < RUNS; i++) {
+		scenario_draw(mix(all.seed, 100 + i), &all.scenarios[i]);
+		pid_t pid = divide();
+		if (pid == 0)
+			run_and_record(i);
+		if (!ends_well(pid))
+			exit(1);
+		clean();
+	}
+}
+
+/* ---- a state */
+
+/* Where the power fails, and how much is on the disk of what is not synced. pass: 0 and 1 go through all moments; else by chance. */
+static uint32_t
+draw_cut(const struct trace *t, uint64_t index, uint64_t *random, struct disk_style *style)
+{
+	static const struct disk_style styles[] = {
+		{ 0 }, { .names = 100, .sizes = 100, .sectors = 100 }, { .names = 100, .sizes = 100 }, { .sizes = 100, .sectors = 100 },
+		{ .names = 50, .sizes = 50, .sectors = 50, .is_torn = true }, { .only = DISK_ALL_BUT_ONE }, { .only = DISK_ONLY_ONE },
+		{ .sectors = 50, .is_ordered = true, .is_torn = true }, { .is_ordered = true }, { .names = 50, .sizes = 100, .sectors = 100 },
+	};
+	uint64_t moments = t->count + 1, pass = index / moments;
+	if (pass < 2) {
+		*style = styles[pass];
+		return (uint32_t)(index * STRIDE % moments);
+	}
+	uint64_t which = disk_random(random) % (sizeof styles / sizeof *styles + 2);
+	if (which < sizeof styles / sizeof *styles)
+		*style = styles[which];
+	else {
+		static const unsigned percents[] = { 0, 3, 50, 97, 100 };
+		*style = (struct disk_style){ .names = percents[disk_random(random) % 5], .sizes = percents[disk_random(random) % 5],
+			.sectors = percents[disk_random(random) % 5], .is_torn = disk_random(random) % 2 == 0 };
+	}
+	uint32_t moment = (uint32_t)(disk_random(random) % moments);
+	/* Just before a sync there is most that may be lost. */
+	if (disk_random(random) % 2 == 0)
+		while (moment < t->count && t->ops[moment].kind != OP_SYNC && t->ops[moment].kind != OP_SYNC_ALL)
+			moment++;
+	return moment;
+}
+
+static const char *
+name_of(const struct trace *t, uint32_t node)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		for (unsigned s = 0; t->ops[i].kind == OP_NAMES && s < t->ops[i].sets; s++)
+			if (t->ops[i].set[s].node == node)
+				return trace_text(t, t->ops[i].set[s].name);
+	return "(there before)";
+}
+
+static void
+explain(const struct trace *t, uint32_t length, const unsigned char *kept)
+{
+	printf("the power fails after operation %u of %u\n", length, t->count);
+	for (uint32_t i = 0; i < length; i++) {
+		const struct op *op = &t->ops[i];
+		printf("%5u %s ", i, op->kind == OP_MARK || op->kind == OP_SYNC || op->kind == OP_SYNC_ALL ? "    " : kept[i] ? "kept" : "LOST");
+		if (op->kind == OP_WRITE)
+			printf("write %s %llu at %llu\n", name_of(t, op->node), (unsigned long long)op->len, (unsigned long long)op->offset);
+		else if (op->kind == OP_SIZE)
+			printf("size %s %llu\n", name_of(t, op->node), (unsigned long long)op->offset);
+		else if (op->kind == OP_MARK)
+			printf("mark %u %u\n", op->mark, op->value);
+		else if (op->kind == OP_NAMES)
+			printf("%s %s%s%s\n", op->set[0].node == TRACE_NOTHING ? op->sets == 2 ? "rename" : "unlink" : "make",
+			    trace_text(t, op->set[0].name), op->sets == 2 ? " to " : "", op->sets == 2 ? trace_text(t, op->set[1].name) : "");
+		else
+			printf("%s %s (what came before %u)\n", trace_text(t, op->label), name_of(t, op->node), op->covers);
+	}
+	fflush(stdout);
+}
+
+static int
+survive(const struct scenario *sc, const struct disk *base, const struct trace *t, uint64_t index, unsigned depth,
+    struct knowledge *known, uint64_t *random)
+{
+	static unsigned char kept[TRACE_OPS_MAX];
+	struct disk_style style;
+	struct disk state;
+	char path[96];
+	uint32_t length = draw_cut(t, index, random, &style);
+	disk_cut(base, t, length, &style, &all.blind, random, &state, kept);
+	scenario_learn(t, length, kept, known);
+	if (all.explains)
+		explain(t, length, kept);
+	all.shared[0] += disk_fingerprint(&state);
+	snprintf(path, sizeof path, "%s/state%u", all.folder, depth);
+	if (disk_write_out(&state, path) != 0 || chdir(path) != 0)
+		fail("cannot write out a state");
+	recorder_seed(disk_random(random));
+	if (depth == DEPTH_MOST || disk_random(random) % 3 != 0)
+		return scenario_recover(sc, known, depth);
+	pid_t pid = divide();
+	if (pid == 0) {
+		disk_start_recording(&state, all.recoveries[depth]);
+		_exit(scenario_recover(sc, known, depth) == 0 ? 0 : 1);
+	}
+	if (!ends_well(pid))
+		return -1;
+	int result = survive(sc, &state, all.recoveries[depth], UINT64_MAX, depth + 1, known, random);
+	disk_free(&state);
+	return result;
+}
+
+static void
+live(uint64_t index)
+{
+	struct disk empty;
+	struct knowledge known = { 0 };
+	uint64_t random = mix(all.seed, 1000 + index);
+	alarm(STATE_MOST_S);
+	dup2(all.said, STDERR_FILENO);
+	disk_init(&empty);
+	all.shared[0] = 0;
+	_exit(survive(&all.scenarios[index % RUNS], &empty, all.runs[index % RUNS], index / RUNS, 0, &known, &random) == 0 ? 0 : 1);
+}
+
+/* Whether the mail outlives the state. */
+static bool
+try_state(uint64_t index)
+{
+	if (ftruncate(all.said, 0) != 0 || lseek(all.said, 0, SEEK_SET) != 0)
+		fail("a file in memory");
+	pid_t pid = divide();
+	if (pid == 0)
+		live(index);
+	bool is_well = ends_well(pid);
+	clean();
+	return is_well;
+}
+
+static void
+show_said(void)
+{
+	char text[2000];
+	ssize_t n = pread(all.said, text, sizeof text, 0);
+	fwrite(text, 1, n > 0 ? (size_t)n : 0, stdout);
+}
+
+static void
+count_different(void)
+{
+	uint64_t value = all.shared[0] | 1;
+	for (size_t at = value >> 44;; at = (at + 1) % DIFFERENT_MOST) {
+		if (all.different[at] == value || all.different_count > DIFFERENT_MOST / 2)
+			return;
+		if (all.different[at] == 0) {
+			all.different[at] = value;
+			all.different_count++;
+			return;
+		}
+	}
+}
+
+/* ---- all of them */
+
+static int
+try_states(uint64_t count)
+{
+	size_t operations = 0, failed = 0;
+	struct timespec begin, end;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (unsigned i = 0; i < RUNS; i++)
+		operations += all.runs[i]->count;
+	for (uint64_t i = 0; i < count && failed < 10; i++) {
+		bool is_well = try_state(i);
+		count_different();
+		if (is_well)
+			continue;
+		failed++;
+		printf("state %llu, seed %llu:\n", (unsigned long long)i, (unsigned long long)all.seed);
+		show_said();
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("seed %llu: %llu states (%zu different) of %u runs with %zu operations, in %lld s: %s\n",
+	    (unsigned long long)all.seed, (unsigned long long)count, all.different_count, RUNS, operations,
+	    (long long)(end.tv_sec - begin.tv_sec), failed == 0 ? "nothing lost, nothing twice" : "FAILED");
+	return failed == 0 ? 0 : 1;
+}
+
+static size_t
+collect_labels(const char *labels[LABELS_MOST])
+{
+	size_t count = 0;
+	for (unsigned r = 0; r < RUNS; r++)
+		for (uint32_t i = 0; i < all.runs[r]->count; i++) {
+			const struct op *op = &all.runs[r]->ops[i];
+			size_t known = 0;
+			if (op->kind != OP_SYNC && op->kind != OP_SYNC_ALL)
+				continue;
+			const char *label = trace_text(all.runs[r], op->label);
+			while (known < count && strcmp(labels[known], label) != 0)
+				known++;
+			if (known == count && count < LABELS_MOST)
+				labels[count++] = label;
+		}
+	return count;
+}
+
+/* Syncs without which nothing is lost, because another one covers the same: SQLite's own at the start, before ours; and that of a
+ * new segment, which the first commit syncs again. */
+static bool
+is_spare(const char *label)
+{
+	static const char *const spare[] = { "fdatasync mail.db-journal at the start", "fdatasync (mail) at the start",
+		"fdatasync mail.db-wal at the start", "fsync journal/(files)", "fdatasync journal/(files) at the start" };
+	for (size_t i = 0; i < sizeof spare / sizeof *spare; i++)
+		if (strcmp(label, spare[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What each sync is for: the first state in which mail is lost without it. Fails if there is none. */
+static int
+try_without_each(uint64_t states, bool is_short)
+{
+	const char *labels[LABELS_MOST];
+	size_t count = collect_labels(labels), needed = 0, missing = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t state = 0;
+		if (is_short && is_spare(labels[i]))
+			continue;
+		all.blind.label = labels[i];
+		while (state < states && try_state(state))
+			state++;
+		if (state == states) {
+			printf("not missed in %llu states: %s\n", (unsigned long long)states, labels[i]);
+			missing += !is_spare(labels[i]);
+		} else {
+			char text[160] = "";
+			if (pread(all.said, text, sizeof text - 1, 0) < 0)
+				fail("a file in memory");
+			text[strcspn(text, "\n")] = '\0';
+			printf("needed (state %llu): %s: %s\n", (unsigned long long)state, labels[i], text);
+			needed++;
+		}
+		fflush(stdout);
+	}
+	printf("%zu of %zu kinds of syncs are needed\n", needed, count);
+	return missing == 0 && needed > 0 ? 0 : 1;
+}
+
+static void
+prepare(void)
+{
+	snprintf(all.folder, sizeof all.folder, "%s/smtorp-crash-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(all.folder) == NULL)
+		fail("cannot make a folder");
+	for (unsigned i = 0; i < RUNS; i++)
+		all.runs[i] = trace_new();
+	for (unsigned i = 0; i < DEPTH_MOST; i++)
+		all.recoveries[i] = trace_new();
+	all.shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	all.said = memfd_create("said", MFD_CLOEXEC);
+	if (all.said >= 0)
+		fcntl(all.said, F_SETFL, O_APPEND);
+	all.different = calloc(DIFFERENT_MOST, sizeof *all.different);
+	if (all.shared == MAP_FAILED || all.said < 0 || all.different == NULL)
+		fail("no memory");
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = { { "states", 1, NULL, 'n' }, { "seed", 1, NULL, 's' }, { "state", 1, NULL, 'i' },
+		{ "without", 1, NULL, 'w' }, { "each-sync", 0, NULL, 'e' }, { "short", 0, NULL, 'q' }, { 0 } };
+	uint64_t states = 10000, only = UINT64_MAX;
+	bool is_each = false, is_short = false;
+	int option, result;
+	all.seed = (uint64_t)time(NULL);
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (option) {
+		case 'n': states = strtoull(optarg, NULL, 10); break;
+		case 's': all.seed = strtoull(optarg, NULL, 10); break;
+		case 'i': only = strtoull(optarg, NULL, 10); break;
+		case 'w': all.blind.label = optarg; break;
+		case 'e': is_each = true; break;
+		case 'q': is_short = true; break;
+		default: return 2;
+		}
+	prepare();
+	record_runs();
+	if (only != UINT64_MAX) {
+		all.explains = true;
+		result = try_state(only) ? 0 : 1;
+		show_said();
+		puts(result == 0 ? "nothing lost" : "FAILED");
+	} else
+		result = is_each ? try_without_each(states, is_short) : try_states(states);
+	rmdir(all.folder);
+	return result;
+}
