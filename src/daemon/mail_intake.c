@@ -19,6 +19,7 @@ struct pending {
 	enum role source;
 	unsigned generation;
 	uint64_t transaction_id;
+	uint64_t below; /* it is durable when all sequences below this one are */
 	/* submissions, while content has the body */
 	uint64_t bytes;
 	uint8_t flags;
@@ -34,7 +35,7 @@ struct mail_intake {
 	const struct mail_intake_events *events;
 	void *context;
 	struct pending *preparing; /* content has it */
-	struct pending *appended;  /* to be answered after the commit */
+	struct pending *appended, **last; /* to be answered when durable; the oldest first */
 	uint64_t preparing_bytes;
 	bool is_stopped;
 };
@@ -122,7 +123,10 @@ after_append(struct pending *p, int result, const struct error *err)
 	struct mail_intake *in = p->intake;
 	if (result == 0) {
 		unlink_from(p);
-		link_to(&in->appended, p);
+		p->below = mailstore_appended_below(in->mailstore);
+		p->next = NULL;
+		*in->last = p;
+		in->last = &p->next;
 		in->events->on_appended(in->context);
 		return;
 	}
@@ -426,15 +430,15 @@ mail_intake_commit(struct mail_intake *in)
 {
 	struct error err = { 0 };
 	int result = mailstore_commit(in->mailstore, &err);
-	struct pending *in_order = NULL;
-	while (in->appended != NULL) { /* the last one is first */
+	uint64_t durable_below = mailstore_durable_below(in->mailstore);
+	while (in->appended != NULL && (result < 0 || in->appended->below <= durable_below)) {
 		struct pending *p = in->appended;
-		unlink_from(p);
-		link_to(&in_order, p);
+		in->appended = p->next;
+		if (in->appended == NULL)
+			in->last = &in->appended;
+		finish(p, p->below <= durable_below ? &accepted : &failed);
 	}
-	while (in_order != NULL)
-		finish(in_order, result == 0 ? &accepted : &failed);
-	if (result != 0)
+	if (result < 0)
 		in->events->on_broken(in->context, &err);
 }
 
@@ -461,6 +465,7 @@ mail_intake_new(const struct mail_intake_config *config, struct mailstore *mails
 	assert(in != NULL);
 	*in = (struct mail_intake){ .config = *config, .mailstore = mailstore, .content = content, .events = events,
 		.context = context };
+	in->last = &in->appended;
 	return in;
 }
 

@@ -28,7 +28,7 @@ struct mail_intake_config {
 struct mail_intake_events {
 	/* Sends INTAKE_DONE to the role, if its channel is still the one of this generation. */
 	void (*reply)(void *context, enum role source, unsigned generation, const struct ipc_message *m);
-	/* Something was appended: mail_intake_commit() is to be called in this round of the loop. */
+	/* Something was appended: mail_intake_commit() is to be called in this round of the loop, and when mailstore_commit_fd() is readable. */
 	void (*on_appended)(void *context);
 	/* The journal broke, all were refused: the process must end. */
 	void (*on_broken)(void *context, const struct error *err);
@@ -48,7 +48,7 @@ bool mail_intake_may_receive(const struct mail_intake *intake, uint64_t bytes);
 /* An INTAKE came from source (ROLE_SMTP or ROLE_SUBMISSION). The body is taken from m. */
 void mail_intake_take(struct mail_intake *intake, enum role source, unsigned generation, struct ipc_message *m);
 
-/* Makes durable what was appended, and answers. */
+/* Takes a step of mailstore_commit(), and answers what is durable. */
 void mail_intake_commit(struct mail_intake *intake);
 
 /* From now on all is refused for the moment, also what content still has. */

@@ -51,6 +51,7 @@ static struct mail {
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
 	struct timer *commit, *process, *settle, *room, *network;
+	struct watch *committed;
 	struct ipc_mail_config config;
 	int64_t network_pause_ms;
 	unsigned network_tries_left;
@@ -113,8 +114,10 @@ static void
 on_commit(void *context)
 {
 	(void)context;
+	uint64_t before = mailstore_durable_below(mail.mailstore);
 	mail_intake_commit(mail.intake);
-	timer_start(mail.process, 0);
+	if (mailstore_durable_below(mail.mailstore) != before)
+		timer_start(mail.process, 0);
 }
 
 /* At once, but not at the same moment as the other identities of the node: who watches two of them should not see them act
@@ -458,7 +461,13 @@ open_store(void)
 		return;
 	}
 	mail_trouble_is_over();
+	if (mailstore_start_threads(mail.mailstore, &err) != 0) {
+		die(&err);
+		return;
+	}
 	struct loop *loop = role_loop();
+	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, on_commit, NULL);
+	watch_enable(mail.committed, true);
 	mail.commit = timer_new(loop, on_commit, NULL);
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
@@ -493,6 +502,15 @@ on_parent(void *context, struct ipc_message *m)
 		try_again_soon();
 }
 
+/* What is still to be done waits for the disk by itself. */
+static void
+stop_threads(void)
+{
+	watch_free(mail.committed);
+	mail.committed = NULL;
+	mailstore_stop_threads(mail.mailstore);
+}
+
 static void
 on_stop(void *context)
 {
@@ -504,6 +522,7 @@ on_stop(void *context)
 	}
 	dispatch_stop(mail.dispatch);
 	mail_intake_stop(mail.intake);
+	stop_threads();
 	mail_intake_commit(mail.intake);
 	int more = 1;
 	for (int i = 0; i < STOP_GROUPS_MOST && more == 1; i++)
@@ -516,6 +535,8 @@ on_stop(void *context)
 static void
 finish(void)
 {
+	if (mail.committed != NULL)
+		stop_threads();
 	dispatch_free(mail.dispatch);
 	mail_content_free(mail.content);
 	mail_bounce_free(mail.bounce);

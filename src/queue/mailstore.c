@@ -139,6 +139,7 @@ mailstore_free(struct mailstore *s)
 	queue_free(s->queue);
 	ids_free(s->ids);
 	journal_free(s->journal);
+	syncer_free(s->journal_syncer);
 	maildir_free(s->maildir);
 	queueclock_free(s->clock);
 	filegroup_drop(&s->bodies);
@@ -202,10 +203,45 @@ mailstore_bounce(struct mailstore *s, const struct record *record, const struct 
 int
 mailstore_commit(struct mailstore *s, struct error *err)
 {
-	if (journal_commit(s->journal, err) != 0)
+	int result = journal_sync(s->journal, err);
+	if (result == 0)
+		mailstore_step(MAILSTORE_COMMITTED);
+	return result;
+}
+
+uint64_t
+mailstore_appended_below(const struct mailstore *s)
+{
+	return journal_next_sequence(s->journal);
+}
+
+uint64_t
+mailstore_durable_below(const struct mailstore *s)
+{
+	return journal_durable_below(s->journal);
+}
+
+int
+mailstore_start_threads(struct mailstore *s, struct error *err)
+{
+	if (syncer_new(&s->journal_syncer, err) != 0)
 		return -1;
-	mailstore_step(MAILSTORE_COMMITTED);
+	journal_set_syncer(s->journal, s->journal_syncer);
 	return 0;
+}
+
+void
+mailstore_stop_threads(struct mailstore *s)
+{
+	journal_set_syncer(s->journal, NULL);
+	syncer_free(s->journal_syncer);
+	s->journal_syncer = NULL;
+}
+
+int
+mailstore_commit_fd(const struct mailstore *s)
+{
+	return syncer_fd(s->journal_syncer);
 }
 
 /* ---- what is left over */

@@ -3,8 +3,8 @@
  * The whole of an identity's mail/ folder: the journal, and what becomes of its records in mailbox and queue.
  * The proof is doc/durability.md.
  *
- * Accepting: mailstore_receive() or mailstore_submit(), any number of times; then one mailstore_commit(); only
- * then are the senders answered with 250. Working: mailstore_process() until it says that nothing is left.
+ * Accepting: mailstore_receive() or mailstore_submit(), any number of times; then mailstore_commit(); only when that has
+ * made them durable are the senders answered with 250. Working: mailstore_process() until it says that nothing is left.
  */
 #pragma once
 
@@ -34,7 +34,16 @@ void mailstore_free(struct mailstore *mailstore); /* takes NULL; commits nothing
 int mailstore_receive(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 int mailstore_submit(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 int mailstore_bounce(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err); /* or DELAY, NOTICE */
+/* Makes durable what was appended. 0: all of it is; 1: a thread is at it, to be called again when mailstore_commit_fd() is
+ * readable; -1: it failed, and the process must end. Also then is durable what mailstore_durable_below() says. */
 int mailstore_commit(struct mailstore *mailstore, struct error *err);
+uint64_t mailstore_appended_below(const struct mailstore *mailstore); /* what is appended next has this sequence */
+uint64_t mailstore_durable_below(const struct mailstore *mailstore);  /* records with smaller sequences are durable */
+
+/* Lets threads wait for the disk; until then, and from mailstore_stop_threads() on, the calls do themselves. */
+int mailstore_start_threads(struct mailstore *mailstore, struct error *err);
+void mailstore_stop_threads(struct mailstore *mailstore);
+int mailstore_commit_fd(const struct mailstore *mailstore);
 
 /* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: not all of it was done, to be
  * tried again if the error is ERROR_NO_SPACE, ERROR_NO_MEMORY or ERROR_BUSY. */

@@ -8,6 +8,7 @@
 #include "store/filegroup.h"
 #include "store/journal.h"
 #include "store/maildir.h"
+#include "store/syncer.h"
 
 enum {
 	MAILSTORE_LOAD, MAILSTORE_CONSUME, MAILSTORE_SEE, MAILSTORE_FORGET_SEEN, MAILSTORE_STAGE, MAILSTORE_STAGED,
@@ -24,6 +25,7 @@ struct mailstore {
 	struct ids *ids;
 	struct queueclock *clock;
 	struct filegroup bodies;
+	struct syncer *journal_syncer; /* NULL: no threads */
 	size_t bounces;           /* records in the journal that are of our own making */
 	uint64_t published_below; /* staged rows below this sequence may be deleted; 0: none */
 	bool unpublished;         /* rows are in `staged` whose files were not renamed yet */

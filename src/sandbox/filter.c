@@ -55,9 +55,22 @@ allow_sending(scmp_filter_ctx filter, int call)
 	    SCMP_A4(SCMP_CMP_EQ, 0));
 }
 
+/* A thread, and nothing that is a process or has namespaces of its own: what a C library asks for, and no other flag. clone3() has them in
+ * memory, which filters do not see. */
+static int
+allow_thread(scmp_filter_ctx filter)
+{
+	const scmp_datum_t flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+	    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_EQ, flags));
+	return result != 0 ? result : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
 static int
 allow(scmp_filter_ctx filter, int call)
 {
+	if (call == SCMP_SYS(clone))
+		return allow_thread(filter);
 	if (call == SCMP_SYS(fcntl))
 		return allow_fcntl(filter);
 	if (call == SCMP_SYS(sendmsg) || call == SCMP_SYS(sendto))

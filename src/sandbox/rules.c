@@ -23,7 +23,7 @@ static const struct sandbox_rules tor = { "recvfrom sendto pread64", false };
 static const struct sandbox_rules sessions = { session_calls, false };
 static const struct sandbox_rules mail = {
 	"memfd_create openat getdents64 faccessat faccessat2 renameat unlinkat linkat mkdirat utimensat fallocate ftruncate pread64 pwrite64 "
-	"pwritev sync_file_range fsync fdatasync getcwd unlink rename stat lstat access mkdir readlink geteuid fchmod fchown statfs",
+	"pwritev fsync fdatasync syncfs clone set_robust_list rseq eventfd2 getcwd unlink rename stat lstat access mkdir readlink geteuid fchmod fchown statfs",
 	true };
 static const struct sandbox_rules content = { "memfd_create pread64 pwrite64 ftruncate", false };
 static const struct sandbox_rules control = { "accept4 recvfrom sendto shutdown getsockopt geteuid prlimit64", false };

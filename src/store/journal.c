@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "store/segment.h"
+#include "store/syncer.h"
 
 struct journal_calls journal_calls = { pwritev, fdatasync, posix_fallocate };
 
@@ -23,6 +24,9 @@ struct journal {
 	struct journal_entry *first, **last;
 	uint64_t next_sequence, next_number;
 	uint64_t durable_below; /* records below this sequence are on disk */
+	struct syncer *syncer;           /* NULL: syncs wait */
+	struct journal_segment *syncing; /* what the syncer is at; NULL: nothing */
+	uint64_t syncing_below;          /* will be durable then */
 	uint64_t backlog_bytes;
 	size_t backlog_records;
 	bool broken;
@@ -161,7 +165,7 @@ scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journ
 static void
 remove_done(struct journal *j)
 {
-	while (j->segments != NULL && j->segments != j->active && j->segments->pending == 0) {
+	while (j->segments != NULL && j->segments != j->active && j->segments != j->syncing && j->segments->pending == 0) {
 		struct journal_segment *done = j->segments;
 		j->segments = done->next;
 		segment_remove(j->dir_fd, done);
@@ -202,6 +206,7 @@ journal_free(struct journal *j)
 {
 	if (j == NULL)
 		return;
+	journal_set_syncer(j, NULL);
 	while (j->first != NULL) {
 		struct journal_entry *e = j->first;
 		j->first = e->next;
@@ -285,11 +290,43 @@ journal_append_file(struct journal *j, uint32_t type, uint64_t identifiers, cons
 	return 0;
 }
 
+/* ---- making durable */
+
+/* 0: nothing is under way any more; 1: it still is. A kernel tells of a failed write once: who else syncs the file meanwhile may
+ * hear nothing of it. So nothing is synced here before this. */
+static int
+end_sync(struct journal *j, bool wait, struct error *err)
+{
+	int errnum;
+	if (j->syncing == NULL)
+		return 0;
+	if (!syncer_take(j->syncer, wait, &errnum))
+		return 1;
+	j->syncing = NULL;
+	if (errnum != 0) {
+		error_set_errno(err, errnum, "cannot make the journal durable");
+		return break_for_good(j);
+	}
+	j->durable_below = j->syncing_below;
+	remove_done(j);
+	return 0;
+}
+
+void
+journal_set_syncer(struct journal *j, struct syncer *syncer)
+{
+	struct error ignored; /* the journal is broken then */
+	end_sync(j, true, &ignored);
+	j->syncer = syncer;
+}
+
 int
 journal_commit(struct journal *j, struct error *err)
 {
 	if (j->broken)
 		return error_set(err, ERROR_IO, "the journal is broken");
+	if (end_sync(j, true, err) != 0)
+		return -1;
 	if (j->durable_below == j->next_sequence)
 		return 0;
 	assert(j->active != NULL); /* something was appended */
@@ -299,6 +336,29 @@ journal_commit(struct journal *j, struct error *err)
 	}
 	j->durable_below = j->next_sequence;
 	return 0;
+}
+
+int
+journal_sync(struct journal *j, struct error *err)
+{
+	if (j->broken)
+		return error_set(err, ERROR_IO, "the journal is broken");
+	if (j->syncer == NULL)
+		return journal_commit(j, err);
+	int result = end_sync(j, false, err);
+	if (result != 0 || j->durable_below == j->next_sequence)
+		return result;
+	assert(j->active != NULL); /* something was appended */
+	j->syncing = j->active;
+	j->syncing_below = j->next_sequence;
+	syncer_start(j->syncer, journal_calls.sync, j->active->fd);
+	return 1;
+}
+
+uint64_t
+journal_durable_below(const struct journal *j)
+{
+	return j->durable_below;
 }
 
 bool

@@ -26,6 +26,7 @@
 
 struct journal;
 struct journal_segment;
+struct syncer;
 
 /* A record as it can be read back. Borrowed from the journal until it is consumed. */
 struct journal_entry {
@@ -55,7 +56,14 @@ struct journal_file {
 };
 int journal_append_file(struct journal *journal, uint32_t type, uint64_t identifiers, const struct slice *parts,
     size_t count, const struct journal_file *file, uint64_t *sequence, struct error *err);
-int journal_commit(struct journal *journal, struct error *err);
+int journal_commit(struct journal *journal, struct error *err); /* waits for the disk */
+
+/* The same without waiting: journal_sync() takes one step. 0: all that was appended is durable; 1: the syncer is at it: call
+ * again when its descriptor is readable; -1: the journal is broken. What is appended meanwhile waits for the next sync.
+ * The syncer is borrowed, and the journal's alone; NULL: no more of it (waits for what is under way). Without one the step waits. */
+void journal_set_syncer(struct journal *journal, struct syncer *syncer);
+int journal_sync(struct journal *journal, struct error *err);
+uint64_t journal_durable_below(const struct journal *journal); /* records below this sequence are durable */
 bool journal_is_broken(const struct journal *journal);
 
 /* The oldest durable record that is not consumed, and the one after; NULL when there is none. */

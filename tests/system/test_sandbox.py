@@ -28,7 +28,8 @@ AT_FDCWD = -100
 PR_SET_DUMPABLE, PR_GET_DUMPABLE = 4, 3
 PROT_ALL, MAP_PRIVATE_ANONYMOUS = 7, 0x22
 RLIMIT_CORE = 4
-CLONE_NEWUSER = 0x10000000
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+THREAD = 0x3d0f00  # the flags of a thread
 
 # What no role may ask for, whoever it is, beside files, the network and other processes: those have tests of their own.
 NEVER = [('mount', '/', '/', 'proc', 0, 0), ('umount2', '/', 0), ('chroot', '/'), ('fsopen', 'proc', 0), ('open_tree', AT_FDCWD, '/', 0), ('unshare', 0x10000000),
@@ -76,6 +77,8 @@ def test_the_kernel_holds_every_role(node):
     for row in roles(node):
         status = dict(line.split(':\t', 1) for line in pathlib.Path(f'/proc/{row["pid"]}/status').read_text().splitlines())
         assert status['Seccomp'] == '2' and status['NoNewPrivs'] == '1', row
+        for thread in pathlib.Path(f'/proc/{row["pid"]}/task').iterdir():
+            assert 'Seccomp:\t2\n' in (thread / 'status').read_text(), row
 
 
 def test_no_role_sees_files_that_are_not_its_own(node):
@@ -111,7 +114,9 @@ def test_no_role_reaches_the_network(node):
 
 def test_no_role_touches_other_processes(node):
     for row in roles(node):
-        for call in (('fork',), ('vfork',), ('clone', 17, 0, 0, 0, 0), ('clone3', 0, 0), ('kill', os.getpid(), 0), ('tkill', os.getpid(), 0),
+        # who may have threads is told that there is no clone3()
+        assert ask(row, 'clone3', 0, 0) in (*DENIED, -errno.ENOSYS)
+        for call in (('fork',), ('vfork',), ('clone', 17, 0, 0, 0, 0), ('clone', THREAD | CLONE_NEWNET, 0, 0, 0, 0), ('kill', os.getpid(), 0), ('tkill', os.getpid(), 0),
                      ('tgkill', node.process.pid, node.process.pid, 0), ('pidfd_send_signal', 0, 0, 0, 0), ('pidfd_getfd', 0, 0, 0),
                      ('kcmp', os.getpid(), node.process.pid, 0, 0, 0), ('process_madvise', 0, 0, 0, 0, 0)):
             assert ask(row, *call) in DENIED, (row, call)
