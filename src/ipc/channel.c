@@ -77,7 +77,8 @@ receive(struct channel *c, unsigned char *bytes, size_t *len, int *fd, struct er
 	/* A peer that ended with something of ours unread: the kernel says so once, before it gives out what the peer had sent. */
 	if (n < 0 && errno == ECONNRESET)
 		n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	/* For want of memory nothing was read and nothing lost: the message waits, and so the loop comes back. */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS))
 		return 0;
 	if (n < 0)
 		return error_set_errno(err, errno, "the channel to %s broke", ipc_role_name(c->peer));
