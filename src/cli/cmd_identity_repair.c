@@ -33,7 +33,7 @@ confirm(const struct cli *cli, const char *name)
 }
 
 static int
-salvage(const struct cli *cli, const char *name, char *aside, size_t size, size_t *count, struct error *err)
+salvage(const struct cli *cli, const char *name, char *aside, size_t size, struct salvage_report *report, struct error *err)
 {
 	struct identity identity;
 	int fd = -1, mail_fd = -1;
@@ -46,10 +46,27 @@ salvage(const struct cli *cli, const char *name, char *aside, size_t size, size_
 	if (result == 0)
 		result = identity_open(fd, name, IDENTITY_MAIL_FOLDER, &mail_fd, err);
 	if (result == 0)
-		result = salvage_mail(mail_fd, aside, count, err);
+		result = salvage_mail(mail_fd, aside, report, err);
 	file_close(&mail_fd);
 	file_close(&fd);
 	return result;
+}
+
+static void
+tell(const char *name, const struct salvage_report *report)
+{
+	if (report->is_whole)
+		printf("The database of %s is whole: only parts of the journal were damaged, and what waits goes on. ", name);
+	else
+		printf("%s has a new database. ", name);
+	if (report->recovered > 0)
+		printf("The mailbox " SALVAGE_FOLDER " holds %zu messages that were on their way, in or out;\n"
+		       "some of them you may have already, or they may have been delivered.\n", report->recovered);
+	else
+		printf("Nothing %s on its way.\n", report->lost > 0 ? "could be read that was" : "was");
+	if (report->lost > 0)
+		printf("%zu of what was on its way cannot be read, or not to its end: so many messages may be missing, or more. Ask those\n"
+		       "who may have written to you, and look at what you have sent, in the time since the damage.\n", report->lost);
 }
 
 int
@@ -58,7 +75,7 @@ cmd_identity_repair(struct cli *cli)
 	struct error err = { 0 }, why = { 0 };
 	const char *name = cli->arguments[0];
 	char aside[64];
-	size_t count = 0;
+	struct salvage_report report = { 0 };
 	bool was_loaded;
 	int lock_fd = -1;
 	if (identity_check_name(name, &err) != 0)
@@ -68,18 +85,13 @@ cmd_identity_repair(struct cli *cli)
 		return answer;
 	if (cmd_identity_begin_alone(cli, name, &lock_fd, &was_loaded, &err) != 0)
 		return cli_fail_with(CLI_FAILED, "nothing was changed, because the node does not let the identity go: %s", err.text);
-	int result = salvage(cli, name, aside, sizeof aside, &count, &err);
+	int result = salvage(cli, name, aside, sizeof aside, &report, &err);
 	file_close(&lock_fd);
 	if (was_loaded && client_call_name(&cli->paths, "identity.load", name, &why) != 0)
 		fprintf(stderr, "smtorp: the running node did not take it in again: %s\n", why.text);
 	if (result != 0)
 		return cli_fail(&err);
-	printf("%s has a new database. ", name);
-	if (count > 0)
-		printf("The mailbox " SALVAGE_FOLDER " holds %zu messages that were on their way, in or out;\n"
-		       "some of them you may have already, or they may have been delivered.\n", count);
-	else
-		printf("Nothing was on its way.\n");
+	tell(name, &report);
 	printf("What was there before is kept in %s/identities/%s/mail/%s\n", cli->paths.data, name, aside);
 	return cli_end_output();
 }

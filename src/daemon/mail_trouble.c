@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/mail_trouble.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "daemon/role.h"
+#include "store/salvage_journal.h"
 
 static enum ipc_store_condition told;
 
@@ -33,10 +36,21 @@ mail_trouble_note_reserve(void)
 	tell(STORE_FULL, "the disk is nearly full: mail from others is refused, what is left is for yours (mailbox.keep-free); free some space");
 }
 
+/* The journal goes on behind what was damaged (doc/durability.md), but somebody has to be told. */
+static bool
+journal_was_damaged(void)
+{
+	int fd = open("journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool result = fd >= 0 && salvage_journal_is_damaged(fd);
+	file_close(&fd);
+	return result;
+}
+
 void
 mail_trouble_is_over(void)
 {
-	tell(STORE_WORKS, "");
+	tell(STORE_WORKS, journal_was_damaged() ? "a part of the journal was damaged, so mail may be missing; the part is kept in "
+	    "mail/journal, and `smtorp identity repair` looks for what can be read in it" : "");
 }
 
 bool

@@ -252,7 +252,7 @@ a_repair_keeps_what_can_be_read(void **state)
 		struct identity alice;
 		struct stat st;
 		char map[4096], message[100], again[27];
-		size_t messages;
+		struct salvage_report messages;
 		open_identity("mail.db", &alice);
 		assert_int_equal(database_begin(alice.db, NULL), 0);
 		for (int i = 0; i < SENT; i++) {

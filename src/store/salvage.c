@@ -12,9 +12,9 @@
 
 #include "base/encode.h"
 #include "base/file.h"
-#include "store/journal.h"
 #include "store/mailtext.h"
 #include "store/salvage_ids.h"
+#include "store/salvage_journal.h"
 
 #define STEP_BYTES 65536
 #define NAME_BYTES 64
@@ -22,7 +22,7 @@
 
 struct salvage {
 	int dir_fd, tmp_fd, new_fd;
-	size_t count;
+	struct salvage_report *report;
 };
 
 typedef int read_some(void *context, uint64_t offset, void *out, size_t len, struct error *err);
@@ -72,23 +72,26 @@ subscribe(struct salvage *s, struct error *err)
 	return result;
 }
 
-/* Wire form becomes mailbox form; what has it already stays as it is. */
+/* Wire form becomes mailbox form; what has it already stays as it is. *done: how much could be read, which may be less than
+ * there should be. */
 static int
-copy(int fd, read_some *read_from, void *context, uint64_t length, struct error *err)
+copy(int fd, read_some *read_from, void *context, uint64_t length, uint64_t *done, struct error *err)
 {
 	struct mailtext text;
 	struct buffer out;
 	unsigned char chunk[STEP_BYTES];
 	int result = 0;
+	bool is_cut = false;
 	mailtext_init(&text);
 	buffer_init(&out, sizeof chunk + 256);
-	for (uint64_t done = 0; result == 0 && done < length;) {
-		size_t step = length - done < sizeof chunk ? (size_t)(length - done) : sizeof chunk;
-		result = read_from(context, done, chunk, step, err);
-		if (result == 0)
+	for (*done = 0; result == 0 && !is_cut && *done < length;) {
+		size_t step = length - *done < sizeof chunk ? (size_t)(length - *done) : sizeof chunk;
+		is_cut = read_from(context, *done, chunk, step, NULL) != 0;
+		if (!is_cut) {
 			result = mailtext_feed(&text, slice_of(chunk, step), &out, err);
-		done += step;
-		if (result == 0 && done == length)
+			*done += step;
+		}
+		if (result == 0 && (is_cut || *done == length))
 			result = mailtext_finish(&text, &out, err);
 		if (result == 0)
 			result = file_write_all(fd, buffer_bytes(&out), buffer_len(&out), err);
@@ -104,18 +107,21 @@ add(struct salvage *s, const char *from, uint64_t number, int64_t time_s, read_s
     uint64_t length, struct error *err)
 {
 	char name[NAME_BYTES];
+	uint64_t done = 0;
 	snprintf(name, sizeof name, "%" PRId64 ".%s%016" PRIx64 ".local", time_s, from, number);
 	int fd = openat(s->tmp_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot write to the mailbox " SALVAGE_FOLDER);
-	int result = copy(fd, read_from, context, length, err);
-	if (result == 0 && (fsync(fd) != 0 || renameat(s->tmp_fd, name, s->new_fd, name) != 0))
+	int result = copy(fd, read_from, context, length, &done, err);
+	bool is_there = result == 0 && (done > 0 || length == 0);
+	if (is_there && (fsync(fd) != 0 || renameat(s->tmp_fd, name, s->new_fd, name) != 0))
 		result = error_set_errno(err, errno, "cannot write to the mailbox " SALVAGE_FOLDER);
 	file_close(&fd);
-	if (result == 0)
-		s->count++;
-	else
+	if (result != 0 || !is_there)
 		unlinkat(s->tmp_fd, name, 0);
+	else
+		s->report->recovered++;
+	s->report->lost += result == 0 && done < length;
 	return result;
 }
 
@@ -140,9 +146,9 @@ add_file(struct salvage *s, int folder_fd, const char *folder, const char *name,
 		return 0;
 	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		error_set_errno(err, errno, "cannot open a message in %s", folder);
+		s->report->lost++; /* the others may be better */
 		file_close(&fd);
-		return -1;
+		return 0;
 	}
 	int result = S_ISREG(st.st_mode) ? add(s, folder, number, st.st_mtime, read_file, &fd, (uint64_t)st.st_size, err) : 0;
 	file_close(&fd);
@@ -170,8 +176,8 @@ add_files(struct salvage *s, const char *folder, struct error *err)
 }
 
 struct in_journal {
-	struct journal *journal;
-	const struct journal_entry *entry;
+	struct salvage *salvage;
+	const struct salvage_record *record;
 	uint64_t head_bytes;
 };
 
@@ -179,30 +185,31 @@ static int
 read_journal(void *context, uint64_t offset, void *out, size_t len, struct error *err)
 {
 	struct in_journal *in = context;
-	return journal_read(in->journal, in->entry, in->head_bytes + offset, out, len, err);
+	ssize_t n = pread(in->record->fd, out, len, (off_t)(in->record->offset + in->head_bytes + offset));
+	return n == (ssize_t)len ? 0 : error_set(err, ERROR_IO, "a record was cut");
 }
 
 static int
-add_journal(struct salvage *s, struct error *err)
+add_record(void *context, const struct salvage_record *record, struct error *err)
+{
+	/* queue/record.h: the head's length, the head, the message */
+	struct in_journal in = { .salvage = context, .record = record };
+	unsigned char raw[4];
+	if (record->length < sizeof raw || read_journal(&in, 0, raw, sizeof raw, NULL) != 0)
+		return 0;
+	in.head_bytes = sizeof raw + encode_from_number(raw, sizeof raw);
+	if (in.head_bytes > record->length)
+		return 0;
+	return add(in.salvage, "journal", record->sequence, record->written_s, read_journal, &in, record->length - in.head_bytes, err);
+}
+
+static int
+add_journal(struct salvage *s, enum salvage_which which, struct error *err)
 {
 	int fd = openat(s->dir_fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct in_journal in = { 0 };
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "cannot open the journal");
-	int result = journal_open(fd, 0, &in.journal, err);
-	in.entry = result == 0 ? journal_first(in.journal) : NULL;
-	for (; result == 0 && in.entry != NULL; in.entry = journal_next(in.journal, in.entry)) {
-		/* queue/record.h: the head's length, the head, the message */
-		unsigned char raw[4];
-		struct stat st = { 0 };
-		result = journal_read(in.journal, in.entry, 0, raw, sizeof raw, err);
-		in.head_bytes = sizeof raw + encode_from_number(raw, sizeof raw);
-		if (result != 0 || in.head_bytes > in.entry->length)
-			continue;
-		fstat(fd, &st);
-		result = add(s, "journal", in.entry->sequence, st.st_mtime, read_journal, &in, in.entry->length - in.head_bytes, err);
-	}
-	journal_free(in.journal);
+	int result = salvage_journal(fd, which, add_record, s, &s->report->lost, err);
 	file_close(&fd);
 	return result;
 }
@@ -225,29 +232,57 @@ move_aside(struct salvage *s, const char *aside, struct error *err)
 	return result;
 }
 
-int
-salvage_mail(int dir_fd, const char *aside, size_t *count, struct error *err)
+/* The parts of the journal that were set aside: the rest is in use. */
+static int
+move_parts_aside(struct salvage *s, const char *aside, struct error *err)
 {
-	struct salvage s = { .dir_fd = dir_fd, .tmp_fd = -1, .new_fd = -1 };
+	int aside_fd = -1, journal_fd = -1;
+	int result = file_open_private_dir(s->dir_fd, aside, &aside_fd, err);
+	if (result == 0)
+		result = file_open_private_dir(s->dir_fd, "journal", &journal_fd, err);
+	if (result == 0)
+		result = salvage_journal_move(journal_fd, aside_fd, err);
+	if (result == 0 && (fsync(aside_fd) != 0 || fsync(journal_fd) != 0 || fsync(s->dir_fd) != 0))
+		result = error_set_errno(err, errno, "cannot make it durable");
+	file_close(&journal_fd);
+	file_close(&aside_fd);
+	return result;
+}
+
+/* Whether nothing but parts of the journal is damaged. */
+static bool
+is_whole(int dir_fd)
+{
+	int fd = openat(dir_fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool result = fd >= 0 && salvage_journal_is_damaged(fd) && salvage_database_is_whole(dir_fd);
+	file_close(&fd);
+	return result;
+}
+
+int
+salvage_mail(int dir_fd, const char *aside, struct salvage_report *report, struct error *err)
+{
+	struct salvage s = { .dir_fd = dir_fd, .tmp_fd = -1, .new_fd = -1, .report = report };
 	struct stat st;
+	*report = (struct salvage_report){ 0 };
 	if (fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return error_set(err, ERROR_EXISTS, "there is a folder %s already", aside);
+	report->is_whole = is_whole(dir_fd);
 	int result = open_mailbox(&s, err);
-	if (result == 0)
+	if (result == 0 && !report->is_whole)
 		result = add_files(&s, "staging", err);
-	if (result == 0)
+	if (result == 0 && !report->is_whole)
 		result = add_files(&s, "queue", err);
 	if (result == 0)
-		result = add_journal(&s, err);
+		result = add_journal(&s, report->is_whole ? SALVAGE_SET_ASIDE : SALVAGE_ALL, err);
 	if (result == 0 && fsync(s.new_fd) != 0)
 		result = error_set_errno(err, errno, "cannot make the mailbox durable");
 	if (result == 0)
 		result = subscribe(&s, err);
 	if (result == 0)
-		result = move_aside(&s, aside, err);
-	if (result == 0)
+		result = report->is_whole ? move_parts_aside(&s, aside, err) : move_aside(&s, aside, err);
+	if (result == 0 && !report->is_whole)
 		salvage_ids(dir_fd, aside);
-	*count = s.count;
 	file_close(&s.tmp_fd);
 	file_close(&s.new_fd);
 	return result;

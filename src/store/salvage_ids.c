@@ -119,20 +119,55 @@ make_new(const char *aside, struct error *err)
 	return result;
 }
 
-void
-salvage_ids(int dir_fd, const char *aside)
+/* Calls act() in dir_fd, with nothing of ours there before and after. */
+static bool
+inside(int dir_fd, bool (*act)(const char *aside), const char *aside)
 {
 	struct error err = { 0 };
+	bool result = false;
 	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (here < 0)
-		return;
+		return false;
 	if (fchdir(dir_fd) == 0) {
 		remove_files();
-		if (make_new(aside, &err) == 0 && renameat2(AT_FDCWD, NEW, AT_FDCWD, "mail.db", RENAME_NOREPLACE) == 0)
-			fsync(dir_fd);
+		result = act(aside);
 		remove_files();
 		if (fchdir(here) != 0)
 			error_set_errno(&err, errno, "cannot go back"); /* nobody opens anything by a relative name after this */
 	}
 	file_close(&here);
+	return result;
+}
+
+static bool
+begin_new(const char *aside)
+{
+	struct error err = { 0 };
+	return make_new(aside, &err) == 0 && renameat2(AT_FDCWD, NEW, AT_FDCWD, "mail.db", RENAME_NOREPLACE) == 0;
+}
+
+void
+salvage_ids(int dir_fd, const char *aside)
+{
+	if (inside(dir_fd, begin_new, aside))
+		fsync(dir_fd);
+}
+
+static bool
+copy_is_whole(const char *aside)
+{
+	struct database *db = NULL;
+	struct error err = { 0 };
+	if (copy_file(aside, "mail.db", COPY, &err) != 0)
+		return false;
+	copy_file(aside, "mail.db-wal", COPY "-wal", NULL);
+	bool result = database_open(COPY, false, schema_versions, SCHEMA_VERSIONS, &db, &err) == 0;
+	database_close(db);
+	return result;
+}
+
+bool
+salvage_database_is_whole(int dir_fd)
+{
+	return inside(dir_fd, copy_is_whole, ".");
 }

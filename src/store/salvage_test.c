@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/test_folder.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/encode.h"
+#include "store/database.h"
 #include "store/journal.h"
 #include "store/salvage.h"
+#include "store/schema.h"
 
 static void
 write_file(const char *path, const char *text)
@@ -54,10 +57,10 @@ everything_is_recovered_and_kept(void **state)
 {
 	(void)state;
 	struct error err = { 0 };
-	size_t count = 0;
+	struct salvage_report report;
 	int fd = make_folder("whole");
-	assert_int_equal(salvage_mail(fd, "damaged-1", &count, &err), 0);
-	assert_int_equal(count, 3);
+	assert_int_equal(salvage_mail(fd, "damaged-1", &report, &err), 0);
+	assert_int_equal(report.recovered, 3);
 	assert_int_equal(test_folder_count("Maildir/.Recovered/new", NULL), 3);
 	assert_int_equal(test_folder_count("Maildir/.Recovered/new", "Subject: queued\n\ntext\n"), 1);
 	assert_int_equal(test_folder_count("Maildir/.Recovered/new", "Subject: staged\n\ntext\n"), 1);
@@ -68,7 +71,7 @@ everything_is_recovered_and_kept(void **state)
 	assert_int_equal(test_folder_count("damaged-1/queue", NULL), 2);
 	assert_int_equal(access("mail.db", F_OK), -1);
 	assert_int_equal(access("journal", F_OK), -1);
-	assert_int_equal(salvage_mail(fd, "damaged-1", &count, &err), -1);
+	assert_int_equal(salvage_mail(fd, "damaged-1", &report, &err), -1);
 	assert_int_equal(err.code, ERROR_EXISTS);
 	close(fd);
 	assert_int_equal(chdir(test_folder), 0);
@@ -79,15 +82,125 @@ an_interrupted_one_puts_nothing_there_twice(void **state)
 {
 	(void)state;
 	struct error err = { 0 };
-	size_t count;
+	struct salvage_report report;
 	int fd = make_folder("again");
 	write_file("damaged-1", "in the way of the folder, which is found late");
-	assert_int_equal(salvage_mail(fd, "damaged-1/x", &count, &err), -1);
+	assert_int_equal(salvage_mail(fd, "damaged-1/x", &report, &err), -1);
 	assert_int_equal(test_folder_count("Maildir/.Recovered/new", NULL), 3);
 	assert_int_equal(access("mail.db", F_OK), 0);
-	assert_int_equal(salvage_mail(fd, "damaged-2", &count, &err), 0);
+	assert_int_equal(salvage_mail(fd, "damaged-2", &report, &err), 0);
 	assert_int_equal(test_folder_count("Maildir/.Recovered/new", NULL), 3);
 	close(fd);
+	assert_int_equal(chdir(test_folder), 0);
+}
+
+/* ---- what is damaged itself */
+
+#define RECORDS 5
+
+/* A folder whose journal has one segment with five messages; overwrites len bytes of it at offset. Returns the folder. */
+static int
+make_damaged(const char *name, off_t offset, size_t len)
+{
+	struct journal *j;
+	char body[64], junk[64];
+	assert_int_equal(mkdir(name, 0700), 0);
+	int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), journal_fd = -1;
+	assert_int_equal(fchdir(fd), 0);
+	assert_int_equal(file_open_private_dir(fd, "journal", &journal_fd, NULL), 0);
+	assert_int_equal(journal_open(journal_fd, 0, &j, NULL), 0);
+	for (int i = 0; i < RECORDS; i++) {
+		snprintf(body, sizeof body, "Subject: number %d\r\n\r\ntext\r\n", i);
+		append(j, 4, "head", body);
+	}
+	assert_int_equal(journal_commit(j, NULL), 0);
+	journal_free(j);
+	close(journal_fd);
+	int segment_fd = open("journal/0000000000000001", O_RDWR | O_CLOEXEC);
+	memset(junk, 'x', sizeof junk);
+	assert_int_equal(pwrite(segment_fd, junk, len, offset), (ssize_t)len);
+	close(segment_fd);
+	return fd;
+}
+
+static struct salvage_report
+salvage_and_leave(int fd)
+{
+	struct salvage_report report;
+	struct error err = { 0 };
+	if (salvage_mail(fd, "damaged-1", &report, &err) != 0)
+		fail_msg("%s", err.text);
+	close(fd);
+	return report;
+}
+
+static void
+only_the_damaged_record_of_a_journal_is_lost(void **state)
+{
+	(void)state;
+	const size_t record = 64 + 40; /* 4 + 4 + 29, padded */
+	for (int which = 0; which < RECORDS; which++)
+		for (off_t at = 0; at < (off_t)record - 4; at += 24) {
+			char name[32], lost[64];
+			snprintf(name, sizeof name, "record-%d-%d", which, (int)at);
+			int fd = make_damaged(name, 64 + which * (off_t)record + at, 4);
+			struct salvage_report report = salvage_and_leave(fd);
+			assert_int_equal(report.recovered, RECORDS - 1);
+			assert_int_equal(report.lost, 1);
+			snprintf(lost, sizeof lost, "Subject: number %d\n\ntext\n", which);
+			assert_int_equal(test_folder_count("Maildir/.Recovered/new", lost), 0);
+			assert_int_equal(access("damaged-1/journal/0000000000000001", F_OK), 0);
+			assert_int_equal(chdir(test_folder), 0);
+		}
+}
+
+static void
+records_are_found_behind_a_damaged_header_but_not_without_what_proves_them(void **state)
+{
+	(void)state;
+	for (off_t at = 0; at < 64; at += 8) {
+		char name[32];
+		snprintf(name, sizeof name, "header-%d", (int)at);
+		struct salvage_report report = salvage_and_leave(make_damaged(name, at, 8));
+		bool is_salt = at == 32 || at == 40;
+		assert_int_equal(report.recovered, is_salt ? 0 : RECORDS);
+		assert_int_equal(report.lost, is_salt ? RECORDS : 0);
+		assert_int_equal(chdir(test_folder), 0);
+	}
+}
+
+static void
+what_cannot_be_opened_or_was_cut_does_not_hold_up_the_rest(void **state)
+{
+	(void)state;
+	int fd = make_folder("obstacles");
+	write_file("journal/00000000000000ff", "short");
+	assert_int_equal(symlink("nowhere", "queue/0000000000000005"), 0);
+	struct salvage_report report = salvage_and_leave(fd);
+	assert_int_equal(report.recovered, 3);
+	assert_int_equal(report.lost, 2);
+	assert_int_equal(chdir(test_folder), 0);
+}
+
+static void
+with_a_whole_database_only_set_aside_parts_are_moved(void **state)
+{
+	(void)state;
+	struct database *db;
+	int fd = make_damaged("aside", 0, 8);
+	assert_int_equal(database_open("mail.db", true, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	database_close(db);
+	assert_int_equal(mkdir("queue", 0700), 0);
+	write_file("queue/0000000000000007", "Subject: queued\r\n\r\ntext\r\n");
+	assert_int_equal(rename("journal/0000000000000001", "journal/0000000000000001.damaged"), 0);
+	struct salvage_report report = salvage_and_leave(fd);
+	assert_true(report.is_whole);
+	assert_int_equal(report.recovered, RECORDS);
+	assert_int_equal(access("damaged-1/0000000000000001.damaged", F_OK), 0);
+	assert_int_equal(access("journal/0000000000000001.damaged", F_OK), -1);
+	assert_int_equal(access("queue/0000000000000007", F_OK), 0);
+	assert_int_equal(access("mail.db", F_OK), 0);
+	assert_int_equal(access("salvaged.db", F_OK), -1);
 	assert_int_equal(chdir(test_folder), 0);
 }
 
@@ -95,11 +208,11 @@ static void
 an_empty_folder_has_nothing(void **state)
 {
 	(void)state;
-	size_t count = 9;
+	struct salvage_report report;
 	assert_int_equal(mkdir("empty", 0700), 0);
 	int fd = open("empty", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(salvage_mail(fd, "damaged-1", &count, NULL), 0);
-	assert_int_equal(count, 0);
+	assert_int_equal(salvage_mail(fd, "damaged-1", &report, NULL), 0);
+	assert_int_equal(report.recovered, 0);
 	close(fd);
 }
 
@@ -109,6 +222,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_is_recovered_and_kept),
 		cmocka_unit_test(an_interrupted_one_puts_nothing_there_twice),
+		cmocka_unit_test(only_the_damaged_record_of_a_journal_is_lost),
+		cmocka_unit_test(records_are_found_behind_a_damaged_header_but_not_without_what_proves_them),
+		cmocka_unit_test(what_cannot_be_opened_or_was_cut_does_not_hold_up_the_rest),
+		cmocka_unit_test(with_a_whole_database_only_set_aside_parts_are_moved),
 		cmocka_unit_test(an_empty_folder_has_nothing),
 	};
 	return cmocka_run_group_tests_name("store/salvage", tests, test_folder_make, test_folder_remove);
