@@ -2,15 +2,20 @@
 #include "store/database_internal.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
 
 /* A whole check reads every page: only a database of everyday size is checked at each start. */
 #define CHECK_MAX_BYTES (64 * 1024 * 1024)
+#define LOG_HEADER_BYTES 32 /* https://www.sqlite.org/fileformat2.html#walformat */
 
 int
 database_fail(struct database *db, struct error *err)
@@ -121,6 +126,37 @@ prepare_connection(struct database *db, struct error *err)
 	return database_run(db, "BEGIN EXCLUSIVE; COMMIT", err); /* takes the lock now, not at the first write */
 }
 
+/* SQLite takes a log that it does not understand for one that was not begun yet, and forgets what was committed there. But a
+ * log's header is less than a sector, and synced before anything relies on it: if it is not zeros, it is right, or damaged. */
+static int
+check_log_header(struct database *db, struct error *err)
+{
+	char path[sizeof db->path + 4];
+	unsigned char header[LOG_HEADER_BYTES] = { 0 };
+	static const unsigned char zeros[LOG_HEADER_BYTES];
+	uint32_t sum[2] = { 0 }, word[2];
+	snprintf(path, sizeof path, "%s-wal", db->path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? 0 : pread(fd, header, sizeof header, 0);
+	file_close(&fd);
+	if (n < 0)
+		return error_set_errno(err, errno, "cannot read %s", path);
+	if (n < (ssize_t)sizeof header || memcmp(header, zeros, sizeof header) == 0)
+		return 0;
+	for (size_t at = 0; at < LOG_HEADER_BYTES - 8; at += 8) {
+		for (size_t i = 0; i < 2; i++) {
+			memcpy(&word[i], header + at + 4 * i, 4);
+			word[i] = (header[3] & 1) != 0 ? be32toh(word[i]) : le32toh(word[i]);
+			sum[i] += word[i] + sum[1 - i];
+		}
+	}
+	for (size_t i = 0; i < 2; i++)
+		sum[i] = htobe32(sum[i]);
+	if (memcmp(header, "\x37\x7f\x06", 3) != 0 || memcmp(sum, header + LOG_HEADER_BYTES - 8, sizeof sum) != 0)
+		return error_set(err, ERROR_DAMAGED, "%s, a part of the database, is damaged: `smtorp identity repair`, or import a copy", path);
+	return 0;
+}
+
 int
 database_open(const char *path, bool may_create, const char *const *versions, unsigned count,
     struct database **out, struct error *err)
@@ -135,6 +171,8 @@ database_open(const char *path, bool may_create, const char *const *versions, un
 	if (db == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	snprintf(db->path, sizeof db->path, "%s", path);
+	if (check_log_header(db, err) != 0)
+		goto failed;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | (may_create ? SQLITE_OPEN_CREATE : 0);
 	if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
 		database_fail(db, err);

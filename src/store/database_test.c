@@ -117,6 +117,39 @@ never_replaces_a_damaged_one(void **state)
 }
 
 static void
+knows_a_log_that_is_damaged_from_one_that_was_not_begun(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	char log[32] = { 0 }, other;
+	assert_int_equal(database_open("w.db", true, versions, 1, &db, &err), 0);
+	assert_int_equal(database_run(db, "INSERT INTO t VALUES (1, 'x', NULL)", &err), 0);
+	int fd = open("w.db-wal", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, log, sizeof log), sizeof log);
+	close(fd);
+	database_close(db);
+	for (int at = -1; at < 32; at++) {
+		fd = open("w.db-wal", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		assert_int_equal(write(fd, log, sizeof log), sizeof log);
+		other = (char)~log[at < 0 ? 0 : at];
+		assert_int_equal(pwrite(fd, &other, at >= 0, at < 0 ? 0 : at), at >= 0);
+		close(fd);
+		assert_int_equal(database_open("w.db", true, versions, 1, &db, &err), at < 0 ? 0 : -1);
+		if (at < 0)
+			database_close(db);
+		else
+			assert_int_equal(err.code, ERROR_DAMAGED);
+	}
+	memset(log, 0, sizeof log);
+	fd = open("w.db-wal", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, log, sizeof log), sizeof log);
+	close(fd);
+	assert_int_equal(database_open("w.db", true, versions, 1, &db, &err), 0);
+	database_close(db);
+}
+
+static void
 knows_which_errors_are_its_end(void **state)
 {
 	(void)state;
@@ -158,6 +191,7 @@ main(void)
 		cmocka_unit_test(the_schema_of_mail_db_is_good),
 		cmocka_unit_test(refuses_a_second_process),
 		cmocka_unit_test(never_replaces_a_damaged_one),
+		cmocka_unit_test(knows_a_log_that_is_damaged_from_one_that_was_not_begun),
 		cmocka_unit_test(knows_which_errors_are_its_end),
 		cmocka_unit_test(executes_nothing_that_a_file_brings_along),
 	};

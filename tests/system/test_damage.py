@@ -2,6 +2,7 @@
 """A damaged database: whose it is, is said; it is left as it is; others run; and there is a way out."""
 import fcntl
 import os
+import re
 
 import pytest
 
@@ -20,6 +21,24 @@ def junk(path):
 
 def cut(path):
     os.truncate(path, 5000)
+
+
+def header(path):
+    with open(path, 'r+b') as file:
+        file.write(os.urandom(100))
+
+
+def middle(path):
+    with open(path, 'r+b') as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(os.urandom(4096))
+
+
+def wal(path):
+    """What was written since the last checkpoint: without its header nobody knows what it holds."""
+    with open(f'{path}-wal', 'wb') as file:
+        file.write(os.urandom(40000))
+    account.own(f'{path}-wal')
 
 
 def node_with(make_node, name, *identities):
@@ -57,6 +76,96 @@ def test_a_node_with_nothing_else_ends_with_a_status_of_its_own(make_node, comma
     if command == ['smtorp', 'up']:  # the log hides names
         assert 'the database of zoe is damaged' in result.stderr and 'identity repair zoe' in result.stderr
     assert (database.read_bytes() if database.exists() else None) == before
+
+
+def test_however_a_database_is_damaged_it_is_said_and_left_as_it_is(make_node):
+    node, made = node_with(make_node, 'damages', 'zoe')
+    database = made['zoe'].mail / 'mail.db'
+    whole = database.read_bytes()
+    for damage in (header, middle, wal):
+        damage(database)
+        before = {path: path.read_bytes() for path in database.parent.glob('mail.db*')}
+        result = node.run('smtorpd', check=False, timeout=30)
+        assert result.returncode == DATABASE_DAMAGED, (damage, result.stderr)
+        assert 'mail.db' in result.stderr and 'identity repair' in result.stderr, result.stderr
+        assert {path: path.read_bytes() for path in before} == before, damage
+        for path in database.parent.glob('mail.db-*'):
+            path.unlink()
+        database.write_bytes(whole)
+    node.start(wait=False)
+    node.wait_for(lambda status: status['identities'][0]['store'] == 'works', 20, 'the store')
+    node.stop()
+
+
+def records(segment):
+    """Where they begin in the bytes of a part of the journal."""
+    return [match.start() for match in re.finditer(b'JREC', segment)]
+
+
+def test_a_damaged_journal_is_said_and_kept_and_mail_goes_on(make_node):
+    """And a repair with a whole database touches neither it nor the queue."""
+    node, made = node_with(make_node, 'journal', 'zoe', 'yve')
+    zoe = made['zoe']
+    node.start(wait=False)
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    send(node, zoe.address, 'on its way', to=f'bob@{made["yve"].onion}')
+    until(lambda: len(node.json('queue', 'list')) == 1, 20, 'the queue')
+    node.kill()
+    segment = max(zoe.mail.glob('journal/*'))
+    whole = segment.read_bytes()
+    segment.write_bytes(b'x' * 24 + whole[24:])
+    node.start(wait=False)
+    status = node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    trouble = {row['name']: row['trouble'] for row in status['identities']}
+    assert 'journal was damaged' in trouble['zoe'] and 'identity repair' in trouble['zoe'] and not trouble['yve']
+    assert 'journal was damaged' in node.cli('status').stdout
+    aside = segment.with_name(segment.name + '.damaged')
+    assert aside.read_bytes() == b'x' * 24 + whole[24:]
+    send(node, zoe.address, 'all the same')
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    with zoe.mailbox() as mailbox:
+        mailbox.wait_for('all the same')
+
+    said = node.cli('identity', 'repair', 'zoe', '--yes').stdout
+    assert 'is whole' in said and 'Recovered' in said, said
+    assert not aside.exists() and next(zoe.mail.glob('damaged-*')).joinpath(aside.name).exists()
+    status = node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    assert not any(row['trouble'] for row in status['identities'])
+    assert len(node.json('queue', 'list')) == 1
+    node.stop()
+
+
+def test_what_can_be_read_is_rescued_when_journal_and_database_are_damaged(make_node):
+    node, made = node_with(make_node, 'both', 'zoe', 'yve')
+    zoe = made['zoe']
+    node.start(wait=False)
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    for number in range(4):
+        send(node, zoe.address, f'number {number}', to=f'bob@{made["yve"].onion}')
+    until(lambda: len(node.json('queue', 'list')) == 4, 20, 'the queue')
+    node.kill()
+    junk(zoe.mail / 'mail.db')
+    bodies = sorted(zoe.mail.glob('queue/*'))
+    bodies[2].unlink()
+    bodies[1].unlink()
+    segment = max(zoe.mail.glob('journal/*'))
+    data = bytearray(segment.read_bytes())
+    start = next(at for at, end in zip(records(data), [*records(data)[1:], len(data)]) if b'number 1' in data[at:end])
+    data[start + 80:start + 96] = b'x' * 16
+    data[:8] = b'x' * 8
+    segment.write_bytes(data)
+    said = node.cli('identity', 'repair', 'zoe', '--yes').stdout
+    assert 'may be missing' in said, said
+    node.start(wait=False)
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    with zoe.mailbox() as mailbox:
+        mailbox.imap.select('Recovered')
+        found = set(mailbox.subjects())
+    assert found >= {'number 0', 'number 2', 'number 3'} and 'number 1' not in found
+    aside = next(zoe.mail.glob('damaged-*'))
+    assert (aside / 'journal' / segment.name).read_bytes() == bytes(data)
+    node.stop()
 
 
 def test_the_other_identities_run_and_status_tells(make_node):
