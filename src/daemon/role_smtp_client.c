@@ -367,8 +367,13 @@ static void
 take_connection(struct ipc_message *m)
 {
 	struct client *client = find_or_make(m->connected.session_id);
-	if (client == NULL || client->fd >= 0 || client->is_connected || !is_stream(m->fd))
+	if (client == NULL || client->fd >= 0 || client->is_connected)
 		return; /* the descriptor is closed with the message */
+	if (!is_stream(m->fd)) { /* mail would wait for it */
+		tell_end(client->session_id, SESSION_END_LOST, 0, "the connection cannot be used");
+		drop(client);
+		return;
+	}
 	if (client->gave_flight && m->connected.attempt != client->attempt)
 		begin_anew(client);
 	client->fd = m->fd;
