@@ -14,6 +14,7 @@
 #define DELIVER_MS_FOR_MIB (2 * 60 * 1000)
 #define QUIT_MS (60 * 1000)
 #define LOST_MS 1000 /* in which news of tor's death would come */
+#define READ_TRIES 3 /* a disk may fail for once */
 
 static const char held[] = "This message is held, and nothing of it was sent: the server that answers has another TLS key than "
     "before. Somebody in possession of the onion's key, or in between, may answer in its place. Ask the person in another "
@@ -119,8 +120,12 @@ load_body(struct outbound *s, const struct queue_item *item, struct body *body, 
 {
 	static const struct pack_result lost = { .code = 554, .enhanced = { (const unsigned char *)"5.3.0", 5 },
 		.text = { (const unsigned char *)"the message was damaged on the sender's disk", 44 } };
-	if (queue_open_body(queue_of(s), item->body, item->body_bytes, body, err) == 0)
-		return 0;
+	for (int i = 0; i < READ_TRIES; i++) {
+		if (queue_open_body(queue_of(s), item->body, item->body_bytes, body, err) == 0)
+			return 0;
+		if (err->code != ERROR_IO)
+			break;
+	}
 	if (err->code != ERROR_NOT_FOUND && err->code != ERROR_IO)
 		return -1;
 	log_error("a queued message cannot be read, its sender is told: %s", err->text);
