@@ -123,7 +123,7 @@ void parent_role_watch_all(struct parent *parent);
 int parent_role_start_with(struct role_process *role, int control_fd, int stdin_fd, struct error *err);
 /* Sends when it runs; nothing when it does not. m->fd stays the caller's. */
 void parent_role_send(struct role_process *role, const struct ipc_message *m);
-/* Sends TLS_KEY or TLS_CERTIFICATE with the opened file, and closes it. */
+/* Sends TLS_KEY, TLS_CERTIFICATE or TICKET_KEYS with the opened file, and closes it. */
 void parent_role_send_file(struct role_process *role, enum ipc_type type, int fd);
 
 /* ---- parent_identity.c: the identities and their sockets */
@@ -146,6 +146,7 @@ struct parent_identity {
 	bool is_locked;            /* its secrets are behind a passphrase: nothing of it runs, it has no sockets */
 	bool comes_back;           /* when it is gone, it is taken in again, locked */
 	struct secrets *secrets;   /* unlocked; NULL: they are in plain files, or it is locked */
+	struct tickets *tickets;   /* keys (identity/tickets.h); NULL until smtp@ID runs for the first time */
 	uint64_t leave_request_id; /* of the control request that waits for it */
 	pid_t leave_dovecot_pid;   /* the Dovecot that may have its mail open */
 };
@@ -178,6 +179,13 @@ void parent_identity_on_store(struct parent_identity *identity, const struct ipc
 void parent_identity_nothing_published(struct parent *parent); /* tor is gone */
 /* The Argon2id text of its password; the caller wipes it. */
 int parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err);
+
+/* ---- parent_tickets.c: the keys of tickets */
+
+/* Sends TICKET_KEYS: those that were kept, with a new one when it is time for it. */
+int parent_tickets_tell_smtp(struct parent_identity *identity, struct error *err);
+/* Called now and then: makes and sends what is due. */
+void parent_tickets_look(struct parent *parent);
 
 /* ---- parent_lock.c: secrets behind a passphrase (identity/lock.h) */
 

@@ -12,6 +12,7 @@
 #include "config/exits.h"
 #include "daemon/parent.h"
 #include "identity/certificate.h"
+#include "identity/tickets.h"
 
 struct parent_identity *
 parent_identity_find(struct parent *parent, const char *name)
@@ -134,6 +135,7 @@ free_one(struct parent_identity *identity)
 	timer_free(identity->publish);
 	remove_sockets(identity);
 	secrets_free(identity->secrets);
+	tickets_free(identity->tickets);
 	free(identity);
 }
 
@@ -347,11 +349,13 @@ parent_identity_tell_smtp(struct parent_identity *identity, struct error *err)
 	snprintf(m.smtp_config.onion, sizeof m.smtp_config.onion, "%s", identity->is.onion);
 	snprintf(m.smtp_config.local_part, sizeof m.smtp_config.local_part, "%s", identity->is.local_part);
 	parent_role_send(&identity->smtp, &m);
+	if (send_file(&identity->smtp, IPC_TYPE_TLS_KEY, CERTIFICATE_KEY_FILE, err) != 0 ||
+	    send_file(&identity->smtp, IPC_TYPE_TLS_CERTIFICATE, CERTIFICATE_FILE, err) != 0 ||
+	    parent_tickets_tell_smtp(identity, err) != 0)
+		return -1;
 	parent_listen_send(&identity->smtp, LISTENER_SMTP, identity->listen_25);
 	parent_listen_send(&identity->smtp, LISTENER_SMTORP, identity->listen_465);
-	if (send_file(&identity->smtp, IPC_TYPE_TLS_KEY, CERTIFICATE_KEY_FILE, err) != 0)
-		return -1;
-	return send_file(&identity->smtp, IPC_TYPE_TLS_CERTIFICATE, CERTIFICATE_FILE, err);
+	return 0;
 }
 
 int

@@ -345,6 +345,7 @@ on_pulse(void *context)
 	for (struct process *p = parent->processes; p != NULL; p = p->next)
 		if (is_role(p) && p->pid != 0 && !parent->stopping)
 			take_pulse((struct role_process *)p);
+	parent_tickets_look(parent);
 	timer_start(parent->pulse, PULSE_MS);
 }
 

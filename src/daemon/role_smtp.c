@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #define PEM_MAX_BYTES 65536
 #define LISTENERS_OF_SUBMISSION 3
@@ -125,6 +126,30 @@ take_file(struct buffer *into, int fd)
 	role_quit(1);
 }
 
+/* Until there are keys, nobody gets a ticket. */
+static void
+take_ticket_keys(int fd)
+{
+	struct tls_ticket_key *keys = secret_new(TLS_TICKET_KEYS_MAX * sizeof *keys);
+	struct error err = { 0 };
+	struct buffer bytes;
+	buffer_init(&bytes, TLS_TICKET_KEYS_MAX * sizeof *keys);
+	int result = file_read_all(fd, &bytes, &err);
+	size_t len = buffer_len(&bytes);
+	if (result == 0 && (len == 0 || len % sizeof *keys != 0 || role_smtp.server_tls == NULL))
+		result = error_set(&err, ERROR_INVALID, "%zu bytes", len);
+	if (result == 0) {
+		memcpy(keys, buffer_bytes(&bytes), len);
+		result = tls_context_set_ticket_keys(role_smtp.server_tls, keys, len / sizeof *keys, &err);
+	}
+	if (bytes.data != NULL)
+		explicit_bzero(bytes.data, bytes.capacity);
+	buffer_finish(&bytes);
+	secret_free(keys);
+	if (result != 0)
+		log_error("the keys for tickets cannot be used: %s", err.text);
+}
+
 static void
 take_listener(struct ipc_message *m)
 {
@@ -158,6 +183,9 @@ on_parent(void *context, struct ipc_message *m)
 		break;
 	case IPC_TYPE_TLS_CERTIFICATE:
 		take_file(&early.certificate, m->fd);
+		break;
+	case IPC_TYPE_TICKET_KEYS:
+		take_ticket_keys(m->fd);
 		break;
 	case IPC_TYPE_LISTEN:
 		take_listener(m);

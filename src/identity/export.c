@@ -12,6 +12,7 @@
 
 #include "archive/archive.h"
 #include "base/file.h"
+#include "identity/tickets.h"
 
 #define STEP_BYTES 32768
 
@@ -92,6 +93,13 @@ write_file(struct export *x, int dir_fd, const char *name, struct error *err)
 
 static int write_folder(struct export *x, int dir_fd, struct error *err);
 
+/* Keys that are to be forgotten in a week must not lie in a file that is kept. */
+static bool
+stays_here(const struct export *x, const char *name)
+{
+	return x->entry.path[0] == '\0' && strcmp(name, TICKETS_FILE) == 0;
+}
+
 static int
 write_one(struct export *x, int dir_fd, const char *name, struct error *err)
 {
@@ -132,7 +140,7 @@ write_folder(struct export *x, int dir_fd, struct error *err)
 	struct dirent *entry;
 	errno = 0;
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !stays_here(x, entry->d_name))
 			result = write_one(x, dirfd(dir), entry->d_name, err);
 		errno = 0;
 	}

@@ -15,6 +15,7 @@
 #include "identity/lock.h"
 #include "identity/secrets.h"
 #include "identity/staging.h"
+#include "identity/tickets.h"
 
 struct import {
 	struct staging staging;
@@ -154,6 +155,7 @@ static int
 check_folder(const struct import *m, struct identity *out, struct error *err)
 {
 	int mail_fd, dir_fd = m->staging.fd;
+	unlinkat(dir_fd, TICKETS_FILE, 0); /* an export has none: whoever put them there knows them */
 	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_keys(dir_fd, out, err) != 0 ||
 	    check_password(dir_fd, err) != 0 ||
 	    identity_check_onion_is_new(m->staging.identities_fd, out->onion, err) != 0 ||

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "identity/tickets.h"
 
 #define MAGIC "SMTorP secrets\n" /* and a NUL */
 #define MAGIC_BYTES 16
@@ -203,7 +204,7 @@ remove_durably(int dir_fd, const char *const *names, struct error *err)
 int
 lock_remove_plain(int dir_fd, struct error *err)
 {
-	static const char *const names[] = { IDENTITY_ONION_KEY_FILE, CERTIFICATE_KEY_FILE, NULL };
+	static const char *const names[] = { IDENTITY_ONION_KEY_FILE, CERTIFICATE_KEY_FILE, TICKETS_FILE, NULL };
 	return remove_durably(dir_fd, names, err);
 }
 

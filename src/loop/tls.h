@@ -44,7 +44,7 @@ int tls_context_key_hash(const struct tls_context *context, unsigned char hash[3
 
 /* A key that a server's tickets are encrypted with (RFC 5077 section 4). */
 struct tls_ticket_key {
-	unsigned char name[16];   /* stands in each ticket */
+	unsigned char name[16];   /* a secret, too: by it the server sees in a ticket which key was used, and nobody else does */
 	unsigned char cipher[32];
 	unsigned char mac[32];
 };

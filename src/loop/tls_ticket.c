@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <openssl/core_names.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <string.h>
@@ -51,27 +52,52 @@ set_mac(EVP_MAC_CTX *mac, const struct tls_ticket_key *key)
 	return result;
 }
 
+/* A ticket begins with eight random octets and a keyed hash of them, not with a name of the key: peers of two identities could see that both
+ * got new keys at the same time. */
+#define NAME_RANDOM_BYTES 8
+
+static bool
+hash_name(const struct tls_ticket_key *key, const unsigned char *random, unsigned char hash[EVP_MAX_MD_SIZE])
+{
+	return HMAC(EVP_sha256(), key->name, sizeof key->name, random, NAME_RANDOM_BYTES, hash, NULL) != NULL;
+}
+
+static bool
+make_name(const struct tls_ticket_key *key, unsigned char name[16])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	if (RAND_bytes(name, NAME_RANDOM_BYTES) != 1 || !hash_name(key, name, hash))
+		return false;
+	memcpy(name + NAME_RANDOM_BYTES, hash, 16 - NAME_RANDOM_BYTES);
+	return true;
+}
+
+static const struct tls_ticket_key *
+find_key(const struct tls_tickets *tickets, const unsigned char name[16])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	for (size_t i = 0; i < tickets->count; i++)
+		if (hash_name(&tickets->keys[i], name, hash) && CRYPTO_memcmp(hash, name + NAME_RANDOM_BYTES, 16 - NAME_RANDOM_BYTES) == 0)
+			return &tickets->keys[i];
+	return NULL;
+}
+
 /* OpenSSL's: -1 error, 0 no ticket or not ours, 1. */
 static int
 on_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypts)
 {
 	const struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	const struct tls_ticket_key *key = NULL;
+	const EVP_CIPHER *aes = EVP_aes_256_cbc();
 	if (tickets == NULL || SSL_version(ssl) != TLS1_3_VERSION)
 		return 0;
-	for (size_t i = 0; i < tickets->count && key == NULL; i++)
-		if (encrypts || memcmp(tickets->keys[i].name, name, sizeof tickets->keys[i].name) == 0)
-			key = &tickets->keys[i];
+	const struct tls_ticket_key *key = encrypts ? &tickets->keys[0] : find_key(tickets, name);
 	if (key == NULL)
 		return 0;
-	if (encrypts) {
-		memcpy(name, key->name, sizeof key->name);
-		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1 ||
-		    EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1)
-			return -1;
-	} else if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1) {
+	if (encrypts && (!make_name(key, name) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) != 1 ||
+	    EVP_EncryptInit_ex(cipher, aes, NULL, key->cipher, iv) != 1))
 		return -1;
-	}
+	if (!encrypts && EVP_DecryptInit_ex(cipher, aes, NULL, key->cipher, iv) != 1)
+		return -1;
 	return set_mac(mac, key) == 1 ? 1 : -1;
 }
 

@@ -77,6 +77,20 @@ session_stop(struct session *s)
 	session_close(s);
 }
 
+/* Early data may be a copy of what was sent another time. A message that comes twice is dropped the second time; whatever else the command
+ * would do waits until the client has finished the handshake: the stream offers it again then. */
+static bool
+must_wait(const struct session *s, struct slice line)
+{
+	static const char *const harmless[] = { "EHLO", "MAIL", "RCPT", "BDAT", "QUIT" };
+	if (stream_early(s->stream) != STREAM_EARLY_READING)
+		return false;
+	for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++)
+		if (line.len >= 4 && strncasecmp((const char *)line.data, harmless[i], 4) == 0)
+			return false;
+	return true;
+}
+
 /* Takes one line off the input. false: none is there yet, or it was refused. */
 static bool
 take_line(struct session *s, struct buffer *in)
@@ -91,7 +105,9 @@ take_line(struct session *s, struct buffer *in)
 		session_close(s);
 		return false;
 	}
-	size_t len = (size_t)(lf - all.data);
+	size_t len = (size_t)(lf - (const unsigned char *)all.data);
+	if (must_wait(s, slice_of(all.data, len)))
+		return false;
 	unsigned char line[COMMAND_LINE_MAX_BYTES]; /* a copy: verbs may look whether input is left */
 	memcpy(line, all.data, len);
 	buffer_consume(in, len + 1);

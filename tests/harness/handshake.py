@@ -91,6 +91,12 @@ def certificates(octets, is_13):
     return found
 
 
+def _ticket(reader):
+    lifetime, age_added, nonce, ticket = reader.number(4), reader.take(4), reader.vector(1), reader.vector(2)
+    assert len(age_added) == 4
+    return [('lifetime', lifetime), ('nonce', nonce.hex()), ('ticket', len(ticket)), ('extensions', _extensions(reader, False))]
+
+
 def fields(kind, octets, is_13):
     """What is to be equal. A signature's own length is left out: in DER it varies by some octets with the numbers drawn for it."""
     reader = Reader(octets)
@@ -107,4 +113,6 @@ def fields(kind, octets, is_13):
         return [('curve', reader.take(3).hex()), ('share', len(reader.vector(1))), ('scheme', reader.take(2).hex())]
     if kind in (CLIENT_KEY_EXCHANGE, FINISHED):
         return [('length', len(octets))]
+    if kind == NEW_SESSION_TICKET:
+        return _ticket(reader)
     return octets.hex()
