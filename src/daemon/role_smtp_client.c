@@ -36,6 +36,7 @@ struct client {
 	size_t sent_bytes;           /* of the first flight, on that connection */
 	enum smtpc_mode mode;
 	char onion[IPC_ONION_MAX + 1];
+	struct buffer resume;        /* a session to go on with; wiped when it was used */
 	struct smtpc_session *session;
 	struct timer *timer;         /* while a half is missing */
 	struct body body;            /* of the message that is on its way */
@@ -81,6 +82,14 @@ find(uint64_t session_id)
 }
 
 static void
+wipe_resume(struct client *client)
+{
+	if (client->resume.data != NULL)
+		explicit_bzero(client->resume.data, client->resume.capacity);
+	buffer_finish(&client->resume);
+}
+
+static void
 drop(struct client *client)
 {
 	struct client **link = &self.clients;
@@ -92,6 +101,7 @@ drop(struct client *client)
 	timer_free(client->timer);
 	file_close(&client->fd);
 	body_finish(&client->body);
+	wipe_resume(client);
 	free(client);
 	role_smtp_check_stopped();
 }
@@ -125,16 +135,27 @@ find_or_make(uint64_t session_id)
 /* ---- one session */
 
 static void
-on_ready(void *context, bool tls, uint64_t size_max_bytes)
+on_ready(void *context, const struct smtpc_readiness *readiness)
 {
 	struct client *client = context;
 	unsigned char key[IPC_KEY_HASH_BYTES];
 	client->turn += client->told_ready;
 	client->told_ready = true;
+	body_finish(&client->body); /* of a message that is not on its way after all */
 	bool has_key = smtpc_session_key_hash(client->session, key, NULL) == 0;
 	const struct ipc_message m = { .type = IPC_TYPE_SESSION_READY, .fd = -1, .session_ready = {
-		.session_id = client->session_id, .turn = client->turn, .tls = tls, .size_max_bytes = size_max_bytes,
-		.key = slice_of(key, has_key ? sizeof key : 0) } };
+		.session_id = client->session_id, .turn = client->turn, .tls = readiness->is_tls, .early = readiness->is_early,
+		.size_max_bytes = readiness->size_max_bytes, .key = slice_of(key, has_key ? sizeof key : 0) } };
+	tell_mail(&m);
+}
+
+static void
+on_ticket(void *context, struct slice session)
+{
+	const struct client *client = context;
+	const struct ipc_message m = { .type = IPC_TYPE_SESSION_TICKET, .fd = -1, .session_ticket = {
+		.session_id = client->session_id, .resume = session } };
+	static_assert(TLS_SESSION_MAX_BYTES <= IPC_RESUME_MAX, "a session fits into a message");
 	tell_mail(&m);
 }
 
@@ -185,25 +206,35 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 static void
 make_session(struct client *client)
 {
-	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end };
-	if (client->session == NULL)
-		client->session = smtpc_session_new(role_loop(), -1, client->mode, self.tls, self.own_onion, client->onion,
-		    &events, client);
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, on_ticket };
+	const struct smtpc_peer peer = { client->mode, self.tls, self.own_onion, client->onion,
+		slice_of(buffer_bytes(&client->resume), buffer_len(&client->resume)) };
+	if (client->session != NULL)
+		return;
+	client->session = smtpc_session_new(role_loop(), -1, &peer, &events, client);
+	wipe_resume(client); /* a ticket is for one beginning only */
 }
 
-/* Another attempt needs another beginning; nobody has heard of the one that was made for the last. */
+/* Another attempt needs another beginning: the one that was made for the last was heard by nobody, or by a peer who drops the second of
+ * two. A message that went with it is ordered again by mail, which is told that this session is ready. */
 static void
 begin_anew(struct client *client)
 {
 	smtpc_session_free(client->session);
 	client->session = NULL;
+	body_finish(&client->body);
 	client->gave_flight = false;
+	client->turn += client->told_ready;
+	client->told_ready = false;
 }
 
+/* With early data it is made when the message is there. */
 static void
 give_flight(struct client *client)
 {
 	make_session(client);
+	if (smtpc_session_is_early(client->session))
+		return;
 	client->wants_flight = false;
 	struct ipc_message m = { .type = IPC_TYPE_FLIGHT, .fd = -1, .flight = { .session_id = client->session_id, .attempt = client->attempt,
 		.bytes = smtpc_session_first_flight(client->session) } };
@@ -245,6 +276,8 @@ on_session_start(const struct ipc_session_start *start)
 	client->is_ordered = true;
 	client->mode = start->mode == SESSION_SMTORP ? SMTPC_SMTORP : SMTPC_SMTP;
 	snprintf(client->onion, sizeof client->onion, "%s", start->onion);
+	buffer_init(&client->resume, IPC_RESUME_MAX);
+	buffer_append(&client->resume, start->resume.data, start->resume.len, NULL); /* without memory, without it */
 	if (client->wants_flight)
 		give_flight(client);
 	begin_if_complete(client);
@@ -275,7 +308,7 @@ on_deliver(struct ipc_message *m)
 	while (count < RECIPIENTS_MAX && pack_next(&list, &recipients[count]))
 		count++;
 	int result = -1;
-	if (!client->is_connected)
+	if (!client->told_ready)
 		error_set(&err, ERROR_BUSY, "the session is not connected yet");
 	else if (list.len > 0)
 		error_set(&err, ERROR_TOO_LARGE, "too many recipients");
@@ -295,6 +328,8 @@ on_deliver(struct ipc_message *m)
 	if (result == 0) {
 		client->delivery_id = m->deliver.delivery_id;
 		client->body = body;
+		if (client->wants_flight)
+			give_flight(client);
 		return;
 	}
 	body_finish(&body);

@@ -288,22 +288,21 @@ write_recipient(const struct delivery *d, char *command)
 
 /* One piece of the body; what ends it comes with the last. */
 static int
-write_body(struct delivery *d, struct stream *stream, struct error *err)
+take_body(struct delivery *d, unsigned char piece[PIECE_BYTES], size_t *out, struct error *err)
 {
-	unsigned char piece[PIECE_BYTES];
 	size_t len = 0;
 	if (source_fill(&d->body, err) != 0)
 		return -1;
 	struct slice *next = &d->body.window;
 	if (d->rules.chunking) {
 		if (!d->body_begun)
-			len = (size_t)snprintf((char *)piece, sizeof piece, "BDAT %zu LAST\r\n", d->body_len);
-		size_t part = sizeof piece - len < next->len ? sizeof piece - len : next->len;
+			len = (size_t)snprintf((char *)piece, PIECE_BYTES, "BDAT %zu LAST\r\n", d->body_len);
+		size_t part = PIECE_BYTES - len < next->len ? PIECE_BYTES - len : next->len;
 		memcpy(piece + len, next->data, part);
 		*next = slice_of(next->data + part, next->len - part);
 		len += part;
 	} else {
-		len = dot_encode(&d->dots, next, piece, sizeof piece - 8);
+		len = dot_encode(&d->dots, next, piece, PIECE_BYTES - 8);
 		if (source_is_at_end(&d->body)) {
 			const char *end = dot_end(&d->dots);
 			memcpy(piece + len, end, strlen(end));
@@ -314,42 +313,78 @@ write_body(struct delivery *d, struct stream *stream, struct error *err)
 	d->body_begun = true;
 	if (source_is_at_end(&d->body))
 		d->sent++;
-	return stream_write(stream, piece, len, err);
+	*out = len;
+	return 1;
+}
+
+/* The next command, or piece of the body, that may be sent now. 1; 0: there is none; -1. */
+static int
+take_next(struct delivery *d, unsigned char piece[PIECE_BYTES], size_t *out, struct error *err)
+{
+	char *command = (char *)piece;
+	int len = 0;
+	static_assert(COMMAND_MAX <= PIECE_BYTES, "a command fits");
+	if (!may_send(d))
+		return 0;
+	switch (step_of(d, d->sent)) {
+	case DELIVERY_RSET:
+		len = snprintf(command, COMMAND_MAX, "RSET\r\n");
+		break;
+	case DELIVERY_MAIL:
+		len = write_mail(d, command);
+		break;
+	case DELIVERY_RCPT:
+		len = write_recipient(d, command);
+		break;
+	case DELIVERY_DATA:
+		len = snprintf(command, COMMAND_MAX, "DATA\r\n");
+		break;
+	case DELIVERY_BODY:
+		return take_body(d, piece, out, err);
+	case DELIVERY_END:
+		return 0;
+	}
+	assert(len > 0 && len < COMMAND_MAX);
+	d->sent = number_after(d, d->sent);
+	d->due++;
+	*out = (size_t)len;
+	return 1;
 }
 
 int
 delivery_pump(struct delivery *d, struct stream *stream, struct error *err)
 {
-	while (stream_output_len(stream) < PUMP_BYTES && may_send(d)) {
-		char command[COMMAND_MAX];
-		int len = 0;
-		switch (step_of(d, d->sent)) {
-		case DELIVERY_RSET:
-			len = snprintf(command, sizeof command, "RSET\r\n");
-			break;
-		case DELIVERY_MAIL:
-			len = write_mail(d, command);
-			break;
-		case DELIVERY_RCPT:
-			len = write_recipient(d, command);
-			break;
-		case DELIVERY_DATA:
-			len = snprintf(command, sizeof command, "DATA\r\n");
-			break;
-		case DELIVERY_BODY:
-			if (write_body(d, stream, err) != 0)
-				return -1;
-			continue;
-		case DELIVERY_END:
-			return 0;
-		}
-		assert(len > 0 && (size_t)len < sizeof command);
-		d->sent = number_after(d, d->sent);
-		d->due++;
-		if (stream_write(stream, command, (size_t)len, err) != 0)
+	unsigned char piece[PIECE_BYTES];
+	size_t len;
+	int result = 1;
+	while (result == 1 && stream_output_len(stream) < PUMP_BYTES) {
+		result = take_next(d, piece, &len, err);
+		if (result == 1 && stream_write(stream, piece, len, err) != 0)
 			return -1;
 	}
-	return 0;
+	return result < 0 ? -1 : 0;
+}
+
+int
+delivery_gather(struct delivery *d, struct buffer *out, struct error *err)
+{
+	unsigned char piece[PIECE_BYTES];
+	size_t len;
+	int result;
+	assert(d->rules.pipelining && d->rules.chunking && !d->rules.waits_for_recipients);
+	while ((result = take_next(d, piece, &len, err)) == 1)
+		if (buffer_append(out, piece, len, err) != 0)
+			return -1;
+	return result;
+}
+
+size_t
+delivery_envelope_max(const struct delivery *d)
+{
+	size_t size = 2 * COMMAND_MAX + d->reverse_path.len; /* RSET, MAIL, BDAT */
+	for (size_t i = 0; i < d->count; i++)
+		size += sizeof "RCPT TO:<>\r\n" + d->recipients[i].len;
+	return size;
 }
 
 /* ---- replies */

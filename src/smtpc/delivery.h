@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "loop/stream.h"
 #include "smtp/reply.h"
@@ -46,6 +47,10 @@ bool delivery_refuse_unfit(struct delivery *delivery, const struct smtpc_message
 /* Writes what may be written now, some 64 KiB at most; to be called again when the stream has drained and after each
  * reply. ERROR_IO, ERROR_NO_MEMORY: the body cannot be read, and its middle may have been sent. */
 int delivery_pump(struct delivery *delivery, struct stream *stream, struct error *err);
+
+/* The same, but all of it, into a buffer: only with pipelining and chunking, and where nothing waits for recipients. ERROR_TOO_LARGE. */
+int delivery_gather(struct delivery *delivery, struct buffer *out, struct error *err);
+size_t delivery_envelope_max(const struct delivery *delivery); /* no more bytes than that around the body */
 
 /* The next complete reply from the peer; one must be due. */
 enum delivery_progress delivery_take_reply(struct delivery *delivery, const struct reply *reply, struct error *err);

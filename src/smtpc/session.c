@@ -6,67 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loop/stream.h"
-#include "smtp/reply.h"
-#include "smtpc/delivery.h"
+#include "smtpc/session_internal.h"
 #include "smtpc/source.h"
 
 #define INPUT_MAX_BYTES 8192
 #define OUTPUT_MAX_BYTES (256 * 1024)
-#define ONION_MAX 62
 /* A body up to this size goes in the same flight as the recipients; a larger one waits for them, so that it is not sent
  * for nobody. smtorp/1 is for few round trips, so its line is drawn where one more hardly counts. */
 #define ONE_FLIGHT_BYTES 49152
 #define ONE_FLIGHT_SMTORP_BYTES (256 * 1024)
 
-/* How many minutes we wait: RFC 5321 section 4.5.3.2, shorter where only tor could take long, since a circuit that has
- * died says nothing. */
-#define HANDSHAKE_MINUTES 2
-#define GREETING_MINUTES 3
-#define HELLO_MINUTES 3
-#define MAIL_MINUTES 1 /* costs a server nothing; where it stays out, a session that was kept warm has died unnoticed */
-#define COMMAND_MINUTES 5
-#define BODY_PIECE_MINUTES 3
-#define BODY_END_MINUTES 10
-#define QUIT_MS 10000
-/* However busy it looks, a transaction has an end: a peer that takes a byte now and then would keep its place for ever. */
-#define TRANSACTION_MINUTES 20
-#define SLOWEST_BYTES_A_MINUTE (512 * 1024)
-
-static int64_t minute_ms = 60000;
-
-enum state {
-	WAITS_FOR_GREETING,
-	WAITS_FOR_EHLO,
-	WAITS_FOR_HELO,
-	WAITS_FOR_STARTTLS,
-	WAITS_FOR_TLS,
-	READY,     /* for a message, or sends one */
-	QUITTING,
-	ENDED,
-};
-
-struct smtpc_session {
-	struct stream *stream;
-	struct timer *timeout;
-	struct timer *whole; /* of the transaction */
-	struct timer *soon; /* for what may not fire from inside a call */
-	enum smtpc_mode mode;
-	struct tls_context *tls;
-	const struct smtpc_session_events *events;
-	void *context;
-	char own_onion[ONION_MAX + 1], peer_onion[ONION_MAX + 1];
-	enum state state;
-	struct reply reply;
-	struct reply_extensions extensions;
-	bool greeting_due, ehlo_due; /* smtorp/1: these replies come, but nobody waits for them */
-	bool ehlo_sent;
-	bool wants_quit;
-	bool needs_reset;
-	struct delivery *delivery;
-	bool refused_here; /* the delivery was decided without the peer */
-	bool unasked;      /* the reply that comes in began before there was a command to answer */
-	bool busy, freed;
+/* What smtorp/1 promises from the first byte. */
+const struct reply_extensions session_smtorp_promises = {
+	.pipelining = true, .chunking = true, .eight_bit_mime = true, .smtputf8 = true, .size = true,
 };
 
 static void
@@ -77,6 +29,7 @@ release(struct smtpc_session *s)
 	timer_free(s->whole);
 	timer_free(s->soon);
 	delivery_free(s->delivery);
+	session_early_wipe(s);
 	free(s);
 }
 
@@ -118,87 +71,34 @@ send_line(struct smtpc_session *s, const char *verb, const char *argument)
 	stream_write(s->stream, line, (size_t)len, NULL); /* a failure is a closed connection: on_stream_end says so */
 }
 
-static int64_t
-minutes_for(enum delivery_step step)
-{
-	switch (step) {
-	case DELIVERY_RSET:
-	case DELIVERY_MAIL:
-		return MAIL_MINUTES;
-	case DELIVERY_BODY:
-		return BODY_END_MINUTES;
-	default:
-		return COMMAND_MINUTES;
-	}
-}
-
-/* Restarts the clock; every reply and every piece of the body that went out does. */
-static void
-wait_on(struct smtpc_session *s)
-{
-	int64_t ms = 0;
-	switch (s->state) {
-	case WAITS_FOR_GREETING:
-		ms = GREETING_MINUTES * minute_ms;
-		break;
-	case WAITS_FOR_EHLO:
-	case WAITS_FOR_HELO:
-	case WAITS_FOR_STARTTLS:
-		ms = HELLO_MINUTES * minute_ms;
-		break;
-	case WAITS_FOR_TLS:
-		ms = HANDSHAKE_MINUTES * minute_ms;
-		break;
-	case READY:
-		if (s->delivery == NULL)
-			break; /* how long an idle session is kept is the owner's business */
-		if (delivery_sends_body(s->delivery))
-			ms = BODY_PIECE_MINUTES * minute_ms;
-		else
-			ms = minutes_for(delivery_awaits(s->delivery)) * minute_ms;
-		break;
-	case QUITTING:
-		ms = QUIT_MS;
-		break;
-	case ENDED:
-		break;
-	}
-	if (ms == 0)
-		timer_stop(s->timeout);
-	else
-		timer_start(s->timeout, ms);
-}
-
-static int64_t
-transaction_ms(size_t body_bytes)
-{
-	return (TRANSACTION_MINUTES + (int64_t)(body_bytes / SLOWEST_BYTES_A_MINUTE)) * minute_ms;
-}
-
-void
-smtpc_session_set_minute_ms(int64_t ms)
-{
-	minute_ms = ms;
-}
-
 static void
 quit(struct smtpc_session *s)
 {
 	send_line(s, "QUIT", "");
 	s->state = QUITTING;
 	/* The answer to QUIT tells nothing. */
-	stream_finish(s->stream, QUIT_MS / 2);
-	wait_on(s);
+	stream_finish(s->stream, SESSION_QUIT_MS / 2);
+	session_wait_on(s);
 }
 
 static void
 become_ready(struct smtpc_session *s)
 {
+	const struct smtpc_readiness readiness = { .is_tls = stream_is_tls(s->stream), .size_max_bytes = s->extensions.size_max_bytes };
 	s->state = READY;
 	if (s->wants_quit)
 		quit(s);
 	else
-		s->events->on_ready(s->context, stream_is_tls(s->stream), s->extensions.size_max_bytes);
+		s->events->on_ready(s->context, &readiness);
+}
+
+/* Before the peer has said anything. */
+static void
+offer_early(struct smtpc_session *s)
+{
+	const struct smtpc_readiness readiness = { .is_tls = true, .is_early = true };
+	s->extensions = session_smtorp_promises;
+	s->events->on_ready(s->context, &readiness);
 }
 
 /* ---- the message at hand */
@@ -253,37 +153,51 @@ take_delivery_reply(struct smtpc_session *s, const struct reply *reply)
 	}
 }
 
+/* Writes what comes first, or all of it. */
+static int
+begin_delivery(struct smtpc_session *s, size_t body_bytes, struct error *err)
+{
+	timer_start(s->whole, session_transaction_ms(body_bytes));
+	if (s->state == EARLY)
+		return session_early_begin(s, body_bytes, err);
+	if (!s->ehlo_sent) {
+		s->ehlo_sent = s->ehlo_due = true;
+		send_line(s, "EHLO", s->own_onion);
+	}
+	pump(s);
+	return 0;
+}
+
 int
 smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *message, struct error *err)
 {
 	if (s->state == QUITTING || s->state == ENDED || s->wants_quit)
 		return error_set(err, ERROR_CLOSED, "the session is closed");
-	if (s->state != READY || s->delivery != NULL)
+	if ((s->state != READY && s->state != EARLY) || s->delivery != NULL)
 		return error_set(err, ERROR_BUSY, "the session is not ready for a message");
 	struct delivery_rules rules = {
 		.pipelining = s->extensions.pipelining,
 		.chunking = s->extensions.chunking,
 		.size = s->extensions.size,
 		.waits_for_recipients =
-		    source_len(message) > (s->mode == SMTPC_SMTP ? ONE_FLIGHT_BYTES : ONE_FLIGHT_SMTORP_BYTES),
+		    source_len(message) > (s->peer.mode == SMTPC_SMTP ? ONE_FLIGHT_BYTES : ONE_FLIGHT_SMTORP_BYTES),
 		.resets_first = s->needs_reset,
 	};
 	int is_clean = source_has_only_crlf(message, err);
 	if (is_clean < 0 || delivery_new(message, &rules, &s->delivery, err) != 0)
 		return -1;
 	s->refused_here = delivery_refuse_unfit(s->delivery, message, is_clean, &s->extensions);
-	if (s->refused_here) {
+	if (s->refused_here && s->state == READY) {
 		timer_start(s->soon, 0);
 		return 0;
 	}
-	if (!s->ehlo_sent) {
-		s->ehlo_sent = s->ehlo_due = true;
-		send_line(s, "EHLO", s->own_onion);
+	int result = begin_delivery(s, source_len(message), err);
+	if (result != 0) {
+		delivery_free(s->delivery);
+		s->delivery = NULL;
 	}
-	timer_start(s->whole, transaction_ms(source_len(message)));
-	pump(s);
-	wait_on(s);
-	return 0;
+	session_wait_on(s);
+	return result;
 }
 
 /* ---- greeting, EHLO, STARTTLS */
@@ -334,7 +248,7 @@ take_starttls_reply(struct smtpc_session *s, const struct reply *reply)
 		become_ready(s); /* the onion service encrypts and authenticates already */
 	} else if (!is_refused(s, reply, 220)) {
 		s->state = WAITS_FOR_TLS;
-		if (stream_start_tls_client(s->stream, s->tls, s->peer_onion, NULL, &err) != 0)
+		if (stream_start_tls_client(s->stream, s->peer.tls, s->peer_onion, NULL, &err) != 0)
 			end(s, SMTPC_END_PROTOCOL, 0, err.text);
 	}
 }
@@ -395,12 +309,14 @@ take_reply(struct smtpc_session *s, const struct reply *reply)
 			take_delivery_reply(s, reply);
 		break;
 	case WAITS_FOR_TLS:
+	case EARLY:
+	case EARLY_TLS:
 	case QUITTING:
 	case ENDED:
 		break;
 	}
 	if (!s->freed)
-		wait_on(s);
+		session_wait_on(s);
 }
 
 /* ---- from the stream */
@@ -450,8 +366,29 @@ on_drained(void *context)
 	struct smtpc_session *s = context;
 	enter(s);
 	pump(s);
-	wait_on(s);
+	session_wait_on(s);
 	leave(s);
+}
+
+static void
+on_smtorp(struct smtpc_session *s)
+{
+	bool is_early = s->state == EARLY_TLS;
+	s->extensions = session_smtorp_promises;
+	s->greeting_due = true;
+	s->state = READY;
+	if (is_early && session_early_finish(s)) {
+		if (s->refused_here)
+			timer_start(s->soon, 0);
+		pump(s);
+		return;
+	}
+	/* Whoever this is, he may have another key than the one that the message was meant for: its owner is to look at it first. */
+	delivery_free(s->delivery);
+	s->delivery = NULL;
+	s->ehlo_sent = s->ehlo_due = false;
+	timer_stop(s->whole);
+	become_ready(s);
 }
 
 static void
@@ -459,19 +396,14 @@ on_tls(void *context)
 {
 	struct smtpc_session *s = context;
 	enter(s);
-	if (s->mode == SMTPC_SMTP) {
+	if (s->peer.mode == SMTPC_SMTP)
 		say_hello(s);
-	} else if (stream_alpn(s->stream) == NULL) {
+	else if (stream_alpn(s->stream) == NULL)
 		end(s, SMTPC_END_NOT_SMTORP, 0, "the server does not speak " TLS_ALPN_SMTORP);
-	} else {
-		/* What smtorp/1 promises from the first byte. */
-		s->extensions = (struct reply_extensions){ .pipelining = true, .chunking = true, .eight_bit_mime = true,
-			.smtputf8 = true, .size = true };
-		s->greeting_due = true;
-		become_ready(s);
-	}
+	else
+		on_smtorp(s);
 	if (!s->freed)
-		wait_on(s);
+		session_wait_on(s);
 	leave(s);
 }
 
@@ -484,7 +416,7 @@ on_stream_end(void *context, const struct error *err)
 		end(s, SMTPC_END_QUIT, 0, "");
 	else if (err->code != ERROR_PROTOCOL)
 		end(s, SMTPC_END_LOST, 0, err->text);
-	else if (s->state == WAITS_FOR_TLS && s->mode == SMTPC_SMTORP)
+	else if ((s->state == WAITS_FOR_TLS || s->state == EARLY_TLS) && s->peer.mode == SMTPC_SMTORP)
 		end(s, SMTPC_END_NOT_SMTORP, 0, err->text); /* RFC 7301 lets a server refuse an ALPN like that */
 	else
 		end(s, SMTPC_END_PROTOCOL, 0, err->text);
@@ -516,43 +448,62 @@ on_soon(void *context)
 	enter(s);
 	if (s->refused_here && s->delivery != NULL)
 		finish_delivery(s);
+	else if (s->state == EARLY && !s->wants_quit)
+		offer_early(s);
 	else if (s->delivery != NULL)
 		end(s, SMTPC_END_LOST, 0, "the message could not be read to its end");
 	else if (s->wants_quit && s->state < READY)
 		end(s, SMTPC_END_QUIT, 0, "");
 	if (!s->freed)
-		wait_on(s);
+		session_wait_on(s);
 	leave(s);
 }
 
 /* ---- the owner's side */
 
-struct smtpc_session *
-smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls, const char *own_onion,
-    const char *peer_onion, const struct smtpc_session_events *events, void *context)
+static void
+on_session(void *context, struct slice session)
 {
-	static const struct stream_events stream_events = { on_input, on_drained, on_tls, on_stream_end, NULL };
+	struct smtpc_session *s = context;
+	enter(s);
+	if (s->peer.mode == SMTPC_SMTORP && s->events->on_ticket != NULL)
+		s->events->on_ticket(s->context, session);
+	leave(s);
+}
+
+struct smtpc_session *
+smtpc_session_new(struct loop *loop, int fd, const struct smtpc_peer *peer, const struct smtpc_session_events *events, void *context)
+{
+	static const struct stream_events stream_events = { on_input, on_drained, on_tls, on_stream_end, on_session };
 	struct smtpc_session *s = calloc(1, sizeof *s);
-	assert(s != NULL && strlen(own_onion) <= ONION_MAX && strlen(peer_onion) <= ONION_MAX);
-	s->mode = mode;
-	s->tls = tls;
+	assert(s != NULL && strlen(peer->own_onion) <= SESSION_ONION_MAX && strlen(peer->onion) <= SESSION_ONION_MAX);
+	s->peer = *peer;
 	s->events = events;
 	s->context = context;
-	strcpy(s->own_onion, own_onion);
-	strcpy(s->peer_onion, peer_onion);
+	s->is_connected = fd >= 0;
+	strcpy(s->own_onion, peer->own_onion);
+	strcpy(s->peer_onion, peer->onion);
 	reply_init(&s->reply);
 	s->stream = stream_new(loop, fd, INPUT_MAX_BYTES, OUTPUT_MAX_BYTES, &stream_events, s);
 	s->timeout = timer_new(loop, on_timeout, s);
 	s->whole = timer_new(loop, on_whole, s);
 	s->soon = timer_new(loop, on_soon, s);
-	if (mode == SMTPC_SMTORP) {
+	if (peer->mode == SMTPC_SMTORP && session_early_prepare(s, peer->resume)) {
+		s->state = EARLY;
+		timer_start(s->soon, 0);
+	} else if (peer->mode == SMTPC_SMTORP) {
 		/* A failure here (no memory) ends as a handshake that does not finish. */
 		s->state = WAITS_FOR_TLS;
-		stream_start_tls_client(s->stream, tls, peer_onion, TLS_ALPN_SMTORP, NULL);
+		stream_start_tls_client(s->stream, peer->tls, s->peer_onion, TLS_ALPN_SMTORP, NULL);
 	}
-	if (fd >= 0)
-		wait_on(s);
+	session_wait_on(s);
 	return s;
+}
+
+bool
+smtpc_session_is_early(const struct smtpc_session *s)
+{
+	return s->state == EARLY;
 }
 
 struct slice
@@ -564,8 +515,9 @@ smtpc_session_first_flight(const struct smtpc_session *s)
 void
 smtpc_session_connect(struct smtpc_session *s, int fd, size_t sent_bytes)
 {
+	s->is_connected = true;
 	stream_connect(s->stream, fd, sent_bytes);
-	wait_on(s);
+	session_wait_on(s);
 }
 
 int
@@ -573,6 +525,10 @@ smtpc_session_key_hash(const struct smtpc_session *s, unsigned char hash[32], st
 {
 	if (s->stream == NULL)
 		return error_set(err, ERROR_CLOSED, "the session is closed");
+	if (s->state == EARLY || s->state == EARLY_TLS) {
+		memcpy(hash, s->resume_key, sizeof s->resume_key);
+		return 0;
+	}
 	return stream_peer_key_hash(s->stream, hash, err);
 }
 
@@ -582,7 +538,7 @@ smtpc_session_quit(struct smtpc_session *s)
 	if (s->wants_quit || s->state == QUITTING || s->state == ENDED)
 		return;
 	s->wants_quit = true;
-	if (s->state < READY)
+	if (s->state < READY && s->delivery == NULL)
 		timer_start(s->soon, 0); /* nothing has begun that would need a QUIT */
 	else if (s->delivery == NULL)
 		quit(s);

@@ -13,6 +13,9 @@
  * Each step has its time limit, and a transaction has one as a whole (20 minutes, and one more for each
  * 512 KiB), which a peer that trickles cannot stretch.
  *
+ * A session on port 465 may go on with an earlier one: then a message can be handed over before there is a connection, and goes in
+ * the first flight, to the peer of that session and nobody else.
+ *
  * Nothing leaves but the own onion name, the envelope and the body. What the peer says is
  * bounded, and made printable before it is handed on.
  */
@@ -71,25 +74,46 @@ struct smtpc_result {
 };
 #define SMTPC_TEXT_MAX 480
 
+struct smtpc_readiness {
+	bool is_tls;             /* the session is encrypted */
+	bool is_early;           /* nothing was heard of the peer yet, and the key is that of the earlier session */
+	uint64_t size_max_bytes; /* the peer's SIZE, 0 when it is not known */
+};
+
 /* The callbacks fire from the loop only, and each may free the session. */
 struct smtpc_session_events {
-	/* A message can be handed over now. Fires once; later messages follow on_delivered. tls: the session is
-	 * encrypted. size_max_bytes: the peer's SIZE, 0 when it is not known. */
-	void (*on_ready)(void *context, bool tls, uint64_t size_max_bytes);
+	/* A message can be handed over now. Fires once, and once more when it was early but the peer is another than that of the
+	 * earlier session: a message that was handed over is not borrowed any more, and nobody has got it. Later messages follow
+	 * on_delivered. */
+	void (*on_ready)(void *context, const struct smtpc_readiness *readiness);
 	/* The peer answered: one result for each recipient, in order. Borrowed until the callback returns. The
 	 * next message may be handed over from here. */
 	void (*on_delivered)(void *context, const struct smtpc_result *results, size_t count);
 	/* The session is over; fires once. code is the peer's reply or 0. A message without on_delivered: unknown. */
 	void (*on_end)(void *context, enum smtpc_end reason, unsigned code, const char *text);
+	/* Port 465: what a later session may go on with (loop/tls.h), lent, and secret. May be NULL. */
+	void (*on_ticket)(void *context, struct slice session);
 };
 
-/* Takes over fd (connected, nonblocking), or -1: the connection comes later. own_onion and peer_onion ("<56 letters>.onion") are copied, tls and events
+struct smtpc_peer {
+	enum smtpc_mode mode;
+	struct tls_context *tls;
+	const char *own_onion, *onion; /* "<56 letters>.onion" */
+	struct slice resume;           /* an earlier session with it, or empty; for port 465 */
+};
+/* A message with a larger body waits for the handshake: what tor takes at once is 61 KB. */
+#define SMTPC_EARLY_BODY_MAX_BYTES 49152
+
+/* Takes over fd (connected, nonblocking), or -1: the connection comes later. The onions and resume are copied, tls and events
  * borrowed. */
-struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, enum smtpc_mode mode, struct tls_context *tls,
-    const char *own_onion, const char *peer_onion, const struct smtpc_session_events *events, void *context);
+struct smtpc_session *smtpc_session_new(struct loop *loop, int fd, const struct smtpc_peer *peer,
+    const struct smtpc_session_events *events, void *context);
+
+/* It waits for a message to begin with: on_ready is about to say so, or has. */
+bool smtpc_session_is_early(const struct smtpc_session *session);
 
 /* What a session without a connection would send first, for whoever makes the connection to send along with it (port 465; empty on
- * port 25, where the server speaks first). Borrowed until the next call. */
+ * port 25, where the server speaks first, and while it is early). Borrowed until the next call. */
 struct slice smtpc_session_first_flight(const struct smtpc_session *session);
 /* Gives it its connection, on which sent_bytes of that went out already. The clock runs from now. */
 void smtpc_session_connect(struct smtpc_session *session, int fd, size_t sent_bytes);

@@ -66,10 +66,10 @@ offer(void)
 }
 
 static void
-on_ready(void *context, bool is_tls, uint64_t size_max_bytes)
+on_ready(void *context, const struct smtpc_readiness *readiness)
 {
 	(void)context;
-	buffer_printf(&run.trace, NULL, "ready %d %llu\n", is_tls, (unsigned long long)size_max_bytes);
+	buffer_printf(&run.trace, NULL, "ready %d %llu\n", readiness->is_tls, (unsigned long long)readiness->size_max_bytes);
 	if (run.offered > 0)
 		abort();
 	offer();
@@ -223,7 +223,7 @@ check_output(void)
 static void
 run_session(const uint8_t *data, size_t size, size_t step)
 {
-	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end };
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, NULL };
 	int fds[2];
 	bool is_large = (data[0] & LARGE) != 0;
 	memset(&run, 0, sizeof run);
@@ -233,8 +233,8 @@ run_session(const uint8_t *data, size_t size, size_t step)
 		.recipient_count = 2, .body = is_large ? slice_of(large_body, sizeof large_body) : slice_of_string(small_body) };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
 		abort();
-	run.session = smtpc_session_new(loop, fds[0], (data[0] & SMTORP) != 0 ? SMTPC_SMTORP : SMTPC_SMTP, tls, OWN, PEER, &events,
-	    NULL);
+	const struct smtpc_peer peer = { (data[0] & SMTORP) != 0 ? SMTPC_SMTORP : SMTPC_SMTP, tls, OWN, PEER, slice_of("", 0) };
+	run.session = smtpc_session_new(loop, fds[0], &peer, &events, NULL);
 	serve(fds[1], slice_of(data + 1, size - 1), (data[0] & LINES) != 0, step);
 	smtpc_session_free(run.session);
 	close(fds[1]);

@@ -90,7 +90,7 @@ run_large(enum smtpc_mode mode, const struct line *script, size_t len)
 		assert_int_equal(stream_start_tls_server(server.stream, server_context, TLS_ALPN_SMTORP, NULL), 0);
 	else
 		server_speak_first();
-	client.session = smtpc_session_new(loop, fds[0], mode, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], mode);
 	loop_run(loop);
 	file_close(&file.fd);
 	free(body);
@@ -158,7 +158,7 @@ a_body_that_cannot_be_read_to_its_end_is_not_sent(void **state)
 	server.next = script;
 	server.stream = stream_new(loop, fds[1], 100000, 100000, &large_events, NULL);
 	server_speak_first();
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTP);
 	cut_after_bytes = 100000;
 	cutter = soon;
 	loop_run(loop);
@@ -263,7 +263,7 @@ a_tls_handshake_does_not_take_for_ever(void **state)
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	smtpc_session_set_minute_ms(10);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTORP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTORP);
 	loop_run(loop);
 	smtpc_session_set_minute_ms(60000);
 	assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
@@ -296,7 +296,7 @@ a_server_that_stops_reading_is_given_up(void **state)
 	server.stream = stream_new(loop, fds[1], 1000, 1000, &events, NULL);
 	server_speak_first();
 	smtpc_session_set_minute_ms(10);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTP);
 	loop_run(loop);
 	smtpc_session_set_minute_ms(60000);
 	assert_int_equal(client.reason, SMTPC_END_TIMEOUT);
@@ -342,7 +342,7 @@ a_server_that_only_sips_is_given_up(void **state)
 	smtpc_session_set_minute_ms(250);
 	sip = timer_new(loop, on_sip, NULL);
 	timer_start(sip, 1);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTP);
 	loop_run(loop);
 	smtpc_session_set_minute_ms(60000);
 	timer_free(sip);
@@ -371,7 +371,7 @@ an_idle_session_is_kept(void **state)
 	server.stream = stream_new(loop, fds[1], 1000, 1000, &server_events, NULL);
 	server_speak_first();
 	smtpc_session_set_minute_ms(10);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTP);
 	struct timer *enough = timer_new(loop, on_enough, NULL);
 	timer_start(enough, 300);
 	loop_run(loop);

@@ -101,7 +101,7 @@ no_tls_on_465_is_not_smtorp(void **state)
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	assert_int_equal(send(fds[1], "220 plain\r\n", 11, 0), 11);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTORP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTORP);
 	loop_run(loop);
 	assert_int_equal(client.reason, SMTPC_END_NOT_SMTORP);
 	close(fds[1]);
@@ -312,7 +312,7 @@ quitting_before_it_is_ready_just_closes(void **state)
 	(void)state;
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	client.session = smtpc_session_new(loop, fds[0], SMTPC_SMTP, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], SMTPC_SMTP);
 	smtpc_session_quit(client.session);
 	assert_int_equal(client.ended, 0);
 	loop_run(loop);

@@ -41,6 +41,7 @@ static struct {
 	struct stream *stream;
 	const char *alpn;
 	bool speaks_on_tls;
+	bool was_early; /* something came before the client had finished the handshake */
 	unsigned long skipped; /* bytes taken of a body that the script does not name */
 	unsigned long skip;
 } server;
@@ -72,6 +73,7 @@ on_server_input(void *context)
 {
 	(void)context;
 	struct buffer *in = stream_input(server.stream);
+	server.was_early = server.was_early || stream_early(server.stream) == STREAM_EARLY_READING;
 	const char *expect = server.next->expect;
 	if (expect == NULL) {
 		fail_msg("unexpected: %.*s", (int)buffer_len(in), (const char *)buffer_bytes(in));
@@ -114,7 +116,7 @@ static struct {
 	bool quits; /* when there are no more messages */
 	void (*on_ready)(void);
 	int free_on;
-	int ready, delivered, ended;
+	int ready, early, delivered, ended;
 	bool tls;
 	uint64_t size_max_bytes;
 	char results[2000]; /* "code enhanced text\n" for each */
@@ -149,12 +151,13 @@ free_when(int when)
 }
 
 static void
-on_ready(void *context, bool tls, uint64_t size_max_bytes)
+on_ready(void *context, const struct smtpc_readiness *readiness)
 {
 	(void)context;
 	client.ready++;
-	client.tls = tls;
-	client.size_max_bytes = size_max_bytes;
+	client.tls = readiness->is_tls;
+	client.early += readiness->is_early;
+	client.size_max_bytes = readiness->size_max_bytes;
 	if (client.on_ready != NULL)
 		client.on_ready();
 	deliver_next();
@@ -188,7 +191,21 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 	free_when(FREE_ON_END);
 }
 
-static const struct smtpc_session_events client_events = { on_ready, on_delivered, on_end };
+/* What is to be gone on with; kept from session to session. */
+static unsigned char ticket[TLS_SESSION_MAX_BYTES];
+static size_t ticket_len;
+static bool uses_ticket;
+
+static void
+on_ticket(void *context, struct slice session)
+{
+	(void)context;
+	assert_true(session.len <= sizeof ticket);
+	memcpy(ticket, session.data, session.len);
+	ticket_len = session.len;
+}
+
+static const struct smtpc_session_events client_events = { on_ready, on_delivered, on_end, on_ticket };
 
 static void
 on_deadline(void *context)
@@ -264,6 +281,13 @@ connect_through_relay(int *left, int *right, struct relay relays[2])
 	*right = b[0];
 }
 
+static inline struct smtpc_session *
+open_session(int fd, enum smtpc_mode mode)
+{
+	const struct smtpc_peer peer = { mode, client_context, OWN, PEER, slice_of(ticket, uses_ticket ? ticket_len : 0) };
+	return smtpc_session_new(loop, fd, &peer, &client_events, NULL);
+}
+
 /* Runs one session to its end. */
 static void
 run(enum smtpc_mode mode, const struct line *script, const struct smtpc_message *messages, size_t message_count)
@@ -282,7 +306,7 @@ run(enum smtpc_mode mode, const struct line *script, const struct smtpc_message 
 		assert_int_equal(stream_start_tls_server(server.stream, server_context, server.alpn, NULL), 0);
 	else
 		server_speak_first();
-	client.session = smtpc_session_new(loop, fds[0], mode, client_context, OWN, PEER, &client_events, NULL);
+	client.session = open_session(fds[0], mode);
 	loop_run(loop);
 	for (int i = 0; i < 2 && relay_step > 0; i++) {
 		watch_free(relays[i].watch);

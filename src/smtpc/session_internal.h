@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the files of a client session share: session.c (its course), session_clock.c (how long it waits) and session_early.c (a
+ * message before the handshake). For the module smtpc only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop/stream.h"
+#include "smtp/reply.h"
+#include "smtpc/delivery.h"
+#include "smtpc/session.h"
+
+#define SESSION_ONION_MAX 62
+#define SESSION_QUIT_MS 10000
+
+enum state {
+	WAITS_FOR_GREETING,
+	WAITS_FOR_EHLO,
+	WAITS_FOR_HELO,
+	WAITS_FOR_STARTTLS,
+	WAITS_FOR_TLS,
+	EARLY,     /* TLS has not begun: it waits for a message to go along */
+	EARLY_TLS, /* it has, with a message */
+	READY,     /* for a message, or sends one */
+	QUITTING,
+	ENDED,
+};
+
+struct smtpc_session {
+	struct stream *stream;
+	struct timer *timeout;
+	struct timer *whole; /* of the transaction */
+	struct timer *soon; /* for what may not fire from inside a call */
+	struct smtpc_peer peer; /* own_onion and peer_onion are below */
+	const struct smtpc_session_events *events;
+	void *context;
+	char own_onion[SESSION_ONION_MAX + 1], peer_onion[SESSION_ONION_MAX + 1];
+	enum state state;
+	struct reply reply;
+	struct reply_extensions extensions;
+	bool is_connected;
+	bool greeting_due, ehlo_due; /* smtorp/1: these replies come, but nobody waits for them */
+	bool ehlo_sent;
+	bool wants_quit;
+	bool needs_reset;
+	struct delivery *delivery;
+	bool refused_here; /* the delivery was decided without the peer */
+	bool unasked;      /* the reply that comes in began before there was a command to answer */
+	bool busy, freed;
+	/* ---- session_early.c */
+	struct buffer resume;               /* the session to go on with; wiped when it was used */
+	size_t early_max_bytes;             /* that it allows */
+	unsigned char resume_key[32];       /* of its peer */
+};
+
+extern const struct reply_extensions session_smtorp_promises;
+
+/* ---- session_clock.c */
+void session_wait_on(struct smtpc_session *s); /* restarts the clock; every reply and every piece of the body that went out does */
+int64_t session_transaction_ms(size_t body_bytes);
+
+/* ---- session_early.c */
+/* Whether there is a session to go on with, on which a message may go early. */
+bool session_early_prepare(struct smtpc_session *s, struct slice resume);
+/* Begins TLS with the message at hand, which goes along if it is not too large; -1: TLS cannot begin. */
+int session_early_begin(struct smtpc_session *s, size_t body_bytes, struct error *err);
+/* TLS stands. true: the message is on its way, or may go; false: this is another peer than that of the session, and it has got nothing. */
+bool session_early_finish(struct smtpc_session *s);
+void session_early_wipe(struct smtpc_session *s);
