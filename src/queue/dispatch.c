@@ -23,6 +23,7 @@ dispatch_new(struct loop *loop, struct mailstore *mailstore, int64_t stagger_ms,
 		.context = context };
 	d->next_id = random_u64(); /* so that no session of a process before this one has the same */
 	d->look = timer_new(loop, on_look, d);
+	d->resumable = sessions_open();
 	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
 		d->sessions[i].dispatch = d;
 		d->sessions[i].timer = timer_new(loop, outbound_on_timer, &d->sessions[i]);
@@ -40,6 +41,7 @@ dispatch_free(struct dispatch *d)
 		timer_free(d->sessions[i].timer);
 	}
 	timer_free(d->look);
+	sessions_free(d->resumable);
 	free(d);
 }
 
@@ -195,6 +197,10 @@ dispatch_on_message(struct dispatch *d, const struct ipc_message *m)
 		if ((s = by_id(d, m->session_ready.session_id)) != NULL)
 			outbound_on_ready(s, &m->session_ready);
 		return true;
+	case IPC_TYPE_SESSION_TICKET:
+		if ((s = by_id(d, m->session_ticket.session_id)) != NULL)
+			outbound_on_ticket(s, &m->session_ticket);
+		return true;
 	case IPC_TYPE_DELIVERED:
 		if ((s = by_id(d, m->delivered.session_id)) != NULL)
 			outbound_on_delivered(s, &m->delivered);
@@ -214,9 +220,10 @@ dispatch_set_tor(struct dispatch *d, bool is_there)
 	d->has_tor = false;
 	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX; i++) {
 		struct outbound *each = &d->sessions[i];
-		if (each->state == OUTBOUND_DIALLING)
+		bool is_begun = each->state == OUTBOUND_DIALLING || each->is_early;
+		if (is_begun)
 			outbound_order_quit(each);
-		if (each->state == OUTBOUND_DIALLING || each->state == OUTBOUND_LOST)
+		if (is_begun || each->state == OUTBOUND_LOST)
 			outbound_release(each); /* no fault of the peer's */
 	}
 	d->has_tor = is_there;
@@ -247,7 +254,7 @@ dispatch_set_smtp(struct dispatch *d, bool is_there)
 	d->has_smtp = false;
 	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX && !d->is_broken; i++) {
 		struct outbound *s = &d->sessions[i];
-		if (s->state == OUTBOUND_DIALLING)
+		if (s->state == OUTBOUND_DIALLING || s->is_early)
 			outbound_cancel_dial(s);
 		outbound_defer(s); /* perhaps this message is what it died of */
 		outbound_release(s);

@@ -33,7 +33,7 @@ struct dispatch_events {
 	void (*on_broken)(void *context, const struct error *err);
 };
 
-/* mailstore and events are borrowed. Nothing happens before dispatch_wake(). stagger_ms: whenever tor has become ready, or all is to
+/* mailstore and events are borrowed. Opens sessions.db in the working directory (sessions.h). Nothing happens before dispatch_wake(). stagger_ms: whenever tor has become ready, or all is to
  * be tried again, nothing is dialled for a random part of this time, so that the identities of a node do not dial in one moment. */
 struct dispatch *dispatch_new(struct loop *loop, struct mailstore *mailstore, int64_t stagger_ms,
     const struct dispatch_events *events, void *context);
@@ -45,7 +45,7 @@ void dispatch_wake(struct dispatch *dispatch); /* something is new in the queue 
 void dispatch_set_tor(struct dispatch *dispatch, bool is_there);
 void dispatch_set_smtp(struct dispatch *dispatch, bool is_there);
 
-/* DIAL_FAILED, SESSION_READY, DELIVERED, SESSION_END; others are not for it and return false. */
+/* DIAL_FAILED, SESSION_READY, SESSION_TICKET, DELIVERED, SESSION_END; others are not for it and return false. */
 bool dispatch_on_message(struct dispatch *dispatch, const struct ipc_message *m);
 
 /* What is being done about an item now: DELIVERING, DIALLING or TOR_DOWN; NEW: nothing, it waits for its time. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "queue/dispatch.h"
+#include "queue/sessions.h"
 
 #define DISPATCH_TOR_DOWN_MS (2 * 1000) /* tor or a channel is not ready: ask again */
 
@@ -24,6 +25,7 @@ struct outbound {
 	char onion[IPC_ONION_MAX + 1];
 	uint16_t port;
 	bool is_doubtful;       /* the last try failed */
+	bool is_early;          /* OUTBOUND_WARM, _DELIVERING: nothing was heard of the peer yet, which may still be dialled */
 	uint32_t turn;          /* of the last SESSION_READY */
 	uint64_t size_max_bytes;
 	char key[PINS_FINGERPRINT_SIZE]; /* the fingerprint of the TLS key that was shown; "": none was */
@@ -35,6 +37,7 @@ struct outbound {
 struct dispatch {
 	struct loop *loop;
 	struct mailstore *mailstore;
+	struct sessions *resumable;
 	const struct dispatch_events *events;
 	void *context;
 	struct outbound sessions[DISPATCH_SESSIONS_MAX];
@@ -62,6 +65,8 @@ bool outbound_order_quit(struct outbound *s);
 void outbound_cancel_dial(struct outbound *s);
 /* ---- outbound_key.c */
 void outbound_set_key(struct outbound *s, struct slice hash);
+/* An earlier session with the peer that may be gone on with: its key is the one that mail for the peer is held to. 1, 0 or -1. */
+int outbound_find_resumable(struct outbound *s, struct session_kept *out, struct error *err);
 /* Whether the key violates the peer's pin, which is then written down: the session may carry nothing. 1, 0 or -1. */
 int outbound_has_wrong_key(struct outbound *s, struct error *err);
 
@@ -81,5 +86,6 @@ int outbound_pack_for_wire(const struct outbound *s, const struct queue_item *it
 void outbound_on_timer(void *context);
 void outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f);
 void outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r);
+void outbound_on_ticket(struct outbound *s, const struct ipc_session_ticket *t);
 void outbound_on_delivered(struct outbound *s, const struct ipc_delivered *r);
 void outbound_on_end(struct outbound *s, const struct ipc_session_end *e);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "queue/dispatch_internal.h"
@@ -44,6 +45,18 @@ outbound_release(struct outbound *s)
 	let_go_of_item(s);
 	timer_stop(s->timer);
 	s->state = OUTBOUND_FREE;
+	s->is_early = false;
+}
+
+/* What was handed over early was for nobody: the session is as it was when it was being dialled. */
+static void
+take_back_early(struct outbound *s)
+{
+	if (!s->is_early)
+		return;
+	let_go_of_item(s);
+	s->is_early = false;
+	s->state = OUTBOUND_DIALLING;
 }
 
 /* ---- orders to the other roles */
@@ -67,6 +80,9 @@ outbound_cancel_dial(struct outbound *s)
 void
 outbound_quit(struct outbound *s)
 {
+	if (s->is_early)
+		outbound_cancel_dial(s);
+	s->is_early = false;
 	outbound_order_quit(s);
 	s->state = OUTBOUND_QUITTING;
 	timer_start(s->timer, QUIT_MS);
@@ -78,17 +94,26 @@ outbound_dial(struct outbound *s, uint16_t port)
 	struct dispatch *d = s->dispatch;
 	struct ipc_message start = { .type = IPC_TYPE_SESSION_START, .fd = -1 };
 	struct ipc_message m = { .type = IPC_TYPE_DIAL, .fd = -1 };
+	struct session_kept resume = { .len = 0 };
+	struct error err = { 0 };
 	s->id = d->next_id++;
 	s->port = port;
 	s->state = OUTBOUND_DIALLING;
 	s->size_max_bytes = 0;
+	if (dispatch_broke(d, outbound_find_resumable(s, &resume, &err), &err)) {
+		outbound_release(s);
+		return;
+	}
 	start.session_start.session_id = m.dial.session_id = s->id;
 	memcpy(start.session_start.onion, s->onion, sizeof s->onion);
 	memcpy(m.dial.onion, s->onion, sizeof s->onion);
 	start.session_start.mode = port == PEERS_PORT_SMTORP ? SESSION_SMTORP : SESSION_SMTP;
+	start.session_start.resume = slice_of(resume.bytes, resume.len);
 	m.dial.port = port;
 	timer_start(s->timer, DIAL_MS);
-	if (d->events->send_smtp(d->context, &start) && d->events->send_tor(d->context, &m))
+	bool is_sent = d->events->send_smtp(d->context, &start);
+	explicit_bzero(&resume, sizeof resume);
+	if (is_sent && d->events->send_tor(d->context, &m))
 		return;
 	outbound_release(s); /* a channel is gone: the owner says so soon */
 	timer_start(d->look, DISPATCH_TOR_DOWN_MS);
@@ -291,6 +316,8 @@ outbound_on_timer(void *context)
 		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.1", "no connection within five minutes");
 		break;
 	case OUTBOUND_DELIVERING:
+		if (s->is_early)
+			outbound_cancel_dial(s);
 		outbound_order_quit(s);
 		outbound_defer(s);
 		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.2", "the recipient's server is too slow");
@@ -338,6 +365,7 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 {
 	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
+	take_back_early(s);
 	if (s->state != OUTBOUND_DIALLING)
 		return;
 	enum ipc_wait_reason reason = reason_of((enum ipc_dial_reason)f->reason);
@@ -375,17 +403,29 @@ outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f)
 	    text_or(f->text, "the recipient's onion service cannot be reached now"));
 }
 
+/* It takes mail. */
+static bool
+note_reached(struct outbound *s)
+{
+	struct error err = { 0 };
+	s->is_early = false;
+	s->dispatch->is_tor_down = false;
+	dispatch_wake(s->dispatch); /* one dial less */
+	return !dispatch_broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err);
+}
+
 void
 outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 {
 	struct error err = { 0 };
+	take_back_early(s);
 	if (s->state != OUTBOUND_DIALLING)
 		return;
 	s->turn = r->turn;
 	s->size_max_bytes = r->size_max_bytes;
-	s->dispatch->is_tor_down = false;
-	dispatch_wake(s->dispatch); /* one dial less */
 	outbound_set_key(s, r->key);
+	if (s->port == PEERS_PORT_SMTORP)
+		sessions_forget(s->dispatch->resumable, s->onion); /* a ticket is used once, and a new one comes */
 	int is_wrong = outbound_has_wrong_key(s, &err);
 	if (dispatch_broke(s->dispatch, is_wrong, &err))
 		return;
@@ -394,8 +434,16 @@ outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r)
 		peer_failed(s, WAIT_REASON_KEY, 0, "4.7.5", held);
 		return;
 	}
-	if (!dispatch_broke(s->dispatch, peers_reached(queue_peers(queue_of(s)), s->onion, s->port, now_of(s), &err), &err))
+	s->is_early = r->early != 0;
+	if (s->is_early || note_reached(s))
 		outbound_go_on(s);
+}
+
+void
+outbound_on_ticket(struct outbound *s, const struct ipc_session_ticket *t)
+{
+	if (s->port == PEERS_PORT_SMTORP && s->key[0] != '\0' && s->state != OUTBOUND_DIALLING && s->state != OUTBOUND_LOST)
+		sessions_keep(s->dispatch->resumable, s->onion, s->key, t->resume, clock_wall_s());
 }
 
 void
@@ -404,6 +452,8 @@ outbound_on_delivered(struct outbound *s, const struct ipc_delivered *r)
 	struct dispatch *d = s->dispatch;
 	struct error err = { 0 };
 	if (s->state != OUTBOUND_DELIVERING || r->delivery_id != s->item.id)
+		return;
+	if (s->is_early && !note_reached(s))
 		return;
 	int result = queue_result(queue_of(s), s->onion, &s->item, r->results, now_of(s), random_u64(), &err);
 	let_go_of_item(s);
@@ -418,19 +468,22 @@ outbound_on_delivered(struct outbound *s, const struct ipc_delivered *r)
 void
 outbound_on_end(struct outbound *s, const struct ipc_session_end *e)
 {
-	bool is_early = s->state == OUTBOUND_DIALLING;
+	if (s->is_early && (s->state == OUTBOUND_WARM || e->reason == SESSION_END_NOT_SMTORP))
+		take_back_early(s);
+	bool is_begun = s->state == OUTBOUND_DIALLING || s->is_early;
 	if (s->state == OUTBOUND_WARM || s->state == OUTBOUND_QUITTING) {
 		drop(s);
 		return;
 	}
-	if (is_early && e->reason == SESSION_END_NOT_SMTORP && s->port == PEERS_PORT_SMTORP) {
+	if (is_begun && e->reason == SESSION_END_NOT_SMTORP && s->port == PEERS_PORT_SMTORP) {
 		outbound_dial(s, PEERS_PORT_SMTP);
 		return;
 	}
-	if (is_early)
+	if (is_begun)
 		outbound_cancel_dial(s);
 	if (e->reason == SESSION_END_LOST) {
 		s->state = OUTBOUND_LOST;
+		s->is_early = false;
 		timer_start(s->timer, s->dispatch->has_tor ? LOST_MS : 0);
 		return;
 	}

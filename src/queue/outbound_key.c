@@ -36,6 +36,22 @@ outbound_set_key(struct outbound *s, struct slice hash)
 }
 
 int
+outbound_find_resumable(struct outbound *s, struct session_kept *out, struct error *err)
+{
+	struct pin pin;
+	if (s->port != PEERS_PORT_SMTORP)
+		return 0;
+	int found = pins_find(queue_pins(queue_of(s)), s->onion, &pin, err);
+	if (found < 0)
+		return -1;
+	if (found == 0 || pin.trust == PIN_NOTED || pin.changed_s != 0) {
+		sessions_forget(s->dispatch->resumable, s->onion);
+		return 0;
+	}
+	return sessions_find(s->dispatch->resumable, s->onion, pin.fingerprint, clock_wall_s(), out);
+}
+
+int
 outbound_has_wrong_key(struct outbound *s, struct error *err)
 {
 	struct pin pin;
@@ -106,6 +122,10 @@ outbound_check_item(struct outbound *s, const struct queue_item *item, struct er
 	buffer_init(&results, (item->recipient_count + 1) * REFUSAL_BYTES);
 	if (judge(s, item, found == 1 ? &pin : NULL, &results, &refused, &longest, err) != 0)
 		goto out;
+	if (refused > 0 && s->is_early) {
+		fitness = OUTBOUND_KEY_IS_OLD; /* before this is said to anybody, the peer shows what key it has now */
+		goto out;
+	}
 	if (refused > 0) {
 		log_warn("an address names another TLS key than the onion shows: it gets nothing");
 		if (queue_refuse(queue_of(s), s->onion, item, slice_of(buffer_bytes(&results), buffer_len(&results)), err) == 0)
