@@ -157,6 +157,22 @@ check_log_header(struct database *db, struct error *err)
 	return 0;
 }
 
+/* A process may have died between its write and its sync: what is read here must be on the disk before anything follows from it.
+ * By SQLite's own descriptors, since closing another one would give up its locks. */
+static int
+sync_what_was_found(struct database *db, struct error *err)
+{
+	static const int files[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		sqlite3_file *file = NULL;
+		if (sqlite3_file_control(db->handle, "main", files[i], &file) != SQLITE_OK)
+			return database_fail(db, err);
+		if (file != NULL && file->pMethods != NULL && file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+			return error_set(err, ERROR_IO, "the database %s cannot be made durable", db->path);
+	}
+	return 0;
+}
+
 int
 database_open(const char *path, bool may_create, const char *const *versions, unsigned count,
     struct database **out, struct error *err)
@@ -181,7 +197,7 @@ database_open(const char *path, bool may_create, const char *const *versions, un
 	sqlite3_extended_result_codes(db->handle, 1);
 	/* Not before it is known to be whole: what is damaged stays as it was found. */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	if (prepare_connection(db, err) != 0)
+	if (prepare_connection(db, err) != 0 || sync_what_was_found(db, err) != 0)
 		goto failed;
 	if (exists && st.st_size <= CHECK_MAX_BYTES && check_whole(db, err) != 0)
 		goto failed;
