@@ -48,7 +48,7 @@ torture: all
 crash-states: N = 10000
 crash-states: all
 	nice $(BUILD)/tests/crash/crash-states --states $(N) $(if $(SEED),--seed $(SEED))
-	nice $(BUILD)/tests/crash/crash-states --each-sync --states 2000 $(if $(SEED),--seed $(SEED))
+	nice $(BUILD)/tests/crash/crash-states --each-sync --states 3000 $(if $(SEED),--seed $(SEED))
 
 install: all
 ifneq ($(origin PREFIX),file)

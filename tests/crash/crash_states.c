@@ -2,12 +2,12 @@
  *
  * Cuts the power at any moment of runs of a mail store, and looks whether the mail is there: records what a run does to its files,
  * draws states that a file system may leave (disk.h), lets the real code recover from each, in a process of its own, and compares
- * (scenario.h). Some recoveries are recorded and cut as well.
+ * (scenario.h). Some recoveries are recorded and cut as well, after another cut or after the process was killed.
  *
  *   crash-states [--states N] [--seed S] [--state I]   I: only this one, and say what was on the disk
  *                [--without "fsync queue"]             as if this sync were not there
- *                [--each-sync [--short]]               so for each of them: which ones are needed? Short: not those that are known
- *                                                      not to be
+ *                [--each-sync [--short]]               so for each of them: which ones are needed? Short: but those that are not,
+ *                                                      or seldom
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +41,7 @@ static struct {
 	bool explains;
 	char folder[64];
 	struct scenario scenarios[RUNS];
-	struct trace *runs[RUNS], *recoveries[DEPTH_MOST];
+	struct trace *runs[RUNS], *recoveries[DEPTH_MOST], *continued[DEPTH_MOST];
 	uint64_t *shared;          /* [0]: fingerprint of a state */
 	int said;                  /* what a state's processes say: a file in memory */
 	uint64_t *different;       /* a set */
@@ -144,7 +144,7 @@ record_runs(void)
 
 /* Where the power fails, and how much is on the disk of what is not synced. pass: 0 and 1 go through all moments; else by chance. */
 static uint32_t
-draw_cut(const struct trace *t, uint64_t index, uint64_t *random, struct disk_style *style)
+draw_cut(const struct trace *t, uint32_t from, uint64_t index, uint64_t *random, struct disk_style *style)
 {
 	static const struct disk_style styles[] = {
 		{ 0 }, { .names = 100, .sizes = 100, .sectors = 100 }, { .names = 100, .sizes = 100 }, { .sizes = 100, .sectors = 100 },
@@ -164,7 +164,7 @@ draw_cut(const struct trace *t, uint64_t index, uint64_t *random, struct disk_st
 		*style = (struct disk_style){ .names = percents[disk_random(random) % 5], .sizes = percents[disk_random(random) % 5],
 			.sectors = percents[disk_random(random) % 5], .is_torn = disk_random(random) % 2 == 0 };
 	}
-	uint32_t moment = (uint32_t)(disk_random(random) % moments);
+	uint32_t moment = from + (uint32_t)(disk_random(random) % (moments - from));
 	/* Just before a sync there is most that may be lost. */
 	if (disk_random(random) % 2 == 0)
 		while (moment < t->count && t->ops[moment].kind != OP_SYNC && t->ops[moment].kind != OP_SYNC_ALL)
@@ -204,49 +204,103 @@ explain(const struct trace *t, uint32_t length, const unsigned char *kept)
 	fflush(stdout);
 }
 
+/* The rest of a state: where the run, or what came after it, is cut. */
+struct life {
+	const struct scenario *scenario;
+	const struct disk *base;   /* what was on the disk when the trace began */
+	const struct trace *trace;
+	uint32_t from;             /* not to be cut before */
+	uint64_t index;
+	unsigned depth;
+	struct knowledge known;    /* from before the trace */
+	uint64_t random;
+};
+
+/* Writes out a state, lets a process of its own recover from it, and records that. */
+static bool
+recover_and_record(struct life *l, struct disk *state, const struct knowledge *known, struct trace *out)
+{
+	pid_t pid = divide();
+	if (pid == 0) {
+		disk_start_recording(state, out);
+		_exit(scenario_recover(l->scenario, known, l->depth) == 0 ? 0 : 1);
+	}
+	return ends_well(pid);
+}
+
+static void
+enter_state(struct life *l, struct disk *state)
+{
+	char path[96];
+	snprintf(path, sizeof path, "%s/state%u", all.folder, l->depth);
+	if (disk_write_out(state, path) != 0 || chdir(path) != 0)
+		fail("cannot write out a state");
+	recorder_seed(disk_random(&l->random));
+}
+
+static int survive(struct life *l);
+
+/* Only the process dies: the next one finds all that was done, and little of it may be on the disk. Then the power fails. */
 static int
-survive(const struct scenario *sc, const struct disk *base, const struct trace *t, uint64_t index, unsigned depth,
-    struct knowledge *known, uint64_t *random)
+survive_kill(struct life *l, uint32_t length, unsigned char *kept)
+{
+	struct disk state;
+	struct knowledge known = l->known;
+	struct trace *recovery = all.recoveries[l->depth], *both = all.continued[l->depth];
+	disk_cut(l->base, l->trace, length, &everything, &all.blind, &l->random, &state, kept);
+	scenario_learn(l->trace, length, kept, &known);
+	if (all.explains)
+		printf("the process is killed after operation %u\n", length);
+	enter_state(l, &state);
+	if (!recover_and_record(l, &state, &known, recovery))
+		return -1;
+	disk_free(&state);
+	trace_join(l->trace, length, recovery, both);
+	l->trace = both;
+	l->from = length;
+	l->depth++;
+	return survive(l);
+}
+
+static int
+survive(struct life *l)
 {
 	static unsigned char kept[TRACE_OPS_MAX];
 	struct disk_style style;
 	struct disk state;
-	char path[96];
-	uint32_t length = draw_cut(t, index, random, &style);
-	disk_cut(base, t, length, &style, &all.blind, random, &state, kept);
-	scenario_learn(t, length, kept, known);
+	uint32_t length = draw_cut(l->trace, l->from, l->index, &l->random, &style);
+	uint64_t way = l->depth == DEPTH_MOST ? 5 : disk_random(&l->random) % 6;
+	l->index = UINT64_MAX; /* what follows is by chance */
+	if (way == 0)
+		return survive_kill(l, length, kept);
+	disk_cut(l->base, l->trace, length, &style, &all.blind, &l->random, &state, kept);
+	scenario_learn(l->trace, length, kept, &l->known);
 	if (all.explains)
-		explain(t, length, kept);
+		explain(l->trace, length, kept);
 	all.shared[0] += disk_fingerprint(&state);
-	snprintf(path, sizeof path, "%s/state%u", all.folder, depth);
-	if (disk_write_out(&state, path) != 0 || chdir(path) != 0)
-		fail("cannot write out a state");
-	recorder_seed(disk_random(random));
-	if (depth == DEPTH_MOST || disk_random(random) % 3 != 0)
-		return scenario_recover(sc, known, depth);
-	pid_t pid = divide();
-	if (pid == 0) {
-		disk_start_recording(&state, all.recoveries[depth]);
-		_exit(scenario_recover(sc, known, depth) == 0 ? 0 : 1);
-	}
-	if (!ends_well(pid))
+	enter_state(l, &state);
+	if (way > 1)
+		return scenario_recover(l->scenario, &l->known, l->depth);
+	if (!recover_and_record(l, &state, &l->known, all.recoveries[l->depth]))
 		return -1;
-	int result = survive(sc, &state, all.recoveries[depth], UINT64_MAX, depth + 1, known, random);
-	disk_free(&state);
-	return result;
+	l->base = &state;
+	l->trace = all.recoveries[l->depth];
+	l->from = 0;
+	l->depth++;
+	return survive(l);
 }
 
 static void
 live(uint64_t index)
 {
 	struct disk empty;
-	struct knowledge known = { 0 };
-	uint64_t random = mix(all.seed, 1000 + index);
+	struct life l = { .scenario = &all.scenarios[index % RUNS], .base = &empty, .trace = all.runs[index % RUNS],
+		.index = index / RUNS, .random = mix(all.seed, 1000 + index) };
 	alarm(STATE_MOST_S);
 	dup2(all.said, STDERR_FILENO);
 	disk_init(&empty);
 	all.shared[0] = 0;
-	_exit(survive(&all.scenarios[index % RUNS], &empty, all.runs[index % RUNS], index / RUNS, 0, &known, &random) == 0 ? 0 : 1);
+	_exit(survive(&l) == 0 ? 0 : 1);
 }
 
 /* Whether the mail outlives the state. */
@@ -331,13 +385,14 @@ collect_labels(const char *labels[LABELS_MOST])
 	return count;
 }
 
-/* Syncs without which nothing is lost, because another one covers the same: SQLite's own at the start, before ours; and that of a
- * new segment, which the first commit syncs again. */
+/* Syncs without which nothing is lost, because another one covers the same: SQLite's own in the first moments, and that of a new
+ * segment, which the first commit syncs again. And those that are missed only if the power fails soon after a kill. */
 static bool
 is_spare(const char *label)
 {
 	static const char *const spare[] = { "fdatasync mail.db-journal at the start", "fdatasync (mail) at the start",
-		"fdatasync mail.db-wal at the start", "fsync journal/(files)", "fdatasync journal/(files) at the start" };
+		"fsync journal/(files)", "fdatasync journal/(files) at the start", "fdatasync mail.db-wal at the start",
+		"fsync Maildir/new at the start" };
 	for (size_t i = 0; i < sizeof spare / sizeof *spare; i++)
 		if (strcmp(label, spare[i]) == 0)
 			return true;
@@ -382,8 +437,10 @@ prepare(void)
 		fail("cannot make a folder");
 	for (unsigned i = 0; i < RUNS; i++)
 		all.runs[i] = trace_new();
-	for (unsigned i = 0; i < DEPTH_MOST; i++)
+	for (unsigned i = 0; i < DEPTH_MOST; i++) {
 		all.recoveries[i] = trace_new();
+		all.continued[i] = trace_new();
+	}
 	all.shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	all.said = memfd_create("said", MFD_CLOEXEC);
 	if (all.said >= 0)

@@ -36,6 +36,29 @@ trace_clear(struct trace *t)
 }
 
 void
+trace_join(const struct trace *first, uint32_t length, const struct trace *then, struct trace *out)
+{
+	if (length + then->count > TRACE_OPS_MAX || first->used + then->used > TRACE_ARENA_BYTES)
+		abort();
+	trace_clear(out);
+	memcpy(out->ops, first->ops, length * sizeof *out->ops);
+	memcpy(out->arena, first->arena, first->used);
+	memcpy(out->arena + first->used, then->arena, then->used);
+	out->nodes = then->nodes;
+	out->used = first->used + then->used;
+	out->count = length + then->count;
+	for (uint32_t i = length; i < out->count; i++) {
+		struct op *op = &out->ops[i];
+		*op = then->ops[i - length];
+		op->covers += length;
+		op->data += first->used;
+		op->label += first->used;
+		op->set[0].name += first->used;
+		op->set[1].name += first->used;
+	}
+}
+
+void
 recorder_give_up(const char *why)
 {
 	struct trace *t = recorder.trace;

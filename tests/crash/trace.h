@@ -43,6 +43,8 @@ struct trace {
 
 struct trace *trace_new(void); /* shared with the children; never fails, but ends the program */
 void trace_clear(struct trace *trace);
+/* The first `length` operations of one, and then another that went on from there. */
+void trace_join(const struct trace *first, uint32_t length, const struct trace *then, struct trace *out);
 
 static inline const char *
 trace_text(const struct trace *trace, uint32_t at)
