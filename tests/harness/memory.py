@@ -46,6 +46,11 @@ def role_pss_kib(node, role, identity=''):
     return _pss_kib(pid) + _memory_files(pid)
 
 
+def role_peak_kib(node, role, identity=''):
+    """The most that one role has held since it was started."""
+    return _status(node.role(role, identity)['pid'], 'VmHWM')
+
+
 class Peaks:
     """with Peaks(node, ...) as peaks: peaks.resident and peaks.files are the most KiB of each kind of role."""
 
