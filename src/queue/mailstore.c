@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "queue/mailstore_internal.h"
 #include "store/schema.h"
@@ -18,7 +17,7 @@ static const char *const sql[MAILSTORE_STATEMENTS] = {
 	[MAILSTORE_LOAD] = "SELECT consumed FROM state",
 	[MAILSTORE_CONSUME] = "UPDATE state SET consumed = ?1",
 	[MAILSTORE_SEE] = "INSERT OR IGNORE INTO seen VALUES (?1, ?2)",
-	[MAILSTORE_FORGET_SEEN] = "DELETE FROM seen WHERE wall_s < ?1",
+	[MAILSTORE_FORGET_SEEN] = "DELETE FROM seen WHERE queue_s < ?1",
 	[MAILSTORE_STAGE] = "INSERT INTO staged VALUES (?1, ?2)",
 	[MAILSTORE_STAGED] = "SELECT sequence, name FROM staged",
 	[MAILSTORE_UNSTAGE] = "DELETE FROM staged WHERE sequence < ?1",
@@ -256,7 +255,7 @@ settle(struct mailstore *s, struct error *err)
 			return -1;
 	}
 	struct statement *forget = s->statements[MAILSTORE_FORGET_SEEN];
-	statement_bind_int(forget, 1, clock_wall_s() - MAILSTORE_SEEN_S);
+	statement_bind_int(forget, 1, queueclock_now_ms(s->clock) / 1000 - MAILSTORE_SEEN_S);
 	if (statement_run(forget, err) != 0)
 		return -1;
 	return queueclock_save(s->clock, err);

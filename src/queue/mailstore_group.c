@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "queue/mailstore_internal.h"
@@ -133,7 +132,7 @@ process_received(struct opened *o, struct error *err)
 {
 	struct statement *see = o->mailstore->statements[MAILSTORE_SEE];
 	statement_bind_blob(see, 1, slice_of(o->record.hash, sizeof o->record.hash));
-	statement_bind_int(see, 2, clock_wall_s());
+	statement_bind_int(see, 2, queueclock_now_ms(o->mailstore->clock) / 1000);
 	if (statement_run(see, err) != 0)
 		return -1;
 	if (database_changes(o->mailstore->db) == 0)

@@ -12,7 +12,7 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* Files in staging/ that are to be in Maildir/new under this name. */
 	"CREATE TABLE staged (sequence INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;"
 
-	/* Hashes of what was received in the last 14 days. */
+	/* Hashes of what was received in the last 14 days (by the queue clock, see below). */
 	"CREATE TABLE seen (hash BLOB PRIMARY KEY, wall_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX seen_by_time ON seen (wall_s);"
 
@@ -75,4 +75,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* Message ids by their keyed hash: those that were received (inner_id is empty), and those that our own have outside. */
 	"CREATE TABLE ids (hash BLOB PRIMARY KEY, inner_id TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE ids_key (id INTEGER PRIMARY KEY CHECK (id = 1), key BLOB NOT NULL) STRICT;",
+
+	/* Since when they were seen by the queue clock, which no wrong wall clock makes forget them. */
+	"ALTER TABLE seen RENAME COLUMN wall_s TO queue_s;"
+	"UPDATE seen SET queue_s = (SELECT queue_ms / 1000 FROM state);",
 };
