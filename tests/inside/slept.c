@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,4 +36,25 @@ clock_gettime(clockid_t clock, struct timespec *out)
 	if (result == 0 && added != NULL && (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME))
 		out->tv_sec += added[clock == CLOCK_REALTIME];
 	return result;
+}
+
+/* The C library asks the kernel for these two in other ways. */
+time_t
+time(time_t *out)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+int
+gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+	struct timespec now;
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*out = (struct timeval){ .tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000 };
+	return 0;
 }

@@ -26,6 +26,7 @@ class Ledger:
         self.messages = {}
         self.found = collections.Counter()    # (reader, number)
         self.returned = collections.Counter()  # (sender, failed address)
+        self.late = collections.Counter()      # (sender, number): she was told that it is late
         self.strange = []                      # what nobody sent, and what is not as it was sent
         self._lock = threading.Lock()
         self._open = set()                     # (reader, number) and (sender, address) that were promised and are not there yet
@@ -72,11 +73,13 @@ class Ledger:
         """A file in the mailbox of `reader`, whose address is `address`."""
         number = self._number.search(data.split(b'\n\n', 1)[0])
         if b'multipart/report' in data.split(b'\n\n', 1)[0]:
-            failed = self._failed(data)
+            failed, delayed = self._told(data, 'failed'), self._told(data, 'delayed')
             with self._lock:
                 self.returned.update((address, each) for each in failed)
                 self._open -= {(address, each) for each in failed}
-            if not failed:
+                if delayed:
+                    self.late[address, int(re.search(rb'torture %d ([0-9]+)' % self.seed, data)[1])] += 1
+            if not failed and not delayed:
                 self.strange.append(f'{reader} has a report about nobody')
         elif number is None:
             self.strange.append(f'{reader} has what nobody sent: {data[:300]!r}')
@@ -95,12 +98,12 @@ class Ledger:
             self.strange.append(f'{reader} has message {number} with another text')
 
     @staticmethod
-    def _failed(data):
-        """The recipients that a delivery status notification (RFC 3464) gives up."""
+    def _told(data, action):
+        """The recipients of which a delivery status notification (RFC 3464) says this."""
         report = email.message_from_bytes(data, policy=email.policy.default)
         return [str(fields['Final-Recipient']).split(';', 1)[1].strip() for part in report.walk()
                 if part.get_content_type() == 'message/delivery-status' for fields in part.get_payload()
-                if fields['Final-Recipient'] and fields['Action'] == 'failed']
+                if fields['Final-Recipient'] and fields['Action'] == action]
 
     # -- what it comes to
 
@@ -116,6 +119,7 @@ class Ledger:
                     faults.append(f'twice: {what} is there {count} times {kind}')
                 if count == 0 and message.promised:
                     faults.append(f'lost: {what} is not there {kind}')
+        faults += [f'twice: {sender} was told {count} times that {number} is late' for (sender, number), count in self.late.items() if count > 1]
         sent = {key for message in filter(None, self.messages.values()) for key in self._keys(message)}
         faults += [f'given up: {sender} was told so of {address}' for sender, address in self.returned if (sender, address) not in sent]
         return faults
