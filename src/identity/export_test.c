@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "identity/export.h"
 #include "identity/import.h"
+#include "identity/tickets.h"
 
 #define CHEAP ((struct seal_cost){ 1, SEAL_MEMORY_KIB_MIN })
 #define PASSPHRASE slice_of_string("correct horse")
@@ -94,6 +95,9 @@ an_exported_identity_is_imported_whole(void **state)
 	int dir;
 	(void)state;
 	put_mail();
+	assert_int_equal(identity_open(here, "alice", ".", &dir, &err), 0);
+	assert_int_equal(file_replace(dir, TICKETS_FILE, "x", 1, 0600, &err), 0); /* this one stays */
+	close(dir);
 	assert_int_equal(write_out(&err), 0);
 	assert_int_equal(identity_load(here, "alice", &before, &err), 0);
 	if (read_in(there, NULL, &after, &err) != 0)
@@ -110,7 +114,9 @@ an_exported_identity_is_imported_whole(void **state)
 	assert_int_equal(st.st_mode, S_IFREG | 0600); /* whatever it was */
 	assert_int_equal(fstatat(dir, "mail/queue", &st, 0), 0);
 	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(fstatat(dir, TICKETS_FILE, &st, 0), -1);
 	close(dir);
+	assert_int_equal(unlink("here/identities/alice/" TICKETS_FILE), 0);
 	int compared = system("diff -r here/identities/alice there/identities/alice");
 	assert_int_equal(compared, 0);
 }

@@ -5,6 +5,7 @@
  *   identity.conf   local-part, onion, created (a date); the form of smtorp.conf
  *   onion.key       tor's hs_ed25519_secret_key format
  *   tls.key, tls.crt  PEM (identity/certificate.h)
+ *   tickets.key     keys of the server's tickets (identity/tickets.h); the node makes it
  *   password        one line, an Argon2id hash (base/password.h)
  *   mail/           all that the mail role of this identity sees
  *

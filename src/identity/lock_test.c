@@ -9,6 +9,7 @@
 #include "identity/export.h"
 #include "identity/import.h"
 #include "identity/lock.h"
+#include "identity/tickets.h"
 
 #define CHEAP ((struct seal_cost){ 1, SEAL_MEMORY_KIB_MIN })
 #define PASSPHRASE slice_of_string("correct horse")
@@ -180,8 +181,10 @@ a_locked_folder_holds_no_key(void **state)
 	assert_int_equal(lock_look(dir), LOCK_NONE);
 	assert_int_equal(lock_load(dir, &lock, &err), -1);
 	assert_int_equal(err.code, ERROR_NOT_FOUND);
+	assert_int_equal(file_replace(dir, TICKETS_FILE, "x", 1, 0600, NULL), 0);
 	lock_it();
 	assert_int_equal(lock_look(dir), LOCK_WHOLE);
+	assert_int_equal(fstatat(dir, TICKETS_FILE, &st, 0), -1);
 	assert_int_equal(fstatat(dir, LOCK_FILE, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(secrets_load(dir, again, &err), -1);

@@ -305,6 +305,35 @@ the_key_before_is_still_taken(void **state)
 	assert_int_equal(stream_early(b.stream), STREAM_EARLY_TAKEN);
 }
 
+/* Or peers who remember its key would not notice. */
+static void
+a_server_with_a_new_certificate_takes_no_ticket_of_the_old_one(void **state)
+{
+	(void)state;
+	SSL_CTX *ctx = tls_context_get(server_context);
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *certificate = X509_new();
+	give_keys(1);
+	get_session();
+	X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+	assert_int_equal(X509_set_pubkey(certificate, key), 1);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	assert_int_equal(SSL_CTX_use_cert_and_key(ctx, certificate, key, NULL, 1), 1);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	give_keys(1);
+	make_sides(1000);
+	resume_with("x", NULL);
+	until_tls();
+	assert_int_equal(stream_early(b.stream), STREAM_EARLY_REFUSED);
+	unsigned char hash[32];
+	char hex[65];
+	assert_int_equal(stream_peer_key_hash(b.stream, hash, NULL), 0);
+	encode_hex(hex, hash, sizeof hash);
+	assert_string_not_equal(hex, test_key_hash_hex);
+}
+
 /* Nothing is sent early to whom it is not meant for, and nothing is sent again before the caller has looked at the key. */
 static void
 a_session_with_another_key_is_not_gone_on_with(void **state)
@@ -510,6 +539,7 @@ main(void)
 		TEST(what_is_left_because_it_was_early_is_offered_after_the_handshake),
 		TEST(refused_early_data_is_sent_again),
 		TEST(the_key_before_is_still_taken),
+		TEST(a_server_with_a_new_certificate_takes_no_ticket_of_the_old_one),
 		TEST(a_session_with_another_key_is_not_gone_on_with),
 		TEST(old_foreign_and_damaged_sessions_lead_to_a_full_handshake),
 		TEST(early_data_that_comes_too_late_is_refused),

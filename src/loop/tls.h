@@ -52,7 +52,7 @@ struct tls_ticket_key {
 
 /* Lets a server give one ticket on each connection that speaks the ALPN it accepts, encrypted with the first key, and take those of all
  * keys. May be called again, for connections to come and those that stand; before it was called there are no tickets. The keys are copied
- * into memory for secrets. 1 <= count <= TLS_TICKET_KEYS_MAX. */
+ * into memory for secrets, and bound to the certificate: with another one they make, and take, other tickets. 1 <= count <= TLS_TICKET_KEYS_MAX. */
 int tls_context_set_ticket_keys(struct tls_context *context, const struct tls_ticket_key *keys, size_t count, struct error *err);
 
 /* Early data: what a ticket of ours allows, so that a message of 48 KiB with all around it fits. */

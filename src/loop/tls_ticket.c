@@ -88,7 +88,7 @@ on_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *ciph
 {
 	const struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const EVP_CIPHER *aes = EVP_aes_256_cbc();
-	if (tickets == NULL || SSL_version(ssl) != TLS1_3_VERSION)
+	if (tickets == NULL || tickets->count == 0 || SSL_version(ssl) != TLS1_3_VERSION)
 		return 0;
 	const struct tls_ticket_key *key = encrypts ? &tickets->keys[0] : find_key(tickets, name);
 	if (key == NULL)
@@ -145,12 +145,34 @@ on_version(SSL *ssl, void *context)
 	return 1;
 }
 
+/* The keys as they are used with this certificate: a server that gets another TLS key takes none of its old tickets, or peers who remember
+ * the key would not notice while they go on with their sessions. */
+static bool
+bind_key(struct tls_ticket_key *key, const unsigned char certificate[32])
+{
+	struct {
+		unsigned char *bytes;
+		int len;
+	} parts[] = { { key->name, sizeof key->name }, { key->cipher, sizeof key->cipher }, { key->mac, sizeof key->mac } };
+	unsigned char bound[EVP_MAX_MD_SIZE];
+	bool is_done = true;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0] && is_done; i++) {
+		is_done = HMAC(EVP_sha256(), parts[i].bytes, parts[i].len, certificate, 32, bound, NULL) != NULL;
+		memcpy(parts[i].bytes, bound, (size_t)parts[i].len);
+	}
+	explicit_bzero(bound, sizeof bound);
+	return is_done;
+}
+
 int
 tls_context_set_ticket_keys(struct tls_context *context, const struct tls_ticket_key *keys, size_t count, struct error *err)
 {
 	SSL_CTX *ctx = tls_context_get(context);
 	struct tls_tickets *tickets = SSL_CTX_get_app_data(ctx);
+	unsigned char certificate[32];
 	assert(count >= 1 && count <= TLS_TICKET_KEYS_MAX);
+	if (tls_context_key_hash(context, certificate, err) != 0)
+		return -1;
 	if (tickets == NULL) {
 		tickets = secret_new(sizeof *tickets);
 		if (SSL_CTX_set_app_data(ctx, tickets) != 1 || SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_key) != 1 ||
@@ -167,5 +189,11 @@ tls_context_set_ticket_keys(struct tls_context *context, const struct tls_ticket
 	explicit_bzero(tickets, sizeof *tickets);
 	memcpy(tickets->keys, keys, count * sizeof keys[0]);
 	tickets->count = count;
+	for (size_t i = 0; i < count; i++) {
+		if (!bind_key(&tickets->keys[i], certificate)) {
+			tickets->count = 0;
+			return tls_error(err, ERROR_NO_MEMORY, "cannot prepare tickets");
+		}
+	}
 	return 0;
 }
