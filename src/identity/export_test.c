@@ -121,6 +121,29 @@ an_exported_identity_is_imported_whole(void **state)
 	assert_int_equal(compared, 0);
 }
 
+/* They are of this machine; and whoever puts them into a file wants something of whoever reads it. */
+static void
+sessions_with_peers_are_left_behind(void **state)
+{
+	static const char *const names[] = { "mail/sessions.db", "mail/sessions.db-wal", "mail/Maildir/sessions.db" };
+	struct identity identity;
+	struct error err;
+	struct stat st;
+	int dir;
+	(void)state;
+	put_mail();
+	assert_int_equal(identity_open(here, "alice", ".", &dir, &err), 0);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		close(openat(dir, names[i], O_WRONLY | O_CREAT, 0600));
+	close(dir);
+	assert_int_equal(write_out(&err), 0);
+	assert_int_equal(read_in(there, NULL, &identity, &err), 0);
+	assert_int_equal(identity_open(there, "alice", ".", &dir, &err), 0);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		assert_int_equal(fstatat(dir, names[i], &st, 0) == 0, i == 2);
+	close(dir);
+}
+
 static void
 an_identity_gets_another_name_but_no_second_copy(void **state)
 {
@@ -273,6 +296,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_exported_identity_is_imported_whole),
+		TEST(sessions_with_peers_are_left_behind),
 		TEST(an_identity_gets_another_name_but_no_second_copy),
 		TEST(nothing_is_left_of_a_file_that_is_cut_off),
 		TEST(links_and_sockets_are_not_exported),

@@ -30,6 +30,7 @@
 #define IDENTITY_ONION_KEY_FILE "onion.key"
 #define IDENTITY_PASSWORD_FILE "password"
 #define IDENTITY_MAIL_FOLDER "mail"
+#define IDENTITY_SESSIONS_FILE "sessions.db" /* in it (queue/sessions.h) */
 
 struct identity {
 	char name[IDENTITY_NAME_MAX + 1];

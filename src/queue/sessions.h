@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * TLS sessions with other onions that can be resumed (doc/spec/transport.md, section 5): the newest one of each onion, with the
+ * TLS sessions with other onions that can be resumed (doc/spec/transport.md, section 3.2): the newest one of each onion, with the
  * key that the onion showed when it was made whole. For a week, and of a thousand onions at most.
  *
  * They are in a file of their own, sessions.db, because nothing depends on them: without one, a message takes a round trip more. So

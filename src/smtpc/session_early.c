@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * A message in the first flight of a session that goes on with an earlier one (TLS 1.3 early data; doc/spec/transport.md, section 5). Its
+ * A message in the first flight of a session that goes on with an earlier one (TLS 1.3 early data; doc/spec/transport.md, section 3.2). Its
  * octets are encrypted to whoever holds the keys of the earlier session's ticket, which that peer gave inside TLS after showing
  * its certificate: nobody else can read them. Where the peer does not take them, a handshake happens, and what is known then
  * decides.
