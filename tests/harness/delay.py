@@ -35,6 +35,41 @@ class Stream:
         return max(at for at, way, _ in self.events if way == 'to client' and at <= said)
 
 
+class Served:
+    """Servers on an event loop of their own thread."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self._thread.start()
+        started.wait()
+
+    def _run(self, started):
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._listen())
+        started.set()
+        self._loop.run_forever()
+
+    def close(self):
+        async def end():
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop.stop()
+        asyncio.run_coroutine_threadsafe(end(), self._loop)
+        self._thread.join()
+
+    @staticmethod
+    def _guard(serve):
+        async def guarded(reader, writer):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+            writer.close()
+        return guarded
+
+
 class ControlPort:
     """A way to a tor's control port on which events of streams that this tor does not have are told as if it had them."""
 
@@ -70,7 +105,7 @@ class ControlPort:
             writer.write(event.encode())
 
 
-class DelayedPath:
+class DelayedPath(Served):
     """A SOCKS port (on a Unix socket) and, for programs that know no SOCKS, a TCP port; both lead to Unix sockets.
 
     `routes`: (host, port) to path; the TCP port leads to `plain`. `tor`: the control socket of a tor, to which `control` leads."""
@@ -80,46 +115,18 @@ class DelayedPath:
         self.delay_s, self.circuit_s, self.routes, self.plain = delay_s, circuit_s, routes, plain
         self.tor = ControlPort(tor)
         self.streams = []
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
-        self._thread.start()
-        started.wait()
+        super().__init__()
 
-    def _run(self, started):
-        asyncio.set_event_loop(self._loop)
-
-        async def listen():
-            await asyncio.start_unix_server(self._guard(self._socks), self.path)
-            await asyncio.start_unix_server(self._guard(self.tor.serve), self.control)
-            server = await asyncio.start_server(self._guard(self._tcp), '127.0.0.1', 0)
-            self.port = server.sockets[0].getsockname()[1]
-        self._loop.run_until_complete(listen())
+    async def _listen(self):
+        await asyncio.start_unix_server(self._guard(self._socks), self.path)
+        await asyncio.start_unix_server(self._guard(self.tor.serve), self.control)
+        server = await asyncio.start_server(self._guard(self._tcp), '127.0.0.1', 0)
+        self.port = server.sockets[0].getsockname()[1]
         os.chmod(self.path, 0o666)
         if self.tor.tor:
             status = os.stat(self.tor.tor)
             os.chown(self.control, status.st_uid, status.st_gid)
             os.chmod(self.control, status.st_mode & 0o777)
-        started.set()
-        self._loop.run_forever()
-
-    def close(self):
-        async def end():
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._loop.stop()
-        asyncio.run_coroutine_threadsafe(end(), self._loop)
-        self._thread.join()
-
-    @staticmethod
-    def _guard(serve):
-        async def guarded(reader, writer):
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                await serve(reader, writer)
-            writer.close()
-        return guarded
 
     async def _tcp(self, reader, writer):
         await self._carry(self.plain, reader, writer)
