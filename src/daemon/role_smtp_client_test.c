@@ -4,12 +4,21 @@
  */
 #include "daemon/test_smtp.h"
 
+static uint32_t turn; /* of the messages that are handed over */
+
+static void
+order_to_resume(struct smtp *smtp, uint64_t session_id, enum ipc_session_mode mode, struct slice resume)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SESSION_START, .fd = -1, .session_start = { .session_id = session_id,
+		.onion = ONION, .mode = (uint8_t)mode, .resume = resume } };
+	turn = 0;
+	test_role_send(smtp->mail, &m);
+}
+
 static void
 order(struct smtp *smtp, uint64_t session_id, enum ipc_session_mode mode)
 {
-	struct ipc_message m = { .type = IPC_TYPE_SESSION_START, .fd = -1, .session_start = { .session_id = session_id,
-		.onion = ONION, .mode = (uint8_t)mode } };
-	test_role_send(smtp->mail, &m);
+	order_to_resume(smtp, session_id, mode, slice_of("", 0));
 }
 
 static void
@@ -24,7 +33,7 @@ static void
 deliver(struct smtp *smtp, uint64_t session_id, uint64_t delivery_id, const char *recipient, const char *text)
 {
 	struct buffer list;
-	struct ipc_message m = { .type = IPC_TYPE_DELIVER, .fd = -1, .deliver = { .session_id = session_id,
+	struct ipc_message m = { .type = IPC_TYPE_DELIVER, .fd = -1, .deliver = { .session_id = session_id, .turn = turn,
 		.delivery_id = delivery_id, .reverse_path = BOB, .body = slice_of_string(text) } };
 	buffer_init(&list, 1000);
 	assert_int_equal(pack_string(&list, slice_of_string(recipient), NULL), 0);
@@ -219,6 +228,136 @@ gives_its_first_flight_to_whoever_connects(void **state)
 	expect_end(smtp, 51, SESSION_END_LOST);
 }
 
+/* ---- sessions that go on with earlier ones */
+
+static struct slice
+expect_ticket(struct smtp *smtp, uint64_t session_id, unsigned char *out)
+{
+	struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_SESSION_TICKET);
+	assert_true(m.session_ticket.session_id == session_id);
+	memcpy(out, m.session_ticket.resume.data, m.session_ticket.resume.len);
+	return slice_of(out, m.session_ticket.resume.len);
+}
+
+static void
+expect_ready(struct smtp *smtp, uint64_t session_id, bool early)
+{
+	struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_SESSION_READY);
+	char key[ENCODE_HEX_LEN(IPC_KEY_HASH_BYTES) + 1];
+	assert_true(m.session_ready.session_id == session_id);
+	assert_int_equal(m.session_ready.early, early);
+	assert_int_equal(m.session_ready.turn, turn);
+	encode_hex(key, m.session_ready.key.data, IPC_KEY_HASH_BYTES);
+	assert_string_equal(key, test_key_hash_hex);
+}
+
+static void
+ask_for_flight(struct smtp *smtp, uint64_t session_id, uint32_t attempt)
+{
+	const struct ipc_message wanted = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1,
+		.flight_wanted = { .session_id = session_id, .attempt = attempt } };
+	test_role_send(smtp->tor, &wanted);
+}
+
+static struct slice
+expect_flight(struct smtp *smtp, uint64_t session_id, uint32_t attempt)
+{
+	struct ipc_message m = test_role_next(&smtp->role, smtp->tor, IPC_TYPE_FLIGHT);
+	assert_true(m.flight.session_id == session_id && m.flight.attempt == attempt);
+	return m.flight.bytes;
+}
+
+static void
+connect_with_flight(struct smtp *smtp, uint64_t session_id, uint32_t attempt, struct slice flight)
+{
+	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = door_connect(&smtp->port_465), .connected = {
+		.session_id = session_id, .attempt = attempt, .sent_bytes = (uint32_t)flight.len } };
+	assert_int_equal(send(m.fd, flight.data, flight.len, 0), flight.len);
+	test_role_send(smtp->tor, &m);
+	close(m.fd);
+}
+
+#define EARLY_TEXT "Subject: early\r\n\r\n"
+
+/* The message arrives; out: where the new ticket is to be, which comes while the answer is awaited; NULL: there was one before. */
+static struct slice
+expect_intake(struct smtp *smtp, uint64_t session_id, unsigned char *out)
+{
+	struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_INTAKE);
+	uint64_t transaction_id = m.intake.transaction_id;
+	assert_true(slice_is(m.intake.body, EARLY_TEXT));
+	struct slice ticket = out == NULL ? slice_of("", 0) : expect_ticket(smtp, session_id, out);
+	answer(smtp->mail, transaction_id, 250);
+	expect_delivered(smtp, session_id, 1, 250);
+	return ticket;
+}
+
+static void
+a_message_goes_with_the_first_flight_to_whom_there_was_a_session_with(void **state)
+{
+	struct smtp *smtp = *state;
+	unsigned char bytes[IPC_RESUME_MAX];
+	char keys[81];
+	memset(keys, 'k', 80);
+	keys[80] = '\0';
+	send_file(&smtp->role, IPC_TYPE_TICKET_KEYS, keys);
+	order(smtp, 60, SESSION_SMTORP);
+	connect_to(smtp, 60, &smtp->port_465);
+	expect_ready(smtp, 60, false);
+	struct slice resume = expect_ticket(smtp, 60, bytes);
+	quit(smtp, 60);
+
+	order_to_resume(smtp, 61, SESSION_SMTORP, resume);
+	ask_for_flight(smtp, 61, 1);
+	expect_ready(smtp, 61, true);
+	deliver(smtp, 61, 1, ALICE, EARLY_TEXT);
+	connect_with_flight(smtp, 61, 1, expect_flight(smtp, 61, 1));
+	resume = expect_intake(smtp, 61, bytes);
+	pass_a_message(smtp, 61, 2);
+	quit(smtp, 61);
+
+	/* A second attempt begins without the ticket, and with the message that belongs to it. */
+	order_to_resume(smtp, 62, SESSION_SMTORP, resume);
+	ask_for_flight(smtp, 62, 1);
+	expect_ready(smtp, 62, true);
+	deliver(smtp, 62, 1, ALICE, EARLY_TEXT);
+	size_t early_len = expect_flight(smtp, 62, 1).len;
+	ask_for_flight(smtp, 62, 2);
+	struct slice flight = expect_flight(smtp, 62, 2);
+	assert_true(flight.len < early_len);
+	deliver(smtp, 62, 1, ALICE, EARLY_TEXT); /* an answer to what was ready before: nobody is told anything */
+	connect_with_flight(smtp, 62, 2, flight);
+	turn = 1;
+	expect_ready(smtp, 62, false);
+	expect_ticket(smtp, 62, bytes);
+	deliver(smtp, 62, 1, ALICE, EARLY_TEXT);
+	expect_intake(smtp, 62, NULL);
+	quit(smtp, 62);
+}
+
+/* Without being asked for a flight, as when tor does not tell when the circuit stands. */
+static void
+an_early_message_may_also_come_after_the_connection(void **state)
+{
+	struct smtp *smtp = *state;
+	unsigned char bytes[IPC_RESUME_MAX];
+	char keys[81];
+	memset(keys, 'k', 80);
+	keys[80] = '\0';
+	send_file(&smtp->role, IPC_TYPE_TICKET_KEYS, keys);
+	order(smtp, 70, SESSION_SMTORP);
+	connect_to(smtp, 70, &smtp->port_465);
+	expect_ready(smtp, 70, false);
+	struct slice resume = expect_ticket(smtp, 70, bytes);
+	quit(smtp, 70);
+	order_to_resume(smtp, 71, SESSION_SMTORP, resume);
+	connect_to(smtp, 71, &smtp->port_465);
+	expect_ready(smtp, 71, true);
+	deliver(smtp, 71, 1, ALICE, EARLY_TEXT);
+	expect_intake(smtp, 71, bytes);
+	quit(smtp, 71);
+}
+
 /* What then happens nevertheless: the parent starts the role again, with new channels. */
 static void
 ends_when_a_descriptor_was_lost(void **state)
@@ -245,6 +384,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(delivers_on_both_ports_whichever_half_comes_first, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_its_first_flight_to_whoever_connects, start_smtp, stop_smtp),
+		cmocka_unit_test_setup_teardown(a_message_goes_with_the_first_flight_to_whom_there_was_a_session_with, start_smtp, stop_smtp),
+		cmocka_unit_test_setup_teardown(an_early_message_may_also_come_after_the_connection, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),
 		cmocka_unit_test(strangers_leave_room_for_descriptors),
