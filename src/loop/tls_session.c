@@ -46,7 +46,7 @@ look(SSL_SESSION *session, struct tls_session_info *out, struct error *err)
 int
 tls_session_read(struct slice bytes, struct tls_session_info *out, struct error *err)
 {
-	SSL_SESSION *session;
+	SSL_SESSION *session = NULL;
 	struct error why;
 	if (parse(bytes, &session, err) != 0)
 		return -1;
@@ -74,7 +74,7 @@ int
 tls_session_use(struct slice bytes, const char *server_name, const char *alpn, const unsigned char *key_hash,
     SSL_SESSION **out, struct error *err)
 {
-	SSL_SESSION *session;
+	SSL_SESSION *session = NULL;
 	struct tls_session_info info;
 	struct error why;
 	int64_t now = clock_wall_s();

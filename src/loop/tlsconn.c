@@ -244,6 +244,7 @@ take_scratch(struct buffer *plain, size_t len, struct error *err)
 static int
 read_early(struct tlsconn *tls, struct buffer *plain, struct error *err)
 {
+	assert(plain != NULL);
 	size_t room = plain->max - buffer_len(plain), got;
 	ERR_clear_error();
 	int result = SSL_read_early_data(tls->ssl, scratch, room < sizeof scratch ? room : sizeof scratch, &got);
