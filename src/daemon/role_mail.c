@@ -51,7 +51,7 @@ static struct mail {
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
 	struct timer *commit, *process, *settle, *room, *network;
-	struct watch *committed;
+	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
 	struct ipc_mail_config config;
 	int64_t network_pause_ms;
 	unsigned network_tries_left;
@@ -160,6 +160,11 @@ on_process(void *context)
 	(void)context;
 	struct error err = { 0 };
 	int more = mailstore_process(mail.mailstore, &err);
+	if (more == MAILSTORE_WAITS || more == MAILSTORE_BEGUN) {
+		if (more == MAILSTORE_BEGUN)
+			timer_start(mail.process, 0);
+		return;
+	}
 	if (more < 0) {
 		if (err.code != ERROR_NO_SPACE && err.code != ERROR_NO_MEMORY && err.code != ERROR_BUSY) {
 			die(&err);
@@ -176,7 +181,7 @@ on_process(void *context)
 	mail_bounce_look(mail.bounce);
 	mail_waiting_expect(mail.waiting);
 	mail_notice_look(mail.notice);
-	if (more > 0)
+	if (more == MAILSTORE_MORE)
 		timer_start(mail.process, 0);
 	else
 		settle_soon();
@@ -467,7 +472,9 @@ open_store(void)
 	}
 	struct loop *loop = role_loop();
 	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, on_commit, NULL);
+	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, on_process, NULL);
 	watch_enable(mail.committed, true);
+	watch_enable(mail.processed, true);
 	mail.commit = timer_new(loop, on_commit, NULL);
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
@@ -507,7 +514,8 @@ static void
 stop_threads(void)
 {
 	watch_free(mail.committed);
-	mail.committed = NULL;
+	watch_free(mail.processed);
+	mail.committed = mail.processed = NULL;
 	mailstore_stop_threads(mail.mailstore);
 }
 
@@ -524,8 +532,8 @@ on_stop(void *context)
 	mail_intake_stop(mail.intake);
 	stop_threads();
 	mail_intake_commit(mail.intake);
-	int more = 1;
-	for (int i = 0; i < STOP_GROUPS_MOST && more == 1; i++)
+	int more = MAILSTORE_MORE;
+	for (int i = 0; i < STOP_GROUPS_MOST && more == MAILSTORE_MORE; i++)
 		more = mailstore_process(mail.mailstore, &err);
 	if (more < 0 || mailstore_checkpoint(mail.mailstore, &err) != 0)
 		log_error("%s", err.text);

@@ -8,7 +8,6 @@
 #include "base/random.h"
 
 #define KEY_BYTES 32
-#define HASH_BYTES 16  /* in the table */
 #define NAME_BYTES 17  /* 130 bits are used; the length is part of what is hashed, so this is another hash */
 
 enum { FIND, KEEP, RECEIVE, STATEMENTS };
@@ -107,7 +106,7 @@ name_of(const struct ids *ids, struct slice id, char letters[THREADS_LETTERS + 1
 static int
 find(struct ids *ids, struct slice id, struct buffer *inner, struct error *err)
 {
-	unsigned char hash[HASH_BYTES];
+	unsigned char hash[IDS_HASH_BYTES];
 	struct statement *s = ids->statements[FIND];
 	hash_id(ids, id, hash, sizeof hash);
 	statement_bind_blob(s, 1, slice_of(hash, sizeof hash));
@@ -121,15 +120,27 @@ find(struct ids *ids, struct slice id, struct buffer *inner, struct error *err)
 	return row;
 }
 
+/* The same; what the message's own record keeps is not in the table yet. */
 static int
-put(struct ids *ids, int which, struct slice id, struct slice inner, struct error *err)
+find_inner(struct ids *ids, struct slice id, struct slice kept, struct buffer *inner, struct error *err)
 {
-	unsigned char hash[HASH_BYTES];
-	struct statement *s = ids->statements[which];
+	struct slice text;
+	if (!threads_map_find(kept, id, &text))
+		return find(ids, id, inner, err);
+	bool is_same = text.len == id.len && memcmp(text.data, id.data, id.len) == 0;
+	if (is_same || text.len == 0 || text.len > THREADS_ID_MAX_BYTES)
+		return 1;
+	return threads_map_add(inner, id, text, err) != 0 ? -1 : 1;
+}
+
+static int
+keep(struct ids *ids, struct slice id, struct slice inner, struct error *err)
+{
+	unsigned char hash[IDS_HASH_BYTES];
+	struct statement *s = ids->statements[KEEP];
 	hash_id(ids, id, hash, sizeof hash);
 	statement_bind_blob(s, 1, slice_of(hash, sizeof hash));
-	if (which == KEEP)
-		statement_bind_text(s, 2, inner);
+	statement_bind_text(s, 2, inner);
 	return statement_run(s, err);
 }
 
@@ -139,14 +150,14 @@ ids_keep(struct ids *ids, struct slice kept, struct error *err)
 	struct slice outer, inner;
 	while (threads_map_next(&kept, &outer, &inner)) {
 		bool is_same = outer.len == inner.len && memcmp(outer.data, inner.data, outer.len) == 0;
-		if (put(ids, KEEP, outer, is_same ? slice_of("", 0) : inner, err) != 0)
+		if (keep(ids, outer, is_same ? slice_of("", 0) : inner, err) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-int
-ids_receive(struct ids *ids, struct slice message, struct error *err)
+void
+ids_find_received(const struct ids *ids, struct slice message, struct ids_received *out)
 {
 	struct threads t;
 	struct slice list[IDS_RECEIVED_MAX];
@@ -160,9 +171,20 @@ ids_receive(struct ids *ids, struct slice message, struct error *err)
 		list[count++] = t.references[0];
 	for (size_t i = t.reference_count; i > 1 && count < IDS_RECEIVED_MAX; i--)
 		list[count++] = t.references[i - 1];
+	out->count = count;
 	for (size_t i = 0; i < count; i++)
-		if (put(ids, RECEIVE, list[i], slice_of("", 0), err) != 0)
+		hash_id(ids, list[i], out->hashes[i], sizeof out->hashes[i]);
+}
+
+int
+ids_receive(struct ids *ids, const struct ids_received *received, struct error *err)
+{
+	struct statement *s = ids->statements[RECEIVE];
+	for (size_t i = 0; i < received->count; i++) {
+		statement_bind_blob(s, 1, slice_of(received->hashes[i], IDS_HASH_BYTES));
+		if (statement_run(s, err) != 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -221,7 +243,7 @@ ids_leaving_finish(struct ids_leaving *leaving)
 }
 
 int
-ids_restore(struct ids *ids, struct slice message, bool has_message_id, struct buffer *out, size_t *replaced,
+ids_restore(struct ids *ids, struct slice message, struct slice kept, bool has_message_id, struct buffer *out, size_t *replaced,
     struct error *err)
 {
 	struct threads threads;
@@ -233,7 +255,7 @@ ids_restore(struct ids *ids, struct slice message, bool has_message_id, struct b
 	threads_find(message, &threads);
 	size_t count = threads_list(&threads, list);
 	for (size_t i = 0; result >= 0 && i < count; i++)
-		result = find(ids, list[i], &map, err);
+		result = find_inner(ids, list[i], kept, &map, err);
 	if (result >= 0)
 		result = threads_restore(message, has_message_id, slice_of(buffer_bytes(&map), buffer_len(&map)), out, replaced, err);
 	buffer_finish(&map);
@@ -246,7 +268,7 @@ ids_restore_body(struct ids *ids, struct body *body, struct error *err)
 	struct buffer out;
 	size_t replaced;
 	buffer_init(&out, THREADS_RESTORED_MAX_BYTES + body->bytes.len);
-	int result = ids_restore(ids, body->bytes, true, &out, &replaced, err);
+	int result = ids_restore(ids, body->bytes, slice_of("", 0), true, &out, &replaced, err);
 	if (result == 0 && replaced > 0)
 		result = buffer_append(&out, body->bytes.data + replaced, body->bytes.len - replaced, err);
 	if (result == 0 && replaced > 0) {

@@ -40,13 +40,20 @@ void ids_leaving_finish(struct ids_leaving *leaving);
 /* Remembers what ids_leave() has named. In a transaction. */
 int ids_keep(struct ids *ids, struct slice kept, struct error *err);
 
-/* Remembers the ids of a message that was received: its own, and some that it refers to, the first and the last ones. Each may
- * cost a page of the database, and a stranger writes as many as they like. In a transaction. */
+/* The ids of a message that was received: its own, and some that it refers to, the first and the last ones. Each may
+ * cost a page of the database, and a stranger writes as many as they like. */
 #define IDS_RECEIVED_MAX 6
-int ids_receive(struct ids *ids, struct slice message, struct error *err);
+#define IDS_HASH_BYTES 16
+struct ids_received {
+	size_t count;
+	unsigned char hashes[IDS_RECEIVED_MAX][IDS_HASH_BYTES];
+};
+void ids_find_received(const struct ids *ids, struct slice message, struct ids_received *out);
+int ids_receive(struct ids *ids, const struct ids_received *received, struct error *err); /* remembers them; in a transaction */
 
-/* Puts the inner ids back into the beginning of a message: see threads_restore(). out: THREADS_RESTORED_MAX_BYTES. */
-int ids_restore(struct ids *ids, struct slice message, bool has_message_id, struct buffer *out, size_t *replaced,
+/* Puts the inner ids back into the beginning of a message: see threads_restore(). out: THREADS_RESTORED_MAX_BYTES. kept: what
+ * ids_keep() will remember; it is known here already. */
+int ids_restore(struct ids *ids, struct slice message, struct slice kept, bool has_message_id, struct buffer *out, size_t *replaced,
     struct error *err);
 
 /* The same for one of our own that is in memory, to be shown to the owner: *body is exchanged when something was put back. */

@@ -66,13 +66,21 @@ send_message(struct identity *identity, const char *message, bool is_accepted, c
 	ids_leaving_finish(&leaving);
 }
 
+static int
+receive(struct identity *identity, const char *message)
+{
+	struct ids_received received;
+	ids_find_received(identity->ids, slice_of_string(message), &received);
+	return ids_receive(identity->ids, &received, NULL);
+}
+
 static void
 restore(struct identity *identity, const char *message, bool has_message_id, char out[4096])
 {
 	struct buffer front;
 	size_t replaced;
 	buffer_init(&front, THREADS_RESTORED_MAX_BYTES);
-	assert_int_equal(ids_restore(identity->ids, slice_of_string(message), has_message_id, &front, &replaced, NULL), 0);
+	assert_int_equal(ids_restore(identity->ids, slice_of_string(message), slice_of("", 0), has_message_id, &front, &replaced, NULL), 0);
 	snprintf(out, 4096, "%.*s%s", (int)buffer_len(&front), (const char *)buffer_bytes(&front), message + replaced);
 	buffer_finish(&front);
 }
@@ -133,7 +141,7 @@ what_was_received_stays_and_all_else_is_named_anew(void **state)
 	char letters[27], map[4096];
 	open_identity("alice.db", &alice);
 	open_identity("work.db", &work);
-	assert_int_equal(ids_receive(alice.ids, slice_of_string("Message-ID: <1@bob>\r\nReferences: <0@carol>\r\n\r\n<9@x>"), NULL), 0);
+	assert_int_equal(receive(&alice, "Message-ID: <1@bob>\r\nReferences: <0@carol>\r\n\r\n<9@x>"), 0);
 	send_message(&alice, "References: <0@carol> <1@bob> <0@carol> <9@x>\r\n\r\n", true, letters, map);
 	assert_ptr_equal(strstr(map, "<0@carol> <0@carol>\n<1@bob> <1@bob>\n<9@x> <"), map);
 	assert_non_null(strstr(map, "@" ONION ">\n"));
@@ -155,7 +163,7 @@ a_stranger_can_have_only_some_ids_remembered(void **state)
 	char message[200];
 	open_identity("alice.db", &alice);
 	snprintf(message, sizeof message, "Message-ID: <9@b>\r\nIn-Reply-To: <0@b> <8@b>\r\n%s\r\n", references);
-	assert_int_equal(ids_receive(alice.ids, slice_of_string(message), NULL), 0);
+	assert_int_equal(receive(&alice, message), 0);
 	snprintf(message, sizeof message, "In-Reply-To: <9@b> <0@b>\r\n%s\r\n", references);
 	send_message(&alice, message, true, letters, map);
 	for (int i = 0; i < 10; i++) {
@@ -175,7 +183,7 @@ what_a_stranger_claims_changes_no_name(void **state)
 	open_identity("alice.db", &alice);
 	send_message(&alice, "Message-ID: <1@laptop>\r\n\r\n", true, letters, map);
 	snprintf(forged, sizeof forged, "Message-ID: <%s@" ONION ">\r\nIn-Reply-To: <%s@" ONION ">\r\n\r\n", letters, letters);
-	assert_int_equal(ids_receive(alice.ids, slice_of_string(forged), NULL), 0);
+	assert_int_equal(receive(&alice, forged), 0);
 	restore(&alice, forged, false, back);
 	assert_non_null(strstr(back, "In-Reply-To: <1@laptop>\r\n"));
 	send_message(&alice, "Message-ID: <1@laptop>\r\n\r\n", true, again, map);
@@ -221,7 +229,7 @@ the_longest_thread_fits(void **state)
 	assert_int_equal(ids_leave(alice.ids, slice_of_string(message), ONION, &leaving, NULL), 0);
 	assert_int_equal(ids_keep(alice.ids, slice_of(buffer_bytes(&leaving.kept), buffer_len(&leaving.kept)), NULL), 0);
 	ids_leaving_finish(&leaving);
-	assert_int_equal(ids_receive(alice.ids, slice_of_string(message), NULL), 0);
+	assert_int_equal(receive(&alice, message), 0);
 	assert_int_equal(ids_leave(alice.ids, slice_of_string(message), ONION, &leaving, NULL), 0);
 	ids_leaving_finish(&leaving);
 	close_identity(&alice);

@@ -16,11 +16,11 @@ void (*mailstore_on_step)(enum mailstore_step step);
 static const char *const sql[MAILSTORE_STATEMENTS] = {
 	[MAILSTORE_LOAD] = "SELECT consumed FROM state",
 	[MAILSTORE_CONSUME] = "UPDATE state SET consumed = ?1",
+	[MAILSTORE_HAS_SEEN] = "SELECT 1 FROM seen WHERE hash = ?1",
 	[MAILSTORE_SEE] = "INSERT OR IGNORE INTO seen VALUES (?1, ?2)",
 	[MAILSTORE_FORGET_SEEN] = "DELETE FROM seen WHERE queue_s < ?1",
-	[MAILSTORE_STAGE] = "INSERT INTO staged VALUES (?1, ?2)",
 	[MAILSTORE_STAGED] = "SELECT sequence, name FROM staged",
-	[MAILSTORE_UNSTAGE] = "DELETE FROM staged WHERE sequence < ?1",
+	[MAILSTORE_UNSTAGE] = "DELETE FROM staged",
 };
 
 /* ---- opening and recovery */
@@ -50,54 +50,77 @@ open_journal(struct mailstore *s, struct error *err)
 	int row = statement_step(load, err);
 	if (row != 1)
 		return row == 0 ? error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: it has no state") : -1;
-	uint64_t consumed = (uint64_t)statement_int(load, 0);
+	s->consumed = (uint64_t)statement_int(load, 0);
 	statement_reset(load);
 	if (file_open_private_dir(s->dir_fd, "journal", &s->journal_fd, err) != 0)
 		return -1;
-	if (journal_open(s->journal_fd, consumed, &s->journal, err) != 0)
+	if (journal_open(s->journal_fd, s->consumed, &s->journal, err) != 0)
 		return -1;
 	for (const struct journal_entry *e = journal_first(s->journal); e != NULL; e = journal_next(s->journal, e))
 		s->bounces += record_is_own(e->type);
 	return 0;
 }
 
-int
-mailstore_publish_staged(struct mailstore *s, struct error *err)
+/* What a version before this one has recorded as staged under its number. */
+static int
+publish_numbered(struct mailstore *s, struct error *err)
 {
 	struct statement *staged = s->statements[MAILSTORE_STAGED];
-	uint64_t count = 0, last = 0;
 	int row;
 	while ((row = statement_step(staged, err)) == 1) {
 		char name[MAILDIR_NAME_MAX];
 		struct slice text = statement_bytes(staged, 1);
-		uint64_t sequence = (uint64_t)statement_int(staged, 0);
-		if (text.len >= sizeof name || memchr(text.data, '/', text.len) != NULL)
+		if (text.len >= sizeof name || memchr(text.data, '/', text.len) != NULL) {
 			row = error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: a file name that is none");
-		else {
+		} else {
 			memcpy(name, text.data, text.len);
 			name[text.len] = '\0';
-			row = maildir_publish(s->maildir, sequence, name, err);
+			row = maildir_publish_as(s->maildir, (uint64_t)statement_int(staged, 0), name, err);
 		}
 		if (row != 0) {
 			statement_reset(staged);
 			return -1;
 		}
 		mailstore_step(MAILSTORE_RENAMED);
-		if (sequence > last)
-			last = sequence;
-		count++;
 	}
 	if (row != 0)
 		return -1;
 	statement_reset(staged);
-	if (count > 0 && maildir_sync_published(s->maildir, err) != 0)
+	return statement_run(s->statements[MAILSTORE_UNSTAGE], err);
+}
+
+static void
+on_renamed(void)
+{
+	mailstore_step(MAILSTORE_RENAMED);
+}
+
+int
+mailstore_publish(struct mailstore *s, struct error *err)
+{
+	if (maildir_publish(s->maildir, s->consumed, on_renamed, err) != 0)
 		return -1;
 	s->unpublished = false;
-	if (count > 0) {
-		s->published_below = last + 1;
-		mailstore_step(MAILSTORE_PUBLISHED);
-	}
+	mailstore_step(MAILSTORE_PUBLISHED);
 	return 0;
+}
+
+/* The one sync of a group is that of mail/'s file system. */
+static int
+check_file_system(const struct mailstore *s, struct error *err)
+{
+	struct stat all, queue;
+	if (fstat(s->dir_fd, &all) != 0 || fstat(s->queue_fd, &queue) != 0)
+		return error_set_errno(err, errno, "cannot look at the queue");
+	return all.st_dev == queue.st_dev ? 0 : error_set(err, ERROR_INVALID, "mail/ and mail/queue must be on one file system");
+}
+
+static int
+recover_mailbox(struct mailstore *s, struct error *err)
+{
+	if (publish_numbered(s, err) != 0 || maildir_unstage(s->maildir, s->consumed, err) != 0 || mailstore_publish(s, err) != 0)
+		return -1;
+	return mailstore_settle(s, err);
 }
 
 int
@@ -116,12 +139,11 @@ mailstore_open(const struct schedule *schedule, struct mailstore **out, struct e
 	    file_open_private_dir(s->dir_fd, "queue", &s->queue_fd, err) != 0 || open_journal(s, err) != 0 ||
 	    queue_open(s->db, s->queue_fd, schedule, &s->queue, err) != 0 || ids_open(s->db, &s->ids, err) != 0)
 		goto fail;
-	filegroup_init(&s->bodies, s->queue_fd);
 	if (fsync(s->dir_fd) != 0) {
 		error_set_errno(err, errno, "cannot make the mail folder durable");
 		goto fail;
 	}
-	if (mailstore_publish_staged(s, err) != 0 || mailstore_settle(s, err) != 0)
+	if (check_file_system(s, err) != 0 || mailstore_group_new(&s->group, err) != 0 || recover_mailbox(s, err) != 0)
 		goto fail;
 	*out = s;
 	return 0;
@@ -139,9 +161,10 @@ mailstore_free(struct mailstore *s)
 	ids_free(s->ids);
 	journal_free(s->journal);
 	syncer_free(s->journal_syncer);
+	syncer_free(s->group_syncer);
+	mailstore_group_free(s->group);
 	maildir_free(s->maildir);
 	queueclock_free(s->clock);
-	filegroup_drop(&s->bodies);
 	for (size_t i = 0; i < MAILSTORE_STATEMENTS; i++)
 		statement_free(s->statements[i]);
 	database_close(s->db);
@@ -223,7 +246,7 @@ mailstore_durable_below(const struct mailstore *s)
 int
 mailstore_start_threads(struct mailstore *s, struct error *err)
 {
-	if (syncer_new(&s->journal_syncer, err) != 0)
+	if (syncer_new(&s->journal_syncer, err) != 0 || syncer_new(&s->group_syncer, err) != 0)
 		return -1;
 	journal_set_syncer(s->journal, s->journal_syncer);
 	return 0;
@@ -233,8 +256,10 @@ void
 mailstore_stop_threads(struct mailstore *s)
 {
 	journal_set_syncer(s->journal, NULL);
+	mailstore_group_wait(s);
 	syncer_free(s->journal_syncer);
-	s->journal_syncer = NULL;
+	syncer_free(s->group_syncer);
+	s->journal_syncer = s->group_syncer = NULL;
 }
 
 int
@@ -243,17 +268,17 @@ mailstore_commit_fd(const struct mailstore *s)
 	return syncer_fd(s->journal_syncer);
 }
 
+int
+mailstore_process_fd(const struct mailstore *s)
+{
+	return syncer_fd(s->group_syncer);
+}
+
 /* ---- what is left over */
 
 static int
 settle(struct mailstore *s, struct error *err)
 {
-	if (s->published_below > 0) {
-		struct statement *unstage = s->statements[MAILSTORE_UNSTAGE];
-		statement_bind_int(unstage, 1, (int64_t)s->published_below);
-		if (statement_run(unstage, err) != 0)
-			return -1;
-	}
 	struct statement *forget = s->statements[MAILSTORE_FORGET_SEEN];
 	statement_bind_int(forget, 1, queueclock_now_ms(s->clock) / 1000 - MAILSTORE_SEEN_S);
 	if (statement_run(forget, err) != 0)
@@ -272,7 +297,6 @@ mailstore_settle(struct mailstore *s, struct error *err)
 	}
 	if (database_commit(s->db, err) != 0)
 		return -1;
-	s->published_below = 0;
 	mailstore_step(MAILSTORE_SETTLED);
 	return queue_empty_trash(s->queue, err);
 }

@@ -20,8 +20,9 @@
 
 struct mailstore;
 
-#define MAILSTORE_GROUP_RECORDS 64
+#define MAILSTORE_GROUP_RECORDS 512
 #define MAILSTORE_GROUP_BYTES (8 * 1024 * 1024)
+#define MAILSTORE_STEP_RECORDS 32 /* written before others have their turn, with threads */
 #define MAILSTORE_SEEN_S (14 * 24 * 3600)
 
 /* Opens the working directory as a mail/ folder, makes what is missing, and recovers. schedule is borrowed.
@@ -44,12 +45,20 @@ uint64_t mailstore_durable_below(const struct mailstore *mailstore);  /* records
 int mailstore_start_threads(struct mailstore *mailstore, struct error *err);
 void mailstore_stop_threads(struct mailstore *mailstore);
 int mailstore_commit_fd(const struct mailstore *mailstore);
+int mailstore_process_fd(const struct mailstore *mailstore);
 
-/* Processes one group of durable records. 1: there is more; 0: nothing is left; -1: not all of it was done, to be
+/* Processes one group of durable records, or takes a step of it. -1: not all of it was done, to be
  * tried again if the error is ERROR_NO_SPACE, ERROR_NO_MEMORY or ERROR_BUSY. */
+enum mailstore_progress {
+	MAILSTORE_IDLE,  /* nothing is left */
+	MAILSTORE_MORE,  /* a group was done, and there is more */
+	/* with threads: */
+	MAILSTORE_BEGUN, /* call again in the next round of the loop */
+	MAILSTORE_WAITS, /* call again when mailstore_process_fd() is readable */
+};
 int mailstore_process(struct mailstore *mailstore, struct error *err);
 
-/* When nothing is left to process: forgets what was published, seen long ago, or sent. */
+/* When nothing is left to process: forgets what was seen long ago, or sent. */
 int mailstore_settle(struct mailstore *mailstore, struct error *err);
 
 /* Writes the clock down and checkpoints the database, before the process ends. */
@@ -66,7 +75,7 @@ int64_t mailstore_now_ms(const struct mailstore *mailstore);          /* of the 
 /* Tests only: called when each step is done, so that a process can die there. */
 enum mailstore_step {
 	MAILSTORE_APPENDED, MAILSTORE_COMMITTED, MAILSTORE_WRITTEN, MAILSTORE_SYNCED, MAILSTORE_RECORDED,
-	MAILSTORE_RENAMED, MAILSTORE_PUBLISHED,
+	MAILSTORE_RENAMED, MAILSTORE_PUBLISHED, /* each, and all of a group */
 	MAILSTORE_SETTLED, MAILSTORE_STEPS
 };
 extern void (*mailstore_on_step)(enum mailstore_step step);

@@ -5,15 +5,17 @@
 #pragma once
 
 #include "queue/mailstore.h"
-#include "store/filegroup.h"
 #include "store/journal.h"
 #include "store/maildir.h"
+#include "store/numbered.h"
 #include "store/syncer.h"
 
 enum {
-	MAILSTORE_LOAD, MAILSTORE_CONSUME, MAILSTORE_SEE, MAILSTORE_FORGET_SEEN, MAILSTORE_STAGE, MAILSTORE_STAGED,
-	MAILSTORE_UNSTAGE, MAILSTORE_STATEMENTS
+	MAILSTORE_LOAD, MAILSTORE_CONSUME, MAILSTORE_HAS_SEEN, MAILSTORE_SEE, MAILSTORE_FORGET_SEEN, MAILSTORE_STAGED, MAILSTORE_UNSTAGE,
+	MAILSTORE_STATEMENTS
 };
+
+struct mailstore_group;
 
 struct mailstore {
 	int dir_fd, journal_fd, queue_fd;
@@ -24,15 +26,21 @@ struct mailstore {
 	struct queue *queue;
 	struct ids *ids;
 	struct queueclock *clock;
-	struct filegroup bodies;
-	struct syncer *journal_syncer; /* NULL: no threads */
-	size_t bounces;           /* records in the journal that are of our own making */
-	uint64_t published_below; /* staged rows below this sequence may be deleted; 0: none */
-	bool unpublished;         /* rows are in `staged` whose files were not renamed yet */
+	struct mailstore_group *group;
+	struct syncer *journal_syncer, *group_syncer; /* NULL: no threads */
+	size_t bounces;    /* records in the journal that are of our own making */
+	uint64_t consumed; /* as in the database: what is staged below it is to be published */
+	bool unpublished;  /* and some of it is not */
 };
 
-/* Renames all that `staged` names; published_below follows. */
-int mailstore_publish_staged(struct mailstore *mailstore, struct error *err);
+int mailstore_group_new(struct mailstore_group **out, struct error *err);
+void mailstore_group_free(struct mailstore_group *group); /* takes NULL; the thread must have ended */
+
+/* Waits for the group's sync that is under way, and keeps its result. */
+void mailstore_group_wait(struct mailstore *mailstore);
+
+/* Renames all that was staged and recorded. */
+int mailstore_publish(struct mailstore *mailstore, struct error *err);
 
 static inline void
 mailstore_step(enum mailstore_step step)

@@ -3,7 +3,7 @@
  * The power fails after each sync: of every file only what was synced is left, and of every folder only the
  * entries that it had when it was synced. (That all else is left as well is the other extreme: mailstore_test.c.)
  *
- * The test's own fsync() and fdatasync() stand before the C library's, for SQLite too. They remember what is durable
+ * The test's own fsync(), fdatasync() and syncfs() stand before the C library's, for SQLite too. They remember what is durable
  * and write it out as a folder of its own, from which a mail store is then opened.
  */
 #include <setjmp.h>
@@ -197,6 +197,39 @@ int
 fdatasync(int fd)
 {
 	return sync_and_cut(fd);
+}
+
+/* All that there is. */
+static void
+remember_tree(int fd)
+{
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	if (!S_ISDIR(st.st_mode)) {
+		remember_file(fd, &st);
+		return;
+	}
+	remember_folder(fd, &st);
+	const struct node *n = node_of(st.st_ino, false);
+	size_t at = 0;
+	for (size_t i = 0; i < n->count; i++, n = node_of(st.st_ino, false), at += strlen((const char *)n->bytes + at) + 1) {
+		int entry = openat(fd, (const char *)n->bytes + at, O_RDONLY | O_CLOEXEC);
+		assert_true(entry >= 0);
+		remember_tree(entry);
+		close(entry);
+	}
+}
+
+int
+syncfs(int fd)
+{
+	if (!power.is_on)
+		return 0;
+	power.is_on = false;
+	remember_tree(fd);
+	cut();
+	power.is_on = true;
+	return 0;
 }
 
 /* ---- the work during which the power fails */

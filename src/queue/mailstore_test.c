@@ -1,8 +1,4 @@
-/* SPDX-License-Identifier: ISC
- *
- * A process is killed after each step of accepting and publishing, and again while it recovers: nothing that was
- * acknowledged may be lost, and nothing may be there twice.
- */
+/* SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,114 +6,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/test_folder.h"
-#include "ipc/pack.h"
-#include "queue/mailstore.h"
+#include "queue/test_mailstore.h"
 #include "store/journal.h"
-
-#define MESSAGES 6
-#define DESTINATION "bob.onion"
-
-static const struct schedule schedule = { 30000, 4 * 3600 * 1000, 7 * 24 * 3600 * (int64_t)1000 };
-
-static int
-enter(void **state)
-{
-	(void)state;
-	return mkdir("mail", 0700) != 0 || chdir("mail") != 0 ? -1 : 0;
-}
-
-static int
-leave(void **state)
-{
-	(void)state;
-	return chdir("..") != 0 ? -1 : file_remove_tree(AT_FDCWD, "mail", NULL);
-}
-
-static struct mailstore *
-open_store(void)
-{
-	struct error err = { 0 };
-	struct mailstore *s;
-	if (mailstore_open(&schedule, &s, &err) != 0)
-		fail_msg("%s", err.text);
-	return s;
-}
-
-static void
-pack(struct buffer *list, const char *recipient)
-{
-	buffer_init(list, 1000);
-	assert_int_equal(pack_string(list, slice_of_string(recipient), NULL), 0);
-}
-
-static struct slice
-bytes_of(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
-static int
-receive(struct mailstore *s, const char *body, struct error *err)
-{
-	struct buffer recipients;
-	pack(&recipients, "alice@own.onion");
-	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000,
-		.reverse_path = slice_of_string("bob@" DESTINATION), .recipients = bytes_of(&recipients) };
-	int result = record_hash(r.reverse_path, r.recipients, BODY_BORROWED(slice_of_string(body)), r.hash, err);
-	if (result == 0)
-		result = mailstore_receive(s, &r, BODY_BORROWED(slice_of_string(body)), err);
-	buffer_finish(&recipients);
-	return result;
-}
-
-/* To two destinations and the own mailbox. ids: what the message was given, for ids_keep(). */
-static int
-submit_with_ids(struct mailstore *s, const char *body, const char *ids, struct error *err)
-{
-	struct buffer recipients, destinations;
-	pack(&recipients, "bob@" DESTINATION);
-	buffer_init(&destinations, 1000);
-	static const char *const onions[] = { DESTINATION, "carol.onion", "" };
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(record_add_destination(&destinations, slice_of_string(onions[i]), bytes_of(&recipients), err), 0);
-	struct record r = { .type = RECORD_SUBMITTED, .arrival_ms = 1700000000000,
-		.ids = slice_of_string(ids), .reverse_path = slice_of_string("alice@own.onion"),
-		.destinations = bytes_of(&destinations) };
-	int result = mailstore_submit(s, &r, BODY_BORROWED(slice_of_string(body)), err);
-	buffer_finish(&recipients);
-	buffer_finish(&destinations);
-	return result;
-}
-
-static int
-submit(struct mailstore *s, const char *body, struct error *err)
-{
-	return submit_with_ids(s, body, "", err);
-}
-
-static void
-process_all(struct mailstore *s)
-{
-	struct error err = { 0 };
-	int more;
-	while ((more = mailstore_process(s, &err)) == 1)
-		;
-	if (more != 0 || mailstore_settle(s, &err) != 0)
-		fail_msg("%s", err.text);
-}
-
-/* ---- without crashes */
 
 static void
 a_message_comes_into_the_mailbox_once(void **state)
@@ -427,152 +323,6 @@ a_changed_key_is_told_once(void **state)
 	mailstore_free(s);
 }
 
-/* ---- with crashes */
-
-static unsigned steps_left;
-
-static void
-die_when_it_is_time(enum mailstore_step step)
-{
-	(void)step;
-	if (steps_left-- == 0)
-		kill(getpid(), SIGKILL);
-}
-
-static void
-body_of(int i, bool is_submitted, char out[64])
-{
-	snprintf(out, 64, "Subject: %s %c\r\n%s\r\n", is_submitted ? "sent" : "received", 'a' + i,
-	    is_submitted ? "Message-ID: <outer@x>\r\n" : "");
-}
-
-/* In the child: takes messages in, two at a time, and says through the pipe which are acknowledged. */
-static void
-work(int report)
-{
-	struct error err = { 0 };
-	struct mailstore *s;
-	char body[64];
-	if (mailstore_open(&schedule, &s, &err) != 0)
-		_exit(2);
-	for (int i = 0; i < MESSAGES; i += 2) {
-		for (int k = i; k < i + 2; k++) {
-			body_of(k, false, body);
-			for (int time = 0; time < 2; time++)
-				if (receive(s, body, &err) != 0)
-					_exit(3);
-			body_of(k, true, body);
-			if (submit_with_ids(s, body, "<outer@x> <inner@x>\n", &err) != 0)
-				_exit(4);
-		}
-		if (mailstore_commit(s, &err) != 0)
-			_exit(5);
-		const char done[] = { (char)i, (char)(i + 1) };
-		if (write(report, done, sizeof done) != (ssize_t)sizeof done)
-			_exit(6);
-		if (mailstore_process(s, &err) < 0)
-			_exit(7);
-	}
-	if (mailstore_settle(s, &err) != 0)
-		_exit(8);
-	_exit(0);
-}
-
-static void
-recover(void)
-{
-	struct error err = { 0 };
-	struct mailstore *s;
-	if (mailstore_open(&schedule, &s, &err) != 0)
-		_exit(2);
-	while (mailstore_process(s, &err) == 1)
-		;
-	_exit(mailstore_settle(s, &err) == 0 ? 0 : 3);
-}
-
-/* Runs a child that is killed after this many steps; true when it came to its end before. */
-static bool
-run_child(bool recovers, unsigned steps, char acknowledged[MESSAGES])
-{
-	int report[2], status;
-	char k;
-	assert_int_equal(pipe(report), 0);
-	pid_t child = fork();
-	if (child == 0) {
-		close(report[0]);
-		steps_left = steps;
-		mailstore_on_step = die_when_it_is_time;
-		if (recovers)
-			recover();
-		work(report[1]);
-	}
-	close(report[1]);
-	while (read(report[0], &k, 1) == 1)
-		acknowledged[(int)k] = 1;
-	close(report[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (WIFSIGNALED(status))
-		return false;
-	assert_int_equal(WEXITSTATUS(status), 0);
-	return true;
-}
-
-static void
-check_all(const char acknowledged[MESSAGES])
-{
-	char body[64], text[64];
-	struct error err = { 0 };
-	uint64_t items, sent = 0;
-	struct mailstore *s = open_store();
-	process_all(s);
-	for (int i = 0; i < MESSAGES; i++)
-		for (int is_submitted = 0; is_submitted < 2; is_submitted++) {
-			body_of(i, is_submitted, body);
-			snprintf(text, sizeof text, "%.*s\n%s", (int)strcspn(body, "\r"), body, is_submitted ? "Message-ID: <inner@x>\n" : "");
-			size_t copies = test_folder_count("Maildir/new", text);
-			if (copies > 1 || (copies == 0 && acknowledged[i]))
-				fail_msg("message %d, submitted %d: %zu copies, acknowledged %d", i, is_submitted, copies, acknowledged[i]);
-			if (is_submitted) {
-				assert_int_equal(test_folder_count("queue", body), copies); /* as a whole or not at all */
-				sent += copies;
-			}
-		}
-	assert_int_equal(queue_count(mailstore_queue(s), &items, &err), 0);
-	assert_int_equal(items, sent * 2);
-	assert_int_equal(test_folder_count("staging", NULL), 0);
-	assert_int_equal(test_folder_count("queue", NULL), sent);
-	mailstore_free(s);
-}
-
-static void
-nothing_is_lost_or_doubled_by_a_kill_anywhere(void **state)
-{
-	bool finished = false;
-	for (unsigned steps = 0; !finished; steps++) {
-		char acknowledged[MESSAGES] = { 0 };
-		finished = run_child(false, steps, acknowledged);
-		check_all(acknowledged);
-		assert_true(steps < 1000);
-		assert_int_equal(leave(state), 0);
-		assert_int_equal(enter(state), 0);
-	}
-}
-
-static void
-nor_by_kills_while_it_recovers(void **state)
-{
-	bool finished = false;
-	for (unsigned steps = 5; !finished; steps += 3) {
-		char acknowledged[MESSAGES] = { 0 };
-		finished = run_child(false, steps, acknowledged);
-		for (unsigned again = 0; !run_child(true, again, acknowledged); again++)
-			assert_true(again < 1000);
-		check_all(acknowledged);
-		assert_int_equal(leave(state), 0);
-		assert_int_equal(enter(state), 0);
-	}
-}
-
 int
 main(void)
 {
@@ -587,8 +337,6 @@ main(void)
 		IN_FOLDER(a_bounce_is_published_once),
 		IN_FOLDER(a_delay_is_told_once),
 		IN_FOLDER(a_changed_key_is_told_once),
-		IN_FOLDER(nothing_is_lost_or_doubled_by_a_kill_anywhere),
-		IN_FOLDER(nor_by_kills_while_it_recovers),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

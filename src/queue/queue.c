@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "queue/queue_internal.h"
-#include "store/filegroup.h"
+#include "store/numbered.h"
 
 static const char *const sql[QUEUE_STATEMENTS] = {
 	[QUEUE_ADD_ITEM] = "INSERT INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 0, ?9)",
@@ -208,8 +208,8 @@ queue_next_due(struct queue *q, const char *onion, int64_t *due_ms, struct error
 static int
 open_body(struct queue *q, uint64_t body, int *fd, struct error *err)
 {
-	char name[FILEGROUP_NAME_BYTES];
-	filegroup_name(body, name);
+	char name[NUMBERED_NAME_BYTES];
+	numbered_name(body, name);
 	*fd = openat(q->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return *fd < 0 ? error_set_errno(err, errno, "cannot open a queued message") : 0;
 }

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "queue/queue_internal.h"
-#include "store/filegroup.h"
+#include "store/numbered.h"
 
 int
 queue_is_shared(struct queue *q, uint64_t body, bool *is_shared, struct error *err)
@@ -65,9 +65,9 @@ queue_forget_outcomes(struct queue *q, uint64_t body, struct error *err)
 int
 queue_body_bytes(struct queue *q, uint64_t body, uint64_t *bytes, struct error *err)
 {
-	char name[FILEGROUP_NAME_BYTES];
+	char name[NUMBERED_NAME_BYTES];
 	struct stat st;
-	filegroup_name(body, name);
+	numbered_name(body, name);
 	if (fstatat(q->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return error_set_errno(err, errno, "cannot look at a queued message");
 	*bytes = (uint64_t)st.st_size;

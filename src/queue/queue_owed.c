@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "queue/queue_internal.h"
 #include "queue/record.h"
-#include "store/filegroup.h"
+#include "store/numbered.h"
 
 #define TRASH_AT_ONCE 256
 
@@ -136,8 +136,8 @@ static int
 unlink_bodies(struct queue *q, const uint64_t *bodies, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		char name[FILEGROUP_NAME_BYTES];
-		filegroup_name(bodies[i], name);
+		char name[NUMBERED_NAME_BYTES];
+		numbered_name(bodies[i], name);
 		if (unlinkat(q->dir_fd, name, 0) != 0 && errno != ENOENT)
 			log_warn("cannot unlink a message that was sent");
 	}

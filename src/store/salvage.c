@@ -12,6 +12,7 @@
 
 #include "base/encode.h"
 #include "base/file.h"
+#include "store/maildir.h"
 #include "store/mailtext.h"
 #include "store/salvage_ids.h"
 #include "store/salvage_journal.h"
@@ -142,8 +143,12 @@ add_file(struct salvage *s, int folder_fd, const char *folder, const char *name,
 	struct stat st;
 	unsigned long long number;
 	char end;
-	if (sscanf(name, "%16llx%c", &number, &end) != 1)
-		return 0;
+	if (sscanf(name, "%16llx%c", &number, &end) != 1) {
+		uint64_t staged;
+		if (!maildir_sequence_of(name, &staged))
+			return 0;
+		number = staged;
+	}
 	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		s->report->lost++; /* the others may be better */

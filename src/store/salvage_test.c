@@ -41,7 +41,7 @@ make_folder(const char *name)
 	write_file("mail.db", "junk");
 	write_file("queue/0000000000000007", "Subject: queued\r\n\r\ntext\r\n");
 	write_file("queue/strange", "not a message");
-	write_file("staging/0000000000000008", "Subject: staged\n\ntext\n");
+	write_file("staging/1700000000.M123000Q8Rabc.local,S=23,W=26", "Subject: staged\n\ntext\n");
 	assert_int_equal(file_open_private_dir(fd, "journal", &journal_fd, NULL), 0);
 	assert_int_equal(journal_open(journal_fd, 0, &j, NULL), 0);
 	append(j, 4, "head", "Subject: journal\r\n\r\ntext\r\n");

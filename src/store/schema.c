@@ -9,7 +9,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	"  queue_ms INTEGER NOT NULL, wall_ms INTEGER NOT NULL) STRICT;"
 	"INSERT INTO state VALUES (1, 1, 0, 0);"
 
-	/* Files in staging/ that are to be in Maildir/new under this name. */
+	/* Files in staging/ that are to be in Maildir/new under this name: of versions that did not name them so at once. Nothing is
+	 * added any more. */
 	"CREATE TABLE staged (sequence INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;"
 
 	/* Hashes of what was received in the last 14 days (by the queue clock, see below). */
