@@ -17,6 +17,9 @@ void recorder_stop(void);
 void recorder_label(uint32_t node, uint32_t dir, const char *name, bool is_folder);
 void recorder_mark(uint32_t mark, uint32_t value); /* nothing when nothing is recorded */
 
+/* A sync by another thread takes until this is called (or a while), so that there is something that it does not cover. */
+void recorder_end_syncs(void);
+
 /* What is told apart in the labels of syncs. Static text. */
 void recorder_phase(const char *phase);
 

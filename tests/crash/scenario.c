@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 #include "recorder.h"
 #include "scenario_internal.h"
 
+/* Messages that were appended and not answered: what must be durable for that; 0: none. */
+static uint64_t waits_for[SCENARIO_ALL];
+
 const struct schedule scenario_schedule = { 30000, 4 * 3600 * 1000, 7 * 24 * 3600 * (int64_t)1000 };
 
 void
@@ -19,7 +23,7 @@ scenario_draw(uint64_t seed, struct scenario *out)
 {
 	static const unsigned sizes[] = { 0, 40, 300, 500, 900, 3000, 7000, 15000 };
 	uint64_t random = seed;
-	*out = (struct scenario){ .seed = seed };
+	*out = (struct scenario){ .seed = seed, .has_threads = seed % 2 == 0 };
 	for (unsigned i = 0; i < SCENARIO_ALL; i++) {
 		struct message *m = &out->messages[i];
 		m->same_as = i;
@@ -103,6 +107,7 @@ scenario_take(struct mailstore *s, const struct scenario *sc, unsigned which)
 		r.destinations = bytes_of(&destinations);
 		must_be(mailstore_submit(s, &r, BODY_BORROWED(bytes_of(&body)), &err), &err);
 	}
+	waits_for[which] = mailstore_appended_below(s);
 	buffer_finish(&body);
 	buffer_finish(&recipients);
 	buffer_finish(&destinations);
@@ -111,21 +116,48 @@ scenario_take(struct mailstore *s, const struct scenario *sc, unsigned which)
 /* ---- steps */
 
 struct mailstore *
-scenario_open(void)
+scenario_open(bool has_threads)
 {
 	struct error err = { 0 };
 	struct mailstore *s;
+	memset(waits_for, 0, sizeof waits_for);
 	recorder_phase(" at the start");
 	must_be(mailstore_open(&scenario_schedule, &s, &err), &err);
 	recorder_phase("");
+	if (has_threads)
+		must_be(mailstore_start_threads(s, &err), &err);
 	return s;
+}
+
+static void
+wait_for(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	recorder_end_syncs();
+	if (poll(&p, 1, 10000) != 1)
+		abort();
+}
+
+/* Goes on with the commit, and answers those that are durable. Whether all are. */
+static bool
+commit_step(struct mailstore *s)
+{
+	struct error err = { 0 };
+	int result = mailstore_commit(s, &err);
+	must_be(result, &err);
+	for (unsigned i = 0; i < SCENARIO_ALL; i++)
+		if (waits_for[i] != 0 && waits_for[i] <= mailstore_durable_below(s)) {
+			recorder_mark(MARK_ACKNOWLEDGED, i);
+			waits_for[i] = 0;
+		}
+	return result == 0;
 }
 
 void
 scenario_commit(struct mailstore *s)
 {
-	struct error err = { 0 };
-	must_be(mailstore_commit(s, &err), &err);
+	while (!commit_step(s))
+		wait_for(mailstore_commit_fd(s));
 }
 
 void
@@ -133,9 +165,11 @@ scenario_process(struct mailstore *s)
 {
 	struct error err = { 0 };
 	int more;
-	while ((more = mailstore_process(s, &err)) == 1)
-		;
-	must_be(more, &err);
+	while ((more = mailstore_process(s, &err)) != MAILSTORE_IDLE) {
+		must_be(more, &err);
+		if (more == MAILSTORE_WAITS)
+			wait_for(mailstore_process_fd(s));
+	}
 }
 
 /* One notification for a message and the first of the destinations that failed. */
@@ -253,12 +287,14 @@ scenario_forget_ended(struct mailstore *s)
 static unsigned
 take_some(struct mailstore *s, const struct scenario *sc, unsigned next, uint64_t *random)
 {
-	unsigned first = next, until = next + 1 + (unsigned)(disk_random(random) % 4);
-	for (; next < until && next < SCENARIO_MESSAGES; next++)
+	unsigned until = next + 1 + (unsigned)(disk_random(random) % 4);
+	for (; next < until && next < SCENARIO_MESSAGES; next++) {
 		scenario_take(s, sc, next);
-	scenario_commit(s);
-	for (; first < next; first++)
-		recorder_mark(MARK_ACKNOWLEDGED, first);
+		if (disk_random(random) % 4 == 0)
+			commit_step(s);
+	}
+	if (!commit_step(s) && disk_random(random) % 2 == 0)
+		scenario_commit(s);
 	return next;
 }
 
@@ -281,15 +317,17 @@ do_something(struct mailstore *s, const struct scenario *sc, uint64_t *random)
 		scenario_bounces(s, 1);
 		break;
 	case 7:
+		scenario_process(s);
 		scenario_forget_ended(s);
 		must_be(mailstore_settle(s, &err), &err);
 		break;
 	case 8:
+		scenario_process(s);
 		must_be(mailstore_checkpoint(s, &err), &err);
 		break;
 	case 9:
 		mailstore_free(s);
-		s = scenario_open();
+		s = scenario_open(sc->has_threads);
 		break;
 	default:
 		read_one(disk_random(random));
@@ -302,12 +340,13 @@ scenario_run(const struct scenario *sc)
 {
 	uint64_t random = sc->seed ^ 0x5ca1ab1e;
 	struct error err = { 0 };
-	struct mailstore *s = scenario_open();
+	struct mailstore *s = scenario_open(sc->has_threads);
 	for (unsigned next = 0; next < SCENARIO_MESSAGES;) {
 		next = take_some(s, sc, next, &random);
 		for (uint64_t steps = disk_random(&random) % 4; steps > 0; steps--)
 			s = do_something(s, sc, &random);
 	}
+	scenario_commit(s);
 	scenario_process(s);
 	for (unsigned d = 0; d < SCENARIO_DESTINATIONS; d++)
 		deliver(s, sc, d);

@@ -32,6 +32,7 @@ struct message {
 
 struct scenario {
 	uint64_t seed;
+	bool has_threads; /* that wait for the disk */
 	struct message messages[SCENARIO_ALL];
 };
 

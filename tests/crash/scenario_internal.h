@@ -23,9 +23,9 @@ struct slice bytes_of(const struct buffer *b);
 void scenario_body(const struct scenario *sc, unsigned which, struct buffer *out); /* to be finished */
 unsigned scenario_number(struct slice text); /* of the message whose text it is, in any form; UINT_MAX: of none */
 
-struct mailstore *scenario_open(void);
+struct mailstore *scenario_open(bool has_threads);
 void scenario_take(struct mailstore *s, const struct scenario *sc, unsigned which);
-void scenario_commit(struct mailstore *s);
+void scenario_commit(struct mailstore *s);                  /* until all are answered */
 void scenario_process(struct mailstore *s);                 /* until nothing is left */
 void scenario_bounces(struct mailstore *s, unsigned most);  /* composes what is owed */
 void scenario_forget_ended(struct mailstore *s);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "recorder_internal.h"
+
+#define SYNC_MOST_NS 3000000
 
 /* One function may have to be there under several names: with 64 bits they are one. */
 #define ALSO(symbol, function) \
@@ -344,6 +347,29 @@ ALSO(mkdir, shim_mkdir);
 
 /* ---- syncs: they cover what had returned when they began, and only once they have returned */
 
+static pthread_cond_t may_end = PTHREAD_COND_INITIALIZER;
+
+void
+recorder_end_syncs(void)
+{
+	pthread_cond_broadcast(&may_end);
+}
+
+/* A disk takes its time, too. */
+static void
+take_a_while(void)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += SYNC_MOST_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&mutex);
+	pthread_cond_timedwait(&may_end, &mutex, &until);
+	pthread_mutex_unlock(&mutex);
+}
+
 static int
 sync_recorded(enum op_kind kind, const char *call, int fd)
 {
@@ -355,12 +381,13 @@ sync_recorded(enum op_kind kind, const char *call, int fd)
 	recorder_leave();
 	if (node == TRACE_NOTHING)
 		return 0;
-	/* Another thread gets a chance to go on meanwhile, as it would with a disk. */
-	nanosleep(&(const struct timespec){ .tv_nsec = gettid() == getpid() ? 0 : 100000 }, NULL);
+	if (gettid() != getpid())
+		take_a_while();
 	recorder_enter();
 	struct op *op = recorder_add(kind, node);
 	op->covers = covers;
-	snprintf(label, sizeof label, "%s %s%s", call, kind == OP_SYNC_ALL ? "" : recorder.labels[node], recorder.phase);
+	snprintf(label, sizeof label, "%s%s%s%s", call, kind == OP_SYNC_ALL ? "" : " ",
+	    kind == OP_SYNC_ALL ? "" : recorder.labels[node], recorder.phase);
 	op->label = recorder_keep_text(label);
 	recorder_leave();
 	return 0;
