@@ -2,10 +2,12 @@
 """Sessions that peers go on with, and early data: whose ticket is taken where, and what copies of a first flight do (nothing)."""
 import ssl
 import stat
+import struct
 
 import pytest
 
 from harness.early import Tap, answer_to, s_client, with_random_ticket
+from harness.installation import ROOT
 from harness.waiting import until
 from harness.wire import client_context, dial
 
@@ -29,8 +31,8 @@ def age(path, days):
 class Offline:
     """alice and carol on one node whose tor has no network: strangers are played on the sockets of their onions."""
 
-    def __init__(self, make_node, work):
-        self.node = make_node('tickets', {'tor.extra': 'DisableNetwork 1'}, tor=False).start(wait=False)
+    def __init__(self, node, work):
+        self.node = node.start(wait=False)
         self.alice, self.carol = self.node.identity('alice', wait=False), self.node.identity('carol', wait=False)
         self.node.wait_for(answers, 30, 'both')
         self.work, self.count = work, 0
@@ -63,7 +65,7 @@ class Offline:
 
 @pytest.fixture(scope='module')
 def offline(make_node, work):
-    return Offline(make_node, work)
+    return Offline(make_node('tickets', {'tor.extra': 'DisableNetwork 1'}, tor=False), work)
 
 
 def subjects(identity, marker):
@@ -208,3 +210,28 @@ def test_a_passphrase_leaves_no_keys_of_tickets_on_the_disk(offline):
     offline.node.kill_role('smtp', 'carol')
     assert s_client(carol.sockets['465'], 'QUIT\r\n', session_in=session).count('Reused, TLSv1.3') == 1
     assert not offline.keys_of(carol).exists()
+
+
+@pytest.mark.slow
+def test_the_keys_of_a_running_node_change_too(make_node, work):
+    """A day passes on the parent's clock, which it looks at each half minute; tickets are made with the new key then."""
+    clock = work / 'tickets-clock'
+    clock.write_bytes(struct.pack('qq', 0, 0))
+    clock.chmod(0o644)
+    node = make_node('tickets-day', {'tor.extra': 'DisableNetwork 1'}, tor=False)
+    environment = {**node.environment(), 'LD_PRELOAD': str(ROOT / 'build' / 'tests' / 'inside' / 'slept.so'), 'SLEPT_FILE': str(clock)}
+    node.environment = lambda: environment
+    offline = Offline(node, work)
+    keys = offline.keys_of(offline.alice)
+    before = keys.read_bytes()
+    with open(clock, 'r+b') as file:  # in place: it is mapped
+        file.write(struct.pack('qq', 0, 86400))
+    after = until(lambda: (octets := keys.read_bytes()) != before and octets, 60, 'a new key')
+    assert len(after) == len(before) + 88 and after[96:] == before[8:]
+
+    def has_new_key():
+        """The file knows it before smtp@alice does."""
+        session = offline.session(offline.alice)
+        offline.restart(lambda: keys.write_bytes(after[:96]))
+        return 'Reused, TLSv1.3' in s_client(offline.alice.sockets['465'], 'QUIT\r\n', session_in=session)
+    until(has_new_key, 60, 'tickets made with the new key')
