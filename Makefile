@@ -32,7 +32,7 @@ unit: all
 system: all
 	@tools/run-tests --build $(BUILD) --system $(T)
 
-# The system tests that take minutes: very large messages, many identities.
+# The system tests that take minutes: very large messages, many identities, a thousand kills, a tor killed a hundred times.
 check-slow: all
 	@tools/packages build run demo test
 	@tools/run-tests --build $(BUILD) --slow $(T)

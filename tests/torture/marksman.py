@@ -87,8 +87,8 @@ class Marksman:
 
     def close(self):
         self.process.stdin.close()
-        self.process.stdout.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 if __name__ == '__main__':
