@@ -11,14 +11,20 @@
 static enum ipc_store_condition told;
 
 static void
-tell(enum ipc_store_condition state, const char *text)
+say(enum ipc_store_condition state, const char *text)
 {
 	struct ipc_message m = { .type = IPC_TYPE_STORE_STATE, .fd = -1, .store_state.state = (uint8_t)state };
+	snprintf(m.store_state.text, sizeof m.store_state.text, "%s", text);
+	role_tell_parent(&m);
+}
+
+static void
+tell(enum ipc_store_condition state, const char *text)
+{
 	if (told == state)
 		return;
 	told = state;
-	snprintf(m.store_state.text, sizeof m.store_state.text, "%s", text);
-	role_tell_parent(&m);
+	say(state, text);
 }
 
 void
@@ -28,6 +34,8 @@ mail_trouble_note(const struct error *err)
 		tell(STORE_FULL, "the disk is full: mail is refused until there is room again; free some space");
 	else if (err->code == ERROR_DAMAGED)
 		tell(STORE_DAMAGED, err->text);
+	else if (err->code == ERROR_IO)
+		say(STORE_OPENING, err->text); /* this process ends; if the next one opens the store, it is over */
 }
 
 void

@@ -413,7 +413,7 @@ parent_identity_on_store(struct parent_identity *identity, const struct ipc_stor
 	struct parent *parent = identity->parent;
 	identity->store = state->state <= STORE_DAMAGED ? (enum ipc_store_condition)state->state : STORE_OPENING;
 	snprintf(identity->trouble, sizeof identity->trouble, "%s", state->text);
-	parent->has_worked |= identity->store != STORE_DAMAGED;
+	parent->has_worked |= identity->store == STORE_WORKS || identity->store == STORE_FULL;
 	if (identity->trouble[0] != '\0')
 		log_error("%s: %s", identity->is.name, identity->trouble);
 	if (parent->has_worked || !all_are_damaged(parent))

@@ -35,6 +35,8 @@ database_fail(struct database *db, struct error *err)
 		return error_set(err, ERROR_DAMAGED, "the database %s is damaged (%s): `smtorp identity repair`, or import a "
 		                                     "copy", db->path, text);
 	default:
+		if (sqlite3_db_readonly(db->handle, "main") == 1) /* SQLite opens it all the same, and fails at a lock or later */
+			return error_set(err, ERROR_IO, "the database %s cannot be written to: is the disk read-only?", db->path);
 		if (sqlite3_system_errno(db->handle) == ENOSPC || sqlite3_system_errno(db->handle) == EDQUOT)
 			return error_set(err, ERROR_NO_SPACE, "no room for the database %s; free some space", db->path);
 		return error_set(err, ERROR_IO, "the database %s failed: %s (%d)", db->path, text, code);

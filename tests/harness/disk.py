@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import pwd
+import shutil
 import subprocess
 
 from . import account
@@ -14,10 +15,11 @@ from .node import Node
 class SmallDisk:
     """A file system of so many MiB over a folder; only processes started with `prefix` see it there."""
 
-    def __init__(self, folder, size_mib):
+    def __init__(self, folder, size_mib, files=0):
+        """files: as many as there can be; 0: enough."""
         user = pwd.getpwnam(account.USER)
         self.folder = pathlib.Path(folder)
-        script = f'mount -t tmpfs -o size={size_mib}m,mode=700,uid={user.pw_uid},gid={user.pw_gid} none "$1" && echo ready && read end'
+        script = f'mount -t tmpfs -o size={size_mib}m,nr_inodes={files},mode=700,uid={user.pw_uid},gid={user.pw_gid} none "$1" && echo ready && read end'
         self.holder = subprocess.Popen(['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', str(folder)],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.holder.stdout.readline() == 'ready\n'
@@ -37,8 +39,20 @@ class SmallDisk:
                     if error.errno != errno.ENOSPC or free.f_bavail == 0:
                         raise
 
+    def fill_with_files(self):
+        """Empty ones, until there can be no more."""
+        (self.seen / 'fillers').mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(1 << 20):
+                open(self.seen / 'fillers' / str(number), 'x').close()
+
     def empty(self):
-        (self.seen / 'filler').unlink()
+        (self.seen / 'filler').unlink(missing_ok=True)
+        shutil.rmtree(self.seen / 'fillers', ignore_errors=True)
+
+    def mount(self, *words):
+        """Whether mount(8) could do it there."""
+        return subprocess.run([*self.prefix[:2], 'mount', *map(str, words)], stderr=subprocess.DEVNULL).returncode == 0
 
     def close(self):
         self.holder.stdin.close()
@@ -49,10 +63,10 @@ class SmallDisk:
 class NodeOnDisk(Node):
     """Its home is the disk."""
 
-    def __init__(self, installation, network, folder, config, size_mib):
+    def __init__(self, installation, network, folder, config, size_mib, files=0):
         home = pathlib.Path(folder) / 'home'
         home.mkdir(parents=True)
-        self.disk = SmallDisk(home, size_mib)
+        self.disk = SmallDisk(home, size_mib, files)
         super().__init__(installation, network, folder, config)
 
     def configure(self, config):

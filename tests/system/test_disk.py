@@ -3,11 +3,14 @@
 import contextlib
 import os
 import pathlib
+import signal
+import threading
 
 import pytest
 
 from harness.disk import NodeOnDisk
 from harness.smtp import Session
+from harness.waiting import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='only root can mount a small disk')
 
@@ -102,3 +105,105 @@ def test_strangers_cannot_take_the_last_of_the_disk(node):
         for subject in ('with room', 'of the owner', 'with room again'):
             mailbox.wait_for(subject)
         assert 'without' not in mailbox.subjects()
+
+
+# ---- the last block, the last file, and a disk that takes nothing
+
+@pytest.fixture(scope='module')
+def bare(installation, work):
+    """Nothing is kept free; there can be few files."""
+    node = NodeOnDisk(installation, None, work / 'bare', {'tor.extra': 'DisableNetwork 1', 'mailbox.keep-free': '0'}, 64, files=5000)
+    with contextlib.closing(node):
+        node.start(wait=False)
+        node.zoe = node.identity('zoe', wait=False)
+        wait_for_store(node, 'works')
+        node.new = node.disk.seen / 'identities' / 'zoe' / 'mail' / 'Maildir' / 'new'
+        yield node
+
+
+def try_stranger(node, subject):
+    """The first three letters of the answer; what breaks off may be tried again, too."""
+    try:
+        return stranger_brings(node, subject)[:3] or '4..'
+    except OSError:
+        return '4..'
+
+
+class Flow:
+    """A stranger who brings message after message, each until it is taken."""
+
+    def __init__(self, node, name):
+        self.node, self.name, self.taken, self.answers, self.pause = node, name, [], set(), threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        while not self.pause.is_set():
+            subject = f'{self.name} {len(self.taken)}'
+            code = try_stranger(self.node, subject)
+            self.answers.add(code)
+            if code == '250':
+                self.taken.append(subject)
+            self.pause.wait(0.03)  # each takes a file, and there are to be enough
+
+    def end(self):
+        self.pause.set()
+        self.thread.join(60)
+        assert {code[0] for code in self.answers} <= {'2', '4'}, self.answers
+
+
+def subjects(node):
+    return [line for path in node.new.iterdir() for line in path.read_text().splitlines() if line.startswith('Subject: ')]
+
+
+def check_taken(node, flow):
+    wanted = {f'Subject: {subject}' for subject in flow.taken}
+    until(lambda: wanted <= set(subjects(node)), 60, 'all that was taken', log=node.log_tail)
+    ours = [subject for subject in subjects(node) if f' {flow.name} ' in subject]
+    assert len(set(ours)) == len(ours) and len(ours) <= len(wanted) + 1  # the last one may have been taken without an answer
+
+
+@pytest.mark.parametrize('fill', ['fill', 'fill_with_files'])
+def test_mail_flows_while_the_disk_fills_up_and_empties(bare, fill):
+    flow = Flow(bare, fill)
+    try:
+        for _ in range(2):
+            before = len(flow.taken)
+            until(lambda: len(flow.taken) > before + 5, 30, 'mail to flow', log=bare.log_tail)
+            getattr(bare.disk, fill)()
+            if fill == 'fill':  # what is left of the journal's part would take thousands
+                send(bare, 'large', 8 << 20)
+            wait_for_store(bare, 'disk full')
+            bare.disk.empty()
+            wait_for_store(bare, 'works')
+    finally:
+        flow.end()
+    check_taken(bare, flow)
+    assert all(row['restarts'] == 0 for row in bare.status()['roles'])
+
+
+def test_mail_flows_again_when_a_disk_that_became_read_only_returns(bare):
+    mail = bare.home / 'identities' / 'zoe' / 'mail'
+    assert bare.disk.mount('--bind', mail, mail)
+    bare.kill_role('mail', 'zoe')
+    flow = Flow(bare, 'turns')
+    try:
+        until(lambda: len(flow.taken) > 5, 30, 'mail to flow', log=bare.log_tail)
+
+        def turn():
+            """The kernel wants nobody to write at that moment."""
+            pid = bare.role('mail', 'zoe')['pid']
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+            return bare.disk.mount('-o', 'remount,bind,ro', mail)
+        until(turn, 30, 'the disk to be read-only')
+        bare.wait_for(lambda status: 'read-only' in status['identities'][0]['trouble'].lower(), 30, 'the node to say it')
+        assert try_stranger(bare, 'nobody takes it').startswith('4')
+        assert send(bare, 'nor this').returncode == 75
+        before = len(flow.taken)
+        assert bare.disk.mount('-o', 'remount,bind,rw', mail)
+        until(lambda: len(flow.taken) > before, 40, 'mail to flow again', log=bare.log_tail)
+        assert not bare.status()['identities'][0]['trouble']
+    finally:
+        flow.end()
+    check_taken(bare, flow)
