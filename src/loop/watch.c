@@ -6,8 +6,11 @@
 
 #include "loop/round.h"
 
+#define RETRY_MS 100
+
 struct watch {
 	struct event event;
+	struct event *retry; /* NULL: never needed until now */
 	bool enabled;
 	loop_callback *callback;
 	void *context;
@@ -35,14 +38,44 @@ watch_new(struct loop *loop, int fd, enum watch_kind kind, loop_callback *callba
 	return watch;
 }
 
+static void on_retry(evutil_socket_t fd, short what, void *context);
+
+/* The kernel may be short of memory, or of room for watches, which many processes share: that passes. */
+static void
+add(struct watch *watch)
+{
+	static const struct timeval pause = { .tv_usec = RETRY_MS * 1000 };
+	if (event_add(&watch->event, NULL) == 0)
+		return;
+	if (watch->retry == NULL)
+		watch->retry = event_new(event_get_base(&watch->event), -1, 0, on_retry, watch);
+	assert(watch->retry != NULL);
+	int result = event_add(watch->retry, &pause);
+	assert(result == 0);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	add(context);
+}
+
 void
 watch_enable(struct watch *watch, bool enabled)
 {
 	if (watch->enabled == enabled)
 		return;
 	watch->enabled = enabled;
-	int result = enabled ? event_add(&watch->event, NULL) : event_del(&watch->event);
+	if (enabled) {
+		add(watch);
+		return;
+	}
+	int result = event_del(&watch->event);
 	assert(result == 0);
+	if (watch->retry != NULL)
+		event_del(watch->retry);
 }
 
 void
@@ -51,5 +84,7 @@ watch_free(struct watch *watch)
 	if (watch == NULL)
 		return;
 	event_del(&watch->event);
+	if (watch->retry != NULL)
+		event_free(watch->retry);
 	free(watch);
 }
