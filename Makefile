@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system check-slow torture crash-states install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
+.PHONY: all demo test unit system check-slow faults torture crash-states install check-asan check-valgrind check-static fuzz deb check-deb check-arm64 packages clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -49,6 +49,11 @@ crash-states: N = 10000
 crash-states: all
 	nice $(BUILD)/tests/crash/crash-states --states $(N) $(if $(SEED),--seed $(SEED))
 	nice $(BUILD)/tests/crash/crash-states --each-sync --states 3000 $(if $(SEED),--seed $(SEED))
+
+# Every system call of a delivery fails once, with each error that it may have; goes on where it was stopped (ONLY=received/mail: only that).
+faults: all
+	@tools/packages build run demo test
+	@tests/faults/sweep --build $(BUILD) --state $(BUILD)/faults.state $(if $(ONLY),--only $(ONLY))
 
 install: all
 ifneq ($(origin PREFIX),file)
