@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/data.h"
 
+#include <string.h>
+
 enum {
 	LINE_START, /* behind CRLF, or at the very beginning */
 	IN_LINE,
@@ -13,7 +15,15 @@ enum {
 static size_t
 text_length(const unsigned char *octets, size_t len)
 {
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t eight;
 	size_t i = 0;
+	/* Eight at a time: of the first octet that is none, the highest bit is set, or becomes so when ' ' is taken away. */
+	for (; len - i >= sizeof eight; i += sizeof eight) {
+		memcpy(&eight, octets + i, sizeof eight);
+		if (((eight | (eight - each * ' ')) & (each * 0x80)) != 0)
+			break;
+	}
 	while (i < len && octets[i] >= ' ' && octets[i] < 0x80)
 		i++;
 	return i;

@@ -136,6 +136,30 @@ scans_content_however_it_is_cut(void **state)
 	}
 }
 
+/* Text is looked at in steps of several octets: what is no text is found at each place in them. */
+static void
+finds_each_octet_at_each_place_of_a_line(void **state)
+{
+	(void)state;
+	for (unsigned octet = 0; octet < 256; octet++) {
+		for (size_t at = 0; at < 24; at++) {
+			unsigned char line[24];
+			struct data_scan whole = DATA_SCAN_START, single = DATA_SCAN_START;
+			memset(line, at % 2 == 0 ? '~' : ' ', sizeof line);
+			line[at] = (unsigned char)octet;
+			data_scan(&whole, slice_of(line, sizeof line));
+			for (size_t i = 0; i < sizeof line; i++)
+				data_scan(&single, slice_of(line + i, 1));
+			assert_int_equal(whole.is_malformed, octet == 0 || octet == '\n' || (octet == '\r' && at < 23));
+			assert_int_equal(whole.has_8bit, octet >= 0x80);
+			assert_int_equal(whole.is_malformed, single.is_malformed);
+			assert_int_equal(whole.has_8bit, single.has_8bit);
+			assert_int_equal(whole.has_8bit_header, single.has_8bit_header);
+			assert_int_equal(whole.is_after_cr, single.is_after_cr);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -143,6 +167,7 @@ main(void)
 		cmocka_unit_test(ends_at_crlf_dot_crlf_only_however_it_is_cut),
 		cmocka_unit_test(hands_content_out_in_long_pieces),
 		cmocka_unit_test(scans_content_however_it_is_cut),
+		cmocka_unit_test(finds_each_octet_at_each_place_of_a_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
