@@ -88,7 +88,7 @@ role_intake_take(struct role_intake *intake, const struct smtpd_message *message
 	snprintf(m.intake.reverse_path, sizeof m.intake.reverse_path, "%s", message->reverse_path);
 	if (intake->channel == NULL)
 		error_set(&err, ERROR_CLOSED, "mail is not there");
-	else if (channel_send(intake->channel, &m, &err) == 0)
+	else if (channel_send_soon(intake->channel, &m, &err) == 0)
 		return intake;
 	log_warn("a message is put off: %s", err.text);
 	smtpd_answer(intake->server, message->transaction_id, 451, "4.3.0", "Try again later");

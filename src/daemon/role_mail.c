@@ -284,9 +284,10 @@ static void
 reply(void *context, enum role role, unsigned generation, const struct ipc_message *m)
 {
 	(void)context;
+	struct error err = { 0 };
 	struct source *s = source_of(role);
-	if (s->generation == generation)
-		send_to(s, m);
+	if (s->generation == generation && s->channel != NULL && channel_send_soon(s->channel, m, &err) != 0)
+		log_warn("cannot send %s: %s", ipc_type_name(m->type), err.text);
 }
 
 static void

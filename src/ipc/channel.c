@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "loop/round.h"
 
 /* How many messages one channel may take before other events get their turn. */
 #define MESSAGES_PER_TURN 32
@@ -18,20 +19,25 @@
 /* When the kernel, not the socket, is full: it does not say when there is room again. */
 #define RETRY_MS 50
 
+/* What may wait for the end of a round. */
+#define SOON_MAX_BYTES 65536
+
 struct queued {
 	struct queued *next;
 	int fd;
-	size_t len;
-	unsigned char bytes[];
+	bool is_secret;
+	struct buffer bytes;
 };
 
 struct channel {
+	struct loop *loop;
 	int fd;
 	enum role own, peer;
 	const struct channel_events *events;
 	void *context;
 	struct watch *readable, *writable;
 	struct timer *retry;
+	struct round_call soon; /* waits while what is queued only waits for the end of the round */
 	struct queued *first, **last;
 	size_t queued_bytes;
 	bool ended;
@@ -59,6 +65,7 @@ end(struct channel *c, const struct error *err)
 	watch_enable(c->readable, false);
 	watch_enable(c->writable, false);
 	timer_stop(c->retry);
+	loop_forget_round_call(&c->soon);
 	c->events->on_end(c->context, err);
 }
 
@@ -109,6 +116,8 @@ receive(struct channel *c, unsigned char *bytes, size_t *len, int *fd, struct er
 	return 1;
 }
 
+static void on_writable(void *context);
+
 static void
 drop_first(struct channel *c)
 {
@@ -116,15 +125,19 @@ drop_first(struct channel *c)
 	c->first = q->next;
 	if (c->first == NULL)
 		c->last = &c->first;
-	c->queued_bytes -= q->len;
+	c->queued_bytes -= buffer_len(&q->bytes);
 	file_close(&q->fd);
-	explicit_bzero(q->bytes, q->len); /* it may hold a password's hash; not much is ever queued */
+	if (q->is_secret)
+		explicit_bzero((void *)(uintptr_t)buffer_bytes(&q->bytes), buffer_len(&q->bytes));
+	buffer_finish(&q->bytes);
 	free(q);
 }
 
 static void
 release(struct channel *c)
 {
+	if (c->soon.next != NULL)
+		on_writable(c);
 	while (c->first != NULL)
 		drop_first(c);
 	watch_free(c->readable);
@@ -235,8 +248,10 @@ on_writable(void *context)
 {
 	struct channel *c = context;
 	bool is_waiting = false;
+	loop_forget_round_call(&c->soon);
 	while (c->first != NULL && !is_waiting) {
-		if (send_now(c->fd, c->first->bytes, c->first->len, c->first->fd) == 0) {
+		struct buffer *bytes = &c->first->bytes;
+		if (send_now(c->fd, buffer_bytes(bytes), buffer_len(bytes), c->first->fd) == 0) {
 			drop_first(c);
 		} else if (errno == EAGAIN) {
 			watch_enable(c->writable, true);
@@ -258,11 +273,12 @@ channel_new(struct loop *loop, int fd, enum role own, enum role peer, const stru
 	struct channel *c = calloc(1, sizeof *c);
 	assert(c != NULL);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	*c = (struct channel){ .fd = fd, .own = own, .peer = peer, .events = events, .context = context };
+	*c = (struct channel){ .loop = loop, .fd = fd, .own = own, .peer = peer, .events = events, .context = context };
 	c->last = &c->first;
 	c->readable = watch_new(loop, fd, WATCH_READ, on_readable, c);
 	c->writable = watch_new(loop, fd, WATCH_WRITE, on_writable, c);
 	c->retry = timer_new(loop, on_writable, c);
+	c->soon = (struct round_call){ .callback = on_writable, .context = c };
 	watch_enable(c->readable, true);
 	return c;
 }
@@ -277,50 +293,76 @@ channel_free(struct channel *c)
 		release(c);
 }
 
+/* Takes the bytes over. */
 static int
-enqueue(struct channel *c, struct buffer *bytes, int fd, struct error *err)
+enqueue(struct channel *c, struct buffer *bytes, const struct ipc_message *m, struct error *err)
 {
-	size_t len = buffer_len(bytes);
-	if (c->queued_bytes + len > CHANNEL_QUEUE_MAX_BYTES)
+	if (c->queued_bytes + buffer_len(bytes) > CHANNEL_QUEUE_MAX_BYTES)
 		return error_set(err, ERROR_BUSY, "%s does not keep up", ipc_role_name(c->peer));
-	struct queued *q = malloc(sizeof *q + len);
+	struct queued *q = malloc(sizeof *q);
 	if (q == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
-	*q = (struct queued){ .fd = -1, .len = len };
-	memcpy(q->bytes, buffer_bytes(bytes), len);
-	if (fd >= 0 && (q->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+	*q = (struct queued){ .fd = -1, .is_secret = holds_secret(m->type) };
+	if (m->fd >= 0 && (q->fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
 		free(q);
 		return error_set_errno(err, errno, "cannot duplicate a descriptor");
 	}
+	q->bytes = *bytes;
+	buffer_init(bytes, bytes->max);
 	*c->last = q;
 	c->last = &q->next;
-	c->queued_bytes += len;
-	if (!timer_is_running(c->retry))
-		watch_enable(c->writable, true);
+	c->queued_bytes += buffer_len(&q->bytes);
 	return 0;
+}
+
+static int
+encode(const struct channel *c, const struct ipc_message *m, struct buffer *bytes, struct error *err)
+{
+	buffer_init(bytes, IPC_MESSAGE_MAX);
+	if (c->ended)
+		return error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
+	assert(ipc_is_allowed(m->type, c->own, c->peer, m->fd >= 0));
+	return ipc_encode(m, bytes, err);
 }
 
 int
 channel_send(struct channel *c, const struct ipc_message *m, struct error *err)
 {
-	if (c->ended)
-		return error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
-	assert(ipc_is_allowed(m->type, c->own, c->peer, m->fd >= 0));
 	struct buffer bytes;
-	buffer_init(&bytes, IPC_MESSAGE_MAX);
-	int result = ipc_encode(m, &bytes, err);
+	int result = encode(c, m, &bytes, err);
 	if (result != 0)
 		goto out;
+	if (c->soon.next != NULL)
+		on_writable(c); /* those come first */
 	if (c->first == NULL && send_now(c->fd, buffer_bytes(&bytes), buffer_len(&bytes), m->fd) == 0)
 		goto out;
 	if (c->first == NULL && !is_full(errno)) {
 		result = error_set(err, ERROR_CLOSED, "%s is gone", ipc_role_name(c->peer));
 		goto out;
 	}
-	result = enqueue(c, &bytes, m->fd, err);
+	result = enqueue(c, &bytes, m, err);
+	if (result == 0 && !timer_is_running(c->retry))
+		watch_enable(c->writable, true);
 out:
-	if (holds_secret(m->type))
+	if (holds_secret(m->type) && buffer_len(&bytes) > 0)
 		explicit_bzero((void *)(uintptr_t)buffer_bytes(&bytes), buffer_len(&bytes));
+	buffer_finish(&bytes);
+	return result;
+}
+
+int
+channel_send_soon(struct channel *c, const struct ipc_message *m, struct error *err)
+{
+	struct buffer bytes;
+	bool must_wait = c->first != NULL && c->soon.next == NULL; /* the socket is full */
+	if (m->fd >= 0 || must_wait)
+		return channel_send(c, m, err);
+	int result = encode(c, m, &bytes, err);
+	if (result == 0 && (result = enqueue(c, &bytes, m, err)) == 0) {
+		loop_at_round_end(c->loop, &c->soon);
+		if (c->queued_bytes > SOON_MAX_BYTES)
+			on_writable(c);
+	}
 	buffer_finish(&bytes);
 	return result;
 }

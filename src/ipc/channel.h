@@ -40,4 +40,7 @@ void channel_drain(struct channel *channel);
  * caller's. ERROR_CLOSED after the end, ERROR_BUSY when CHANNEL_QUEUE_MAX_BYTES are waiting. */
 #define CHANNEL_QUEUE_MAX_BYTES (64 * 1024 * 1024)
 int channel_send(struct channel *channel, const struct ipc_message *m, struct error *err);
+/* The same, but what is sent like this in one round of the loop goes out together at its end, in order with all else: the peer is woken
+ * once. For what is sent many times a second; ERROR_CLOSED may come too late to be told, and then on_end says it. */
+int channel_send_soon(struct channel *channel, const struct ipc_message *m, struct error *err);
 bool channel_is_idle(const struct channel *channel); /* nothing queued */

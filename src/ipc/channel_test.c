@@ -157,6 +157,66 @@ all_that_was_accepted_arrives_in_order(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+static void
+what_is_sent_soon_waits_for_the_end_of_the_round_and_keeps_its_order(void **state)
+{
+	(void)state;
+	static const enum { NOW, SOON, SOON_WITH_FD } ways[] = { SOON, SOON, NOW, SOON, SOON_WITH_FD, SOON };
+	const size_t count = sizeof ways / sizeof *ways;
+	struct end mail, smtp;
+	int fds[2], body_fd;
+	begin(&mail, fds);
+	smtp = (struct end){ .loop = mail.loop };
+	smtp.channel = channel_new(mail.loop, fds[0], ROLE_SMTP, ROLE_MAIL, &events, &smtp);
+	assert_int_equal(file_sealed_memory("body", 4, &body_fd, NULL), 0);
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE };
+	for (size_t i = 0; i < count; i++) {
+		m.intake.transaction_id = i + 1;
+		m.fd = ways[i] == SOON_WITH_FD ? body_fd : -1;
+		assert_int_equal((ways[i] == NOW ? channel_send : channel_send_soon)(smtp.channel, &m, NULL), 0);
+		if (i == 1) {
+			channel_drain(mail.channel);
+			assert_int_equal(mail.messages, 0); /* they wait */
+		}
+	}
+	channel_drain(mail.channel);
+	assert_int_equal(mail.messages, count - 1); /* what goes at once takes along what came before it */
+	mail.stop_after = count;
+	loop_run(mail.loop);
+	assert_int_equal(mail.messages, count);
+	m.fd = -1;
+	m.intake.transaction_id = count + 1;
+	assert_int_equal(channel_send_soon(smtp.channel, &m, NULL), 0);
+	channel_free(smtp.channel);
+	channel_drain(mail.channel);
+	assert_int_equal(mail.messages, count + 1); /* nor is it forgotten */
+	assert_true(mail.in_order);
+	file_close(&body_fd);
+	finish(&mail);
+}
+
+static void
+sending_soon_is_bounded_too(void **state)
+{
+	(void)state;
+	static unsigned char body[IPC_BODY_INLINE_MAX];
+	struct end e;
+	int fds[2];
+	assert_int_equal(channel_pair(fds, NULL), 0);
+	e = (struct end){ .loop = loop_new() };
+	e.channel = channel_new(e.loop, fds[1], ROLE_SMTP, ROLE_MAIL, &events, &e);
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	struct error err = { 0 };
+	size_t sent = 0;
+	m.intake.body = slice_of(body, sizeof body);
+	while (channel_send_soon(e.channel, &m, &err) == 0)
+		sent++;
+	assert_int_equal(err.code, ERROR_BUSY);
+	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / sizeof body);
+	close(fds[0]);
+	finish(&e);
+}
+
 enum { OVERFILL_DONE, OVERFILL_FAILED, OVERFILL_IMPOSSIBLE };
 
 /* An emulator may only pretend to have lowered the limit. */
@@ -334,6 +394,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_that_was_accepted_arrives_in_order),
+		cmocka_unit_test(what_is_sent_soon_waits_for_the_end_of_the_round_and_keeps_its_order),
+		cmocka_unit_test(sending_soon_is_bounded_too),
 		cmocka_unit_test(descriptors_that_find_no_place_are_sent_later),
 		cmocka_unit_test(rule_breakers_lose_the_channel),
 		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),

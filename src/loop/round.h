@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the module loop keeps for itself: work at the end of a round (after all callbacks for what was ready),
+ * What the module loop keeps for itself, and channels beside it: work at the end of a round (after all callbacks for what was ready),
  * one scratch buffer that everybody reads into, so that idle objects need none of their own, and libevent's base.
  */
 #pragma once
