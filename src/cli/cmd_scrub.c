@@ -158,6 +158,8 @@ find_identity(struct scrub *s, size_t header_len)
 	struct address address;
 	struct error err = { 0 };
 	int fd, result;
+	if (name != NULL && identity_check_name(name, &err) != 0)
+		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	if (identity_open_all(s->cli->paths.data, false, &fd, &err) != 0)
 		return err.code != ERROR_NOT_FOUND ? cli_fail(&err) :
 		    cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
@@ -271,6 +273,16 @@ read_part(void *context, uint64_t offset, void *out, size_t len, struct error *e
 }
 
 static int
+write_nothing(void *context, const void *bytes, size_t len, struct error *err)
+{
+	(void)context;
+	(void)bytes;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
+static int
 write_part(void *context, const void *bytes, size_t len, struct error *err)
 {
 	const struct scrub *s = context;
@@ -323,6 +335,8 @@ scrub(struct scrub *s)
 	struct buffer ids;
 	struct error err = { 0 };
 	const struct prepare_report report = { on_lines, s };
+	/* First without a word: of what would be refused nothing is to be shown. */
+	const struct prepare_stream trial = { buffer_len(&s->message), read_part, write_nothing, s, NULL };
 	const struct prepare_stream stream = { buffer_len(&s->message), read_part, write_part, s, s->prints_message ? NULL : &report };
 	struct prepare_request request = { .local_part = s->identity.local_part, .onion = s->identity.onion, .now_s = clock_wall_s() };
 	request.date_step_s = s->config.date_step_s;
@@ -333,11 +347,12 @@ scrub(struct scrub *s)
 	int result = name_ids(s, &ids, &err);
 	request.ids = slice_of(buffer_bytes(&ids), buffer_len(&ids));
 	if (result == 0)
+		result = prepare_stream(&request, &trial, &facts, &err);
+	if (result == 0)
 		result = prepare_stream(&request, &stream, &facts, &err);
 	buffer_finish(&ids);
 	if (result == 0)
 		return print_end(s);
-	fflush(stdout);
 	return cli_fail_with(CLI_FAILED, "this message would be refused: %s", err.text);
 }
 

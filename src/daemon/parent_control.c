@@ -110,6 +110,8 @@ static const char *
 hint(const struct parent *parent)
 {
 	const struct parent_tor *tor = &parent->tor;
+	if (tor->program.said_often && tor->bootstrap_percent < 100)
+		return "tor ends whenever it is started: `smtorp logs` says why";
 	if (tor->hint[0] != '\0' || tor->bootstrap_percent == 100 || clock_monotonic_ms() - tor->progress_ms < STUCK_MS)
 		return tor->hint;
 	if (parent_tor_is_system(parent))

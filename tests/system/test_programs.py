@@ -39,3 +39,14 @@ def test_a_tor_that_is_too_old_is_refused(make_node, work, command, prints, says
     lines = [line for line in result.stderr.splitlines() if ' error ' in line]
     assert len(lines) == 1 and all(text in lines[0] for text in says), result.stderr
     assert not (node.home / 'tor').exists()
+
+
+def test_a_tor_that_ends_again_and_again_is_no_tor_that_starts(make_node, work):
+    program = work / 'dying-tor'
+    program.write_text("#!/bin/sh\n[ \"$*\" = --version ] && echo 'Tor version 0.4.9.11.' && exit 0\nexit 3\n")
+    program.chmod(0o755)
+    account.own(program)
+    node = make_node('dying', {'tor.program': str(program)}, tor=False).start(wait=False)
+    node.wait_for(lambda status: 'ends whenever it is started' in (status['tor']['hint'] or ''), 60, 'the hint')
+    assert 'smtorp logs' in node.cli('status').stdout
+    node.stop()
