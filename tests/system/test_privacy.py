@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Nothing identifying is added to outgoing mail."""
+import base64
 import email
 import email.utils
 import getpass
 import pathlib
+import quopri
 import re
 import socket
 
@@ -206,6 +208,77 @@ def test_canaries_in_every_part_stay_at_home_and_what_was_signed_stays_whole(run
     shown = run(alice.node, 'openssl', 'cms', '-verify', '-noverify', '-in', desk / 'got', '-out', desk / 'verified').stdout
     assert 'Verification successful' in shown
     assert (desk / 'verified').read_bytes().replace(b'\r\n', b'\n') == SIGNED
+
+
+@pytest.fixture
+def gpg(running, desk):
+    """gpg(words, ...): GnuPG as alice and bob have it, with a key of alice's; and its agent, which ends with the test."""
+    home = desk / 'gnupg'
+    home.mkdir(mode=0o700)
+    account.own(home)
+
+    def act(*words, **options):
+        return run(running.a, 'gpg', '--homedir', home, '--batch', '--status-fd', '1', '--trust-model', 'always', *words, **options).stdout
+    act('--passphrase', '', '--quick-generate-key', 'alice', 'ed25519', 'sign', 'never')
+    yield act
+    run(running.a, 'gpgconf', '--homedir', home, '--kill', 'all')
+
+
+def hand_over(running, message):
+    run(running.a, running.a.installation.program('smtorp-sendmail'), '-f', running.alice.address, running.bob.address, input=message)
+
+
+def test_what_gnupg_has_signed_as_a_part_still_verifies(running, subject, desk, gpg):
+    """PGP/MIME (RFC 3156): the signature is over the octets of the part, headers and line ends included."""
+    put(desk / 'part', SIGNED.replace(b'\n', b'\r\n'))
+    gpg('--armor', '--detach-sign', '--output', desk / 'part.asc', desk / 'part')
+    hand_over(running, f'''From: {running.alice.address}
+To: {running.bob.address}
+Subject: {subject}
+MIME-Version: 1.0
+Content-Type: multipart/signed; micalg=pgp-sha512; protocol="application/pgp-signature"; boundary="canary"
+
+This is an OpenPGP/MIME signed message (RFC 4880 and 3156)
+--canary
+{SIGNED.decode()}
+--canary
+Content-Type: application/pgp-signature; name="OpenPGP_signature.asc"
+Content-Description: canary
+
+{(desk / 'part.asc').read_text()}
+--canary--
+''')
+    raw = arrived(running.bob, subject)
+    got = check_form(raw)
+    assert b'canary' not in raw and got.get_content_type() == 'multipart/signed'
+    put(desk / 'got', raw.split(f'\r\n--{got.get_boundary()}'.encode())[1].removeprefix(b'\r\n'))
+    put(desk / 'got.asc', got.get_payload(1).get_payload(decode=True))
+    assert 'VALIDSIG' in gpg('--verify', desk / 'got.asc', desk / 'got')
+    assert (desk / 'got').read_bytes() == SIGNED.replace(b'\n', b'\r\n')
+    put(desk / 'got', (desk / 'got').read_bytes().replace(b'stays  , ', b'stays, '))
+    assert 'BADSIG' in gpg('--verify', desk / 'got.asc', desk / 'got', check=False)
+
+
+@pytest.mark.parametrize('encoding', ['8bit', 'quoted-printable', 'base64'])
+def test_what_gnupg_has_signed_inline_still_verifies(running, subject, desk, gpg, encoding):
+    """Clear-signed text in a message's only part, however a mail program encodes it."""
+    put(desk / 'text', 'grüße\n- a list\nFrom here on, and .\n.\n-- \nalice\n'.encode())
+    gpg('--armor', '--clear-sign', '--output', desk / 'text.asc', desk / 'text')
+    text = (desk / 'text.asc').read_bytes()
+    encoded = {'8bit': text, 'quoted-printable': quopri.encodestring(text), 'base64': base64.encodebytes(text)}[encoding]
+    hand_over(running, f'''From: {running.alice.address}
+To: {running.bob.address}
+Subject: {subject}
+MIME-Version: 1.0
+Content-Type: text/plain; charset=UTF-8; x-canary=canary
+Content-Transfer-Encoding: {encoding}
+
+{encoded.decode()}''')
+    raw = arrived(running.bob, subject)
+    assert b'canary' not in raw
+    put(desk / 'got', check_form(raw).get_payload(decode=True))
+    assert 'VALIDSIG' in gpg('--verify', desk / 'got')
+    assert (desk / 'got').read_bytes().replace(b'\r\n', b'\n').rstrip(b'\n') == text.rstrip(b'\n')
 
 
 def test_dates_are_as_coarse_as_configured(make_node, running, subject):
