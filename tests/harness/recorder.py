@@ -19,15 +19,12 @@ def certificate(folder, name):
     return path, base64.b32encode(hashlib.sha256(spki).digest()).decode().rstrip('=').lower()
 
 
-class Recorder:
-    """Takes mail on two loopback ports: one for an onion's 465, one for its 25. What it does can be changed at any time."""
+class OnionPorts:
+    """Two loopback ports for an onion's 465 and 25, whose connections _serve(port, sock) gets, each in a thread of its own."""
 
-    def __init__(self, pem):
-        self.pem = pem
-        self.speaks_smtorp = True    # on 465; else the handshake succeeds without ALPN
-        self.offers_starttls = True  # on 25
-        self.sessions = []           # what each session said after TLS (or in the clear), as bytes
-        self.listeners = {port: socket.create_server(('127.0.0.1', 0)) for port in (25, 465)}
+    def __init__(self, pem, alpn):
+        self.pem, self.alpn = pem, alpn  # None: no ALPN. Both can be changed at any time
+        self.listeners = {port: socket.create_server(('127.0.0.1', 0), backlog=64) for port in (25, 465)}
         for port, listener in self.listeners.items():
             threading.Thread(target=self._accept, args=(port, listener), daemon=True).start()
 
@@ -35,12 +32,17 @@ class Recorder:
         """As add_onion() wants them."""
         return [f'{port},127.0.0.1:{listener.getsockname()[1]}' for port, listener in self.listeners.items()]
 
-    def said(self):
-        return b''.join(self.sessions)
-
     def stop(self):
         for listener in self.listeners.values():
             listener.close()
+
+    def context(self, port):
+        """A fresh one for the server's side of TLS on this port."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem)
+        if port == 465 and self.alpn:
+            context.set_alpn_protocols([self.alpn])
+        return context
 
     def _accept(self, port, listener):
         while True:
@@ -50,12 +52,17 @@ class Recorder:
                 return
             threading.Thread(target=self._serve, args=(port, sock), daemon=True).start()
 
-    def _wrap(self, sock, port):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.pem)
-        if port == 465 and self.speaks_smtorp:
-            context.set_alpn_protocols(['smtorp/1'])
-        return context.wrap_socket(sock, server_side=True)
+
+class Recorder(OnionPorts):
+    """Takes mail, and can be told to do so in other ways at any time."""
+
+    def __init__(self, pem):
+        self.offers_starttls = True  # on 25
+        self.sessions = []           # what each session said after TLS (or in the clear), as bytes
+        super().__init__(pem, 'smtorp/1')
+
+    def said(self):
+        return b''.join(self.sessions)
 
     def _serve(self, port, sock):
         self.sessions.append(b'')
@@ -63,7 +70,7 @@ class Recorder:
         sock.settimeout(120)
         try:
             if port == 465:
-                sock = self._wrap(sock, port)
+                sock = self.context(port).wrap_socket(sock, server_side=True)
             self._talk(sock, at)
         except (OSError, ValueError):
             pass
@@ -84,7 +91,7 @@ class Recorder:
                 sock.sendall(b'250-example\r\n' + starttls + b'250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME\r\n')
             elif verb == b'STARTTLS':
                 sock.sendall(b'220 go\r\n')
-                self._talk(self._wrap(sock, 25), at, greets=False)
+                self._talk(self.context(25).wrap_socket(sock, server_side=True), at, greets=False)
                 return
             else:
                 sock.sendall(b'221 bye\r\n' if verb == b'QUIT' else b'250 ok\r\n')

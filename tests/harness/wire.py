@@ -2,7 +2,8 @@
 """Both sides of TLS over memory: every record, every handshake message and every decrypted octet of the other side is kept."""
 import socket
 import ssl
-import threading
+
+from .recorder import OnionPorts
 
 HANDSHAKE = 22
 
@@ -190,26 +191,15 @@ def dial(path):
     return Wire(sock)
 
 
-class Peer:
+class Peer(OnionPorts):
     """A mail server behind an onion that keeps a tape of each session. It hangs up behind each message, so that sessions
     can be compared. What it answers goes by the local part of the recipient: `later` 450 at first, `never` 550, `torn` at
     first no answer to the message, `stay` is not hung up on; the rest is taken."""
 
     def __init__(self, pem, alpn):
-        self.pem, self.alpn = pem, alpn
         self.tapes = []
         self.seen = set()
-        self.listeners = {port: socket.create_server(('127.0.0.1', 0), backlog=64) for port in (25, 465)}
-        for port, listener in self.listeners.items():
-            threading.Thread(target=self._accept, args=(port, listener), daemon=True).start()
-
-    def ports(self):
-        """As add_onion() wants them."""
-        return [f'{port},127.0.0.1:{listener.getsockname()[1]}' for port, listener in self.listeners.items()]
-
-    def stop(self):
-        for listener in self.listeners.values():
-            listener.close()
+        super().__init__(pem, alpn)
 
     def forget(self):
         self.tapes.clear()
@@ -219,28 +209,13 @@ class Peer:
         """The tapes of the sessions in which this onion was said."""
         return [tape for tape in list(self.tapes) if onion.encode() in tape.octets()]
 
-    def _accept(self, port, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(port, sock), daemon=True).start()
-
-    def _context(self, port):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.pem)
-        if port == 465 and self.alpn:
-            context.set_alpn_protocols([self.alpn])
-        return context
-
     def _serve(self, port, sock):
         wire = Wire(sock)
         wire.tape.add('port', port)
         self.tapes.append(wire.tape)
         try:
             if port == 465:
-                wire.start_tls(self._context(port), server_side=True)
+                wire.start_tls(self.context(port), server_side=True)
             self._talk(wire, port)
         except (OSError, ValueError):
             pass
@@ -257,7 +232,7 @@ class Peer:
                 wire.say('\r\n'.join(['250-peer', *offer, '250-PIPELINING', '250-CHUNKING', '250-SIZE 100000000', '250 8BITMIME', '']))
             elif verb == b'STARTTLS':
                 wire.say('220 go\r\n')
-                wire.start_tls(self._context(port), server_side=True)
+                wire.start_tls(self.context(port), server_side=True)
             elif verb == b'MAIL':
                 sender, recipients = line, []
                 wire.say('250 ok\r\n')

@@ -229,7 +229,7 @@ def test_whoever_has_another_key_hears_nothing_of_a_message(running, recorder, s
     wrong = f'dave@{other_letter(recorder.fingerprint, 0)[:20]}.{recorder.onion}'
     with alice.mailbox() as mailbox:
         for speaks_smtorp, offers_starttls in ((True, True), (False, True), (False, False)):
-            recorder.speaks_smtorp, recorder.offers_starttls = speaks_smtorp, offers_starttls
+            recorder.alpn, recorder.offers_starttls = 'smtorp/1' if speaks_smtorp else None, offers_starttls
             name = f'{subject} {speaks_smtorp} {offers_starttls}'
             before = len(recorder.sessions)
             send(alice, [wrong], name)
@@ -252,7 +252,7 @@ def test_no_server_without_the_pinned_key_gets_anything(running, recorder, work,
     until(lambda: b'BDAT' in recorder.said(), TOR_PATIENCE_S, 'the message')
     until(lambda: not row_for(alice, recorder.onion), 30, 'the queue to be empty', log=a.waiting)
     assert peer(alice, recorder.onion)['fingerprint'] == recorder.fingerprint
-    recorder.speaks_smtorp, recorder.offers_starttls = False, False
+    recorder.alpn, recorder.offers_starttls = None, False
     a.kill_role('smtp', 'alice')
     begin = len(recorder.said())
     send(alice, [address], f'{subject} downgraded')
@@ -265,7 +265,7 @@ def test_no_server_without_the_pinned_key_gets_anything(running, recorder, work,
     assert b'MAIL' not in recorder.said()[begin:]
     # or who has another key
     recorder.pem, other = certificate(work, 'other')
-    recorder.speaks_smtorp = True
+    recorder.alpn = 'smtorp/1'
     a.cli('queue', 'retry', '--all')
     until(lambda: peer(alice, recorder.onion)['shown'] == other, TOR_PATIENCE_S, 'the other key to be seen')
     assert b'MAIL' not in recorder.said()[begin:]
