@@ -6,6 +6,7 @@
 #include <string.h>
 
 static_assert(sizeof(crypto_generichash_state) <= sizeof(struct hash), "libsodium's state has grown");
+static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct hash_sha256), "libsodium's state has grown");
 
 void
 hash_init(struct hash *hash, size_t out_len, const void *key, size_t key_len)
@@ -38,4 +39,22 @@ hash_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
 	crypto_auth_hmacsha256_update(&state, bytes, len);
 	crypto_auth_hmacsha256_final(&state, out);
 	explicit_bzero(&state, sizeof state);
+}
+
+void
+hash_sha256_init(struct hash_sha256 *hash)
+{
+	crypto_hash_sha256_init((crypto_hash_sha256_state *)(void *)hash->state);
+}
+
+void
+hash_sha256_update(struct hash_sha256 *hash, const void *bytes, size_t len)
+{
+	crypto_hash_sha256_update((crypto_hash_sha256_state *)(void *)hash->state, bytes, len);
+}
+
+void
+hash_sha256_final(struct hash_sha256 *hash, unsigned char out[HASH_SHA256_BYTES])
+{
+	crypto_hash_sha256_final((crypto_hash_sha256_state *)(void *)hash->state, out);
 }

@@ -131,24 +131,55 @@ check_each(InternetAddressList *list, const char *local_part, const char *onion,
 	return 0;
 }
 
+/* NULL with the error set; otherwise to be unreferenced. plain: what is said of a value that cannot be read in one way. */
+static InternetAddressList *
+read_list(struct slice value, const char *unclear, struct error *err)
+{
+	InternetAddressList *list = NULL;
+	if (value.len > MAILBOXES_VALUE_MAX_BYTES) {
+		error_set(err, ERROR_TOO_LARGE, "From: is longer than %d bytes", MAILBOXES_VALUE_MAX_BYTES);
+		return NULL;
+	}
+	char *text = g_strndup((const char *)value.data, value.len);
+	if (is_plain_list(text)) {
+		hide_encoded_words(text);
+		list = internet_address_list_parse(NULL, text);
+		if (list == NULL)
+			list = internet_address_list_new();
+	} else
+		error_set(err, ERROR_INVALID, "From: cannot be read in one way only%s", unclear);
+	g_free(text);
+	return list;
+}
+
 int
 mailboxes_are_own(struct slice value, const char *local_part, const char *onion, struct error *err)
 {
-	if (value.len > MAILBOXES_VALUE_MAX_BYTES)
-		return error_set(err, ERROR_TOO_LARGE, "From: is longer than %d bytes", MAILBOXES_VALUE_MAX_BYTES);
-	int result = -1;
-	InternetAddressList *list = NULL;
-	char *text = g_strndup((const char *)value.data, value.len);
-	if (!is_plain_list(text)) {
-		error_set(err, ERROR_INVALID, "From: cannot be read in one way only: write it as \"Name\" <%s@%s>", local_part, onion);
-		goto out;
-	}
-	hide_encoded_words(text);
-	list = internet_address_list_parse(NULL, text);
-	result = check_each(list, local_part, onion, err);
-out:
+	char *advice = g_strdup_printf(": write it as \"Name\" <%s@%s>", local_part, onion);
+	InternetAddressList *list = read_list(value, advice, err);
+	int result = list == NULL ? -1 : check_each(list, local_part, onion, err);
 	if (list != NULL)
 		g_object_unref(list);
-	g_free(text);
+	g_free(advice);
+	return result;
+}
+
+int
+mailboxes_only(struct slice value, char address[MAILBOXES_ADDRESS_MAX + 1], struct error *err)
+{
+	InternetAddressList *list = read_list(value, "", err);
+	if (list == NULL)
+		return -1;
+	InternetAddress *first = internet_address_list_length(list) == 1 ? internet_address_list_get_address(list, 0) : NULL;
+	const char *text = first != NULL && INTERNET_ADDRESS_IS_MAILBOX(first) ?
+	    internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(first)) : NULL;
+	int result = 0;
+	if (text == NULL)
+		result = error_set(err, ERROR_INVALID, "From: does not hold one address, and one only");
+	else if (strlen(text) > MAILBOXES_ADDRESS_MAX)
+		result = error_set(err, ERROR_TOO_LARGE, "From: holds an address of more than %d bytes", MAILBOXES_ADDRESS_MAX);
+	else
+		strcpy(address, text);
+	g_object_unref(list);
 	return result;
 }

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "base/error.h"
 #include "base/slice.h"
 
@@ -15,3 +17,8 @@
  * ERROR_DENIED, a longer value ERROR_TOO_LARGE. The texts begin with "From:" and tell what to change.
  * library_init() first. */
 int mailboxes_are_own(struct slice value, const char *local_part, const char *onion, struct error *err);
+
+/* The address of the one mailbox that the unfolded value of a From field names, and a NUL. ERROR_INVALID for none, for several, and for
+ * what two readers could read differently; ERROR_TOO_LARGE for a value or an address over its maximum. */
+#define MAILBOXES_ADDRESS_MAX 320
+int mailboxes_only(struct slice value, char address[MAILBOXES_ADDRESS_MAX + 1], struct error *err);
