@@ -49,24 +49,23 @@ ring_take(rnp_output_t output, struct buffer *out, struct error *err)
 	return result;
 }
 
-/* Binary of what may be armoured. *owned: to be freed. */
-static int
-unwrap(struct slice key, struct buffer *room, struct slice *out, struct error *err)
+int
+ring_unwrap(struct slice data, size_t max_bytes, struct buffer *room, struct slice *out, struct error *err)
 {
-	*out = key;
-	if (key.len == 0 || (key.data[0] & 0x80) != 0)
+	*out = data;
+	if (data.len == 0 || (data.data[0] & 0x80) != 0)
 		return 0;
-	if (key.len > OPENPGP_ARMOURED_MAX_BYTES)
-		return error_set(err, ERROR_TOO_LARGE, "the OpenPGP key is larger than %d bytes", OPENPGP_ARMOURED_MAX_BYTES);
-	rnp_input_t input = ring_input(key);
-	rnp_output_t output = ring_output(OPENPGP_KEY_MAX_BYTES);
+	if (data.len / 2 > max_bytes)
+		return error_set(err, ERROR_TOO_LARGE, "the OpenPGP data is larger than %zu bytes", max_bytes);
+	rnp_input_t input = ring_input(data);
+	rnp_output_t output = ring_output(max_bytes);
 	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
 	if (input != NULL && output != NULL)
 		result = rnp_dearmor(input, output);
 	rnp_input_destroy(input);
 	if (result != RNP_SUCCESS) {
 		rnp_output_destroy(output);
-		return ring_error(err, ERROR_INVALID, "this is no OpenPGP key", result);
+		return ring_error(err, ERROR_INVALID, "this is no OpenPGP data", result);
 	}
 	if (ring_take(output, room, err) != 0)
 		return -1;
@@ -104,7 +103,7 @@ ring_load(rnp_ffi_t ffi, struct slice key, char fingerprint[OPENPGP_FINGERPRINT_
 	struct buffer room;
 	struct slice binary;
 	buffer_init(&room, OPENPGP_KEY_MAX_BYTES);
-	int result = unwrap(key, &room, &binary, err);
+	int result = ring_unwrap(key, OPENPGP_KEY_MAX_BYTES, &room, &binary, err);
 	if (result == 0)
 		result = openpgp_key_scan(binary, err);
 	if (result == 0)

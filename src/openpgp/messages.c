@@ -1,61 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "openpgp/guests.h"
 #include "openpgp/ring.h"
 
 #define SIGNATURE_MAX_BYTES 65536
-
-/* ---- others' keys, for one call */
-
-struct guests {
-	struct openpgp *pgp;
-	size_t count;
-	char fingerprints[OPENPGP_MESSAGE_MAX_RECIPIENTS][OPENPGP_FINGERPRINT_LEN + 1];
-};
-
-static bool
-is_own(const struct openpgp *pgp, const char *fingerprint)
-{
-	for (size_t i = 0; i < pgp->own_count; i++)
-		if (strcmp(pgp->own[i], fingerprint) == 0)
-			return true;
-	return false;
-}
-
-static void
-send_away(struct guests *g)
-{
-	for (size_t i = 0; i < g->count; i++) {
-		if (is_own(g->pgp, g->fingerprints[i]))
-			continue;
-		rnp_key_handle_t key = ring_find(g->pgp->ffi, g->fingerprints[i]);
-		if (key != NULL)
-			rnp_key_remove(key, RNP_KEY_REMOVE_PUBLIC | RNP_KEY_REMOVE_SUBKEYS);
-		rnp_key_handle_destroy(key);
-	}
-}
-
-/* A secret key among them is refused: what is imported under a fingerprint of the owner's would change the owner's key. */
-static int
-receive(struct openpgp *pgp, const struct slice *keys, size_t count, struct guests *g, struct error *err)
-{
-	*g = (struct guests){ .pgp = pgp };
-	if (count > OPENPGP_MESSAGE_MAX_RECIPIENTS)
-		return error_set(err, ERROR_TOO_LARGE, "a message is encrypted to %d keys at most", OPENPGP_MESSAGE_MAX_RECIPIENTS);
-	for (; g->count < count; g->count++) {
-		struct openpgp_packet first;
-		struct slice rest = keys[g->count];
-		if (openpgp_packet_scan(&rest, &first, NULL) == 1 && first.tag == OPENPGP_SECRET_KEY) {
-			send_away(g);
-			return error_set(err, ERROR_INVALID, "a secret key stands where a public one is expected");
-		}
-		if (ring_load(pgp->ffi, keys[g->count], g->fingerprints[g->count], err) != 0) {
-			send_away(g);
-			return -1;
-		}
-	}
-	return 0;
-}
 
 /* ---- out */
 
@@ -100,7 +49,7 @@ openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int
 	struct guests guests;
 	rnp_op_encrypt_t op = NULL;
 	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
-	if (receive(pgp, keys, count, &guests, err) != 0)
+	if (guests_receive(pgp, keys, count, &guests, err) != 0)
 		return -1;
 	rnp_key_handle_t own = ring_find(pgp->ffi, pgp->own[0]);
 	rnp_input_t input = ring_input(text);
@@ -114,7 +63,6 @@ openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int
 	rnp_op_encrypt_destroy(op);
 	rnp_input_destroy(input);
 	rnp_key_handle_destroy(own);
-	send_away(&guests);
 	if (result == RNP_SUCCESS)
 		return ring_take(output, armoured, err);
 	rnp_output_destroy(output);
@@ -169,19 +117,26 @@ name_signer(rnp_op_verify_signature_t signature, char out[OPENPGP_FINGERPRINT_LE
 	return is_named;
 }
 
-/* Whether a key that signed is one of the guests (or the owner's own), and not revoked or expired. */
-static bool
-is_acceptable(const struct guests *g, const char *fingerprint)
+/* What one signature is worth. Keys of former guests may still be in the ring: they are as unknown as any other. */
+static enum openpgp_signed
+judge_one(rnp_op_verify_signature_t signature, const struct guests *g, struct openpgp_verdict *out)
 {
-	bool is_here = is_own(g->pgp, fingerprint);
-	for (size_t i = 0; i < g->count; i++)
-		is_here = is_here || strcmp(g->fingerprints[i], fingerprint) == 0;
-	rnp_key_handle_t key = is_here ? ring_find(g->pgp->ffi, fingerprint) : NULL;
+	uint32_t created = 0;
 	bool is_valid = false;
-	if (key != NULL && rnp_key_is_valid(key, &is_valid) != RNP_SUCCESS)
+	rnp_result_t status = rnp_op_verify_signature_get_status(signature);
+	if (status == RNP_ERROR_KEY_NOT_FOUND)
+		return OPENPGP_SIGNED_UNKNOWN;
+	if (!name_signer(signature, out->fingerprint))
+		return OPENPGP_SIGNED_WRONG;
+	if (!guests_are_with(g, out->fingerprint))
+		return OPENPGP_SIGNED_UNKNOWN;
+	rnp_key_handle_t key = ring_find(g->pgp->ffi, out->fingerprint);
+	if (key == NULL || rnp_key_is_valid(key, &is_valid) != RNP_SUCCESS)
 		is_valid = false;
 	rnp_key_handle_destroy(key);
-	return is_valid;
+	rnp_op_verify_signature_get_times(signature, &created, NULL);
+	out->signed_s = created;
+	return status == RNP_SUCCESS && is_valid ? OPENPGP_SIGNED_GOOD : OPENPGP_SIGNED_WRONG;
 }
 
 static void
@@ -191,26 +146,20 @@ judge(rnp_op_verify_t op, const struct guests *g, struct openpgp_verdict *out)
 	*out = (struct openpgp_verdict){ 0 };
 	rnp_op_verify_get_signature_count(op, &count);
 	for (size_t i = 0; i < count && out->is_signed != OPENPGP_SIGNED_GOOD; i++) {
+		struct openpgp_verdict one = { 0 };
 		rnp_op_verify_signature_t signature;
-		uint32_t created = 0;
-		char fingerprint[OPENPGP_FINGERPRINT_LEN + 1];
 		if (rnp_op_verify_get_signature_at(op, i, &signature) != RNP_SUCCESS)
 			continue;
-		rnp_result_t status = rnp_op_verify_signature_get_status(signature);
-		if (status == RNP_SUCCESS && name_signer(signature, fingerprint) && is_acceptable(g, fingerprint)) {
-			rnp_op_verify_signature_get_times(signature, &created, NULL);
-			memcpy(out->fingerprint, fingerprint, sizeof out->fingerprint);
-			out->signed_s = created;
-			out->is_signed = OPENPGP_SIGNED_GOOD;
-		} else if (status != RNP_ERROR_KEY_NOT_FOUND)
-			out->is_signed = OPENPGP_SIGNED_WRONG;
-		else if (out->is_signed == OPENPGP_UNSIGNED)
-			out->is_signed = OPENPGP_SIGNED_UNKNOWN;
+		one.is_signed = judge_one(signature, g, &one);
+		if (one.is_signed == OPENPGP_SIGNED_GOOD)
+			*out = one;
+		else if (out->is_signed != OPENPGP_SIGNED_WRONG)
+			out->is_signed = one.is_signed;
 	}
 }
 
 static int
-decryption_error(struct error *err, rnp_result_t result, bool is_full)
+decryption_error(struct error *err, rnp_result_t result)
 {
 	switch (result) {
 	case RNP_ERROR_NO_SUITABLE_KEY:
@@ -222,66 +171,62 @@ decryption_error(struct error *err, rnp_result_t result, bool is_full)
 	case RNP_ERROR_VERIFICATION_FAILED:
 		return error_set(err, ERROR_DENIED, "the message was changed on its way, or is damaged");
 	default:
-		if (is_full)
-			return error_set(err, ERROR_TOO_LARGE, "what is encrypted is larger than may be");
 		return ring_error(err, ERROR_INVALID, "the OpenPGP message cannot be read", result);
 	}
 }
 
-/* The message in binary. */
-static int
-unwrap(struct slice message, struct buffer *room, struct slice *out, struct error *err)
+/* Where plain text goes, since RNP's own output in memory does not tell that it is full. */
+struct sink {
+	struct buffer *out;
+	struct error error;
+};
+
+static bool
+take_text(void *context, const void *bytes, size_t len)
 {
-	*out = message;
-	if (message.len > 0 && (message.data[0] & 0x80) != 0)
-		return 0;
-	rnp_input_t input = ring_input(message);
-	rnp_output_t output = ring_output(message.len);
-	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
-	if (input != NULL && output != NULL)
-		result = rnp_dearmor(input, output);
-	rnp_input_destroy(input);
-	if (result != RNP_SUCCESS) {
-		rnp_output_destroy(output);
-		return ring_error(err, ERROR_INVALID, "this is no OpenPGP message", result);
-	}
-	if (ring_take(output, room, err) != 0)
-		return -1;
-	*out = slice_of(buffer_bytes(room), buffer_len(room));
-	return 0;
+	struct sink *sink = context;
+	return buffer_append(sink->out, bytes, len, &sink->error) == 0;
+}
+
+static void
+end_text(void *context, bool discard)
+{
+	(void)context;
+	(void)discard;
 }
 
 static int
 decrypt(const struct guests *g, struct slice binary, struct buffer *out, struct openpgp_verdict *verdict, struct error *err)
 {
+	struct sink sink = { .out = out };
 	rnp_op_verify_t op = NULL;
-	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
-	bool has_integrity = false, is_full = false;
-	uint8_t *bytes;
-	size_t len = 0;
+	rnp_output_t output = NULL;
+	bool has_integrity = false;
 	rnp_input_t input = ring_input(binary);
-	/* RNP says nothing of a full output but that it cannot write: one byte more tells it from what just fits. */
-	rnp_output_t output = ring_output(out->max - buffer_len(out) + 1);
-	if (input != NULL && output != NULL)
-		result = rnp_op_verify_create(&op, g->pgp->ffi, input, output);
-	if (result == RNP_SUCCESS)
-		result = rnp_op_verify_set_flags(op, RNP_VERIFY_IGNORE_SIGS_ON_DECRYPT);
-	if (result == RNP_SUCCESS)
+	rnp_result_t result = rnp_output_to_callback(&output, take_text, end_text, &sink);
+	if (result == RNP_SUCCESS && input == NULL)
+		result = RNP_ERROR_OUT_OF_MEMORY;
+	if (result == RNP_SUCCESS && (result = rnp_op_verify_create(&op, g->pgp->ffi, input, output)) == RNP_SUCCESS &&
+	    (result = rnp_op_verify_set_flags(op, RNP_VERIFY_IGNORE_SIGS_ON_DECRYPT)) == RNP_SUCCESS)
 		result = rnp_op_verify_execute(op);
-	if (output != NULL && rnp_output_memory_get_buf(output, &bytes, &len, false) == RNP_SUCCESS)
-		is_full = len + buffer_len(out) > out->max;
-	if (result == RNP_SUCCESS)
+	if (result == RNP_SUCCESS) {
 		judge(op, g, verdict);
-	if (result == RNP_SUCCESS)
 		result = rnp_op_verify_get_protection_info(op, NULL, NULL, &has_integrity);
+	}
 	rnp_op_verify_destroy(op);
 	rnp_input_destroy(input);
-	if (result == RNP_SUCCESS && has_integrity && !is_full)
-		return ring_take(output, out, err);
 	rnp_output_destroy(output);
+	bool is_written = sink.error.text[0] == '\0'; /* RNP does not look whether the last of it could be */
+	if (result == RNP_SUCCESS && has_integrity && is_written)
+		return 0;
+	buffer_finish(out); /* what was written before the end was seen is not to be trusted */
+	*verdict = (struct openpgp_verdict){ 0 };
 	if (result == RNP_SUCCESS && !has_integrity)
 		return error_set(err, ERROR_DENIED, "the message is encrypted without integrity protection");
-	return decryption_error(err, result, is_full);
+	if (!is_written)
+		return error_set(err, sink.error.code, sink.error.code == ERROR_TOO_LARGE ? "what is encrypted is larger than may be" :
+		    "out of memory");
+	return decryption_error(err, result);
 }
 
 int
@@ -293,15 +238,13 @@ openpgp_decrypt(struct openpgp *pgp, const struct slice *keys, size_t count, str
 	struct slice binary;
 	*verdict = (struct openpgp_verdict){ 0 };
 	buffer_init(&room, message.len + 1);
-	int result = unwrap(message, &room, &binary, err);
+	int result = ring_unwrap(message, message.len, &room, &binary, err);
 	if (result == 0)
 		result = openpgp_message_scan(binary, err);
 	if (result == 0)
-		result = receive(pgp, keys, count, &guests, err);
-	if (result == 0) {
+		result = guests_receive(pgp, keys, count, &guests, err);
+	if (result == 0)
 		result = decrypt(&guests, binary, out, verdict, err);
-		send_away(&guests);
-	}
 	buffer_finish(&room);
 	return result;
 }
@@ -316,7 +259,7 @@ openpgp_verify(struct openpgp *pgp, const struct slice *keys, size_t count, stru
 	*verdict = (struct openpgp_verdict){ 0 };
 	if (signature.len > SIGNATURE_MAX_BYTES)
 		return error_set(err, ERROR_TOO_LARGE, "the OpenPGP signature is larger than %d bytes", SIGNATURE_MAX_BYTES);
-	if (receive(pgp, keys, count, &guests, err) != 0)
+	if (guests_receive(pgp, keys, count, &guests, err) != 0)
 		return -1;
 	rnp_input_t input = ring_input(text), detached = ring_input(signature);
 	if (input != NULL && detached != NULL)
@@ -328,7 +271,6 @@ openpgp_verify(struct openpgp *pgp, const struct slice *keys, size_t count, stru
 	rnp_op_verify_destroy(op);
 	rnp_input_destroy(input);
 	rnp_input_destroy(detached);
-	send_away(&guests);
 	if (verdict->is_signed != OPENPGP_UNSIGNED)
 		return 0;
 	return ring_error(err, ERROR_INVALID, "this is no OpenPGP signature that can be read", result);

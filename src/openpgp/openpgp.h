@@ -3,8 +3,8 @@
  * OpenPGP (RFC 4880, as RNP does it): keys, and what is encrypted, signed, decrypted and verified with them. All is in memory; no file
  * is opened and nobody is asked. Compression, AEAD (which GnuPG 2.2 cannot read) and version 6 are not used.
  *
- * Keys travel as bytes, binary or armoured. Keys of others are given to each call that needs them and forgotten after it, so that
- * nothing that a stranger sent outlives the message that it came with.
+ * Keys travel as bytes, binary or armoured. Keys of others are given to each call that needs them, and no other counts in it, so
+ * that nothing that a stranger sent outlives the message that it came with.
  */
 #pragma once
 
@@ -69,7 +69,7 @@ struct openpgp_verdict {
 	int64_t signed_s;
 };
 
-/* Decrypts, and verifies what is signed inside. Appends at most out's maximum. ERROR_NOT_FOUND: it is encrypted to other keys;
+/* Decrypts, and verifies what is signed inside, into an empty buffer, which is empty again after an error. ERROR_NOT_FOUND: it is encrypted to other keys;
  * ERROR_DENIED: without integrity, or changed on the way; ERROR_TOO_LARGE, ERROR_INVALID. A wrong signature is no error. */
 int openpgp_decrypt(struct openpgp *pgp, const struct slice *keys, size_t count, struct slice message, struct buffer *out,
     struct openpgp_verdict *verdict, struct error *err);

@@ -256,7 +256,7 @@ a_secret_key_is_no_guest(void **state)
 	struct error err = { 0 };
 	struct slice key = all_of(&alice.secret);
 	assert_int_equal(openpgp_verify(bob.pgp, &key, 1, slice_of_string("x"), slice_of_string("y"), &verdict, &err), -1);
-	assert_non_null(strstr(err.text, "secret key"));
+	assert_non_null(strstr(err.text, "public OpenPGP key is expected"));
 }
 
 static void
