@@ -60,8 +60,12 @@ session_early_begin(struct smtpc_session *s, size_t body_bytes, struct error *er
 	}
 	buffer_finish(&early);
 	session_early_wipe(s); /* a ticket is used once: RFC 8446 appendix C.4 */
-	if (result == 0)
+	if (result == 0) {
 		s->state = EARLY_TLS;
+	} else { /* TLS has begun, or half: there is no second try on this connection */
+		s->wants_quit = true;
+		timer_start(s->soon, 0);
+	}
 	return result;
 }
 
@@ -71,18 +75,12 @@ session_early_finish(struct smtpc_session *s)
 	unsigned char key[sizeof s->resume_key];
 	if (s->delivery == NULL || stream_peer_key_hash(s->stream, key, NULL) != 0 || memcmp(key, s->resume_key, sizeof key) != 0)
 		return false;
-	switch (stream_early(s->stream)) {
-	case STREAM_EARLY_TAKEN:
+	if (stream_early(s->stream) == STREAM_EARLY_TAKEN) {
 		log_info("a message went in the first flight of a session that goes on with an earlier one");
-		return true;
-	case STREAM_EARLY_REFUSED:
+	} else if (s->ehlo_sent) { /* gathered, and refused, or never sent: the ticket may be too old by now, or the clock was set back */
 		log_info("a known peer did not take early data: the message goes after the handshake");
 		stream_send_again(s->stream, NULL); /* a failure is a closed connection: on_stream_end says so */
-		return true;
-	default:
-		break;
-	}
-	if (!s->ehlo_sent && !s->refused_here) { /* it was too large */
+	} else if (!s->refused_here) { /* it was too large */
 		s->ehlo_sent = s->ehlo_due = true;
 		char line[EHLO_BYTES];
 		int len = snprintf(line, sizeof line, "EHLO %s\r\n", s->own_onion);

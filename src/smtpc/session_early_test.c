@@ -172,6 +172,30 @@ a_ticket_that_is_none_is_passed_over(void **state)
 	assert_int_equal(client.early, 0);
 }
 
+/* As after the clock was set back, or for a ticket that the peer gave for a moment only. */
+static void
+date_ticket_in_the_future(void)
+{
+	static const unsigned char time_field[] = { 0xa1, 0x06, 0x02, 0x04 }; /* of OpenSSL's form of a session */
+	unsigned char *at = memmem(ticket, ticket_len, time_field, sizeof time_field);
+	assert_non_null(at);
+	at[sizeof time_field]++;
+}
+
+static void
+a_ticket_whose_time_is_wrong_costs_nothing_but_a_handshake(void **state)
+{
+	(void)state;
+	struct smtpc_message message = message_of(1, 0, "a\r\n");
+	get_ticket();
+	date_ticket_in_the_future();
+	run_anew(script, &message, 1);
+	assert_string_equal(client.results, "250  done\n");
+	assert_int_equal(client.reason, SMTPC_END_QUIT);
+	assert_int_equal(client.ready, 1);
+	assert_false(server.was_early);
+}
+
 static void
 what_smtp_cannot_carry_is_not_sent(void **state)
 {
@@ -205,6 +229,7 @@ main(void)
 		TEST(another_key_gets_nothing_before_the_owner_has_seen_it),
 		TEST(a_large_message_waits_for_the_handshake),
 		TEST(a_ticket_that_is_none_is_passed_over),
+		TEST(a_ticket_whose_time_is_wrong_costs_nothing_but_a_handshake),
 		TEST(what_smtp_cannot_carry_is_not_sent),
 		TEST(without_a_message_nothing_is_sent),
 	};
