@@ -127,11 +127,12 @@ on_ticket_made(SSL *ssl, void *context)
 static SSL_TICKET_RETURN
 on_ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_len, SSL_TICKET_STATUS status, void *context)
 {
-	(void)ssl;
 	(void)session;
 	(void)name;
 	(void)name_len;
 	(void)context;
+	if (!tlsconn_may_try_ticket(SSL_get_app_data(ssl)))
+		return SSL_TICKET_RETURN_ABORT;
 	return status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
 }
 

@@ -13,6 +13,9 @@
 
 #define RECORD_MAX_BYTES 16384
 #define KEPT_MAX_BYTES (1024 * 1024)
+/* Tickets that are tried for one client, who has one of us at most, in both of his hellos if there are two. Each costs as much as a part of a
+ * handshake, and takes only some octets. */
+#define TICKETS_TRIED_MAX 4
 /* A server gives one ticket; one that gives more is heard some times. */
 #define SESSIONS_MAX 4
 /* Of early data that is skipped, since the ticket is not ours or not in time, OpenSSL counts the encrypted octets. */
@@ -27,6 +30,8 @@ struct tlsconn {
 	const char *alpn;           /* wanted */
 	struct buffer session;      /* what the server lets a client go on with */
 	unsigned sessions;          /* how many it gave */
+	unsigned tickets;           /* how many the client showed */
+	struct tls_hello hello;
 	bool ready;
 	bool is_server;
 	bool is_early;              /* ready, but the client has not finished the handshake */
@@ -48,6 +53,10 @@ bio_read(BIO *bio, char *out, size_t wanted, size_t *got)
 	}
 	*got = wanted < there ? wanted : there;
 	memcpy(out, from_kept ? buffer_bytes(&tls->kept) : tls->lent, *got);
+	/* With TLS 1.2 the client's second flight is partly encrypted, and looks like anything. */
+	bool may_be_hello = tls->is_server && !tls->ready && SSL_version(tls->ssl) != TLS1_2_VERSION;
+	if (may_be_hello && !tls_hello_may_go_on(&tls->hello, (unsigned char *)out, *got))
+		return 0;
 	if (from_kept) {
 		buffer_consume(&tls->kept, *got);
 	} else {
@@ -305,6 +314,12 @@ bool
 tlsconn_took_early(const struct tlsconn *tls)
 {
 	return tls->ready && SSL_get_early_data_status(tls->ssl) == SSL_EARLY_DATA_ACCEPTED;
+}
+
+bool
+tlsconn_may_try_ticket(struct tlsconn *tls)
+{
+	return tls->tickets++ < TICKETS_TRIED_MAX;
 }
 
 struct buffer *

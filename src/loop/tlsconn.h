@@ -23,6 +23,14 @@ SSL_CTX *tls_context_get(struct tls_context *context);
 /* SHA-256 of the certificate's SubjectPublicKeyInfo; certificate may be NULL: ERROR_NOT_FOUND. (tls.c) */
 int tls_key_hash(X509 *certificate, unsigned char hash[32], struct error *err);
 
+/* Looks at what comes to a server until TLS stands. false: a ClientHello that is longer than any client's. Zeros at first. (tls_hello.c) */
+#define TLS_HELLO_MAX_BYTES 16384
+struct tls_hello {
+	unsigned char head[9]; /* of the record that is coming, and of the message in it */
+	size_t have, left;     /* of head; of the record's octets behind its own header */
+};
+bool tls_hello_may_go_on(struct tls_hello *hello, const unsigned char *bytes, size_t len);
+
 /* A server's tickets, which SSL_CTX_free() does not know. (tls_ticket.c) */
 struct tls_tickets;
 void tls_tickets_free(struct tls_tickets *tickets);
@@ -49,6 +57,8 @@ int tlsconn_resume(struct tlsconn *tls, const char *server_name, const struct tl
 bool tlsconn_took_early(const struct tlsconn *tls); /* the server took the early data: known when ready */
 /* The context's callback: a server gave a ticket. (tls_session.c) */
 void tlsconn_on_session(struct tlsconn *tls, struct ssl_session_st *session);
+/* A client shows one more ticket. false: he has shown more than any would. */
+bool tlsconn_may_try_ticket(struct tlsconn *tls);
 /* The last session that the server gave; tlsconn_forget_session() wipes it. */
 struct buffer *tlsconn_session(struct tlsconn *tls);
 void tlsconn_forget_session(struct tlsconn *tls);
