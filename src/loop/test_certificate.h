@@ -34,3 +34,17 @@ static const char test_other_key_pem[] =
     "q3ZB242gIWJ5O1nTAekXffVVcp6hRANCAASZpCUqgMadqpOS7u3fuxx+TWspnC7p\n"
     "nrOzYjUzMNSYSNvyIYUJGFokpEKuczF73FozFEBzpt8KBcC9Y/2XdJhD\n"
     "-----END PRIVATE KEY-----\n";
+
+/* For test_other_key_pem. */
+static const char test_other_certificate_pem[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBiDCCAS2gAwIBAgIUA3r5zOY+kPh+qPodYKkDFnvxUvowCgYIKoZIzj0EAwIw\n"
+    "GDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjAgFw0yNjExMjIyMTQxNTlaGA8yMTI2\n"
+    "MTAyOTIxNDE1OVowGDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjBZMBMGByqGSM49\n"
+    "AgEGCCqGSM49AwEHA0IABJmkJSqAxp2qk5Lu7d+7HH5NaymcLumes7NiNTMw1JhI\n"
+    "2/IhhQkYWiSkQq5zMXvcWjMUQHOm3woFwL1j/Zd0mEOjUzBRMB0GA1UdDgQWBBS4\n"
+    "7mnhrS6+lh4KlbZq9nj1eCIrjzAfBgNVHSMEGDAWgBS47mnhrS6+lh4KlbZq9nj1\n"
+    "eCIrjzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDIjYIjOXPd\n"
+    "B6foXxS9Fnl3iYYtxriUjrojQiMEwgJwAwIhAIdVWiw6Twlxi2/G7OXoADE8jW1x\n"
+    "sOiiIjL1PbZqvY6G\n"
+    "-----END CERTIFICATE-----\n";

@@ -16,20 +16,6 @@ static const struct line script[] = {
 	LAST,
 };
 
-/* For test_other_key_pem. */
-static const char other_certificate_pem[] =
-    "-----BEGIN CERTIFICATE-----\n"
-    "MIIBiDCCAS2gAwIBAgIUA3r5zOY+kPh+qPodYKkDFnvxUvowCgYIKoZIzj0EAwIw\n"
-    "GDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjAgFw0yNjExMjIyMTQxNTlaGA8yMTI2\n"
-    "MTAyOTIxNDE1OVowGDEWMBQGA1UEAwwNZXhhbXBsZS5vbmlvbjBZMBMGByqGSM49\n"
-    "AgEGCCqGSM49AwEHA0IABJmkJSqAxp2qk5Lu7d+7HH5NaymcLumes7NiNTMw1JhI\n"
-    "2/IhhQkYWiSkQq5zMXvcWjMUQHOm3woFwL1j/Zd0mEOjUzBRMB0GA1UdDgQWBBS4\n"
-    "7mnhrS6+lh4KlbZq9nj1eCIrjzAfBgNVHSMEGDAWgBS47mnhrS6+lh4KlbZq9nj1\n"
-    "eCIrjzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0kAMEYCIQDIjYIjOXPd\n"
-    "B6foXxS9Fnl3iYYtxriUjrojQiMEwgJwAwIhAIdVWiw6Twlxi2/G7OXoADE8jW1x\n"
-    "sOiiIjL1PbZqvY6G\n"
-    "-----END CERTIFICATE-----\n";
-
 static void
 give_keys(struct tls_context *context, int seed)
 {
@@ -128,7 +114,7 @@ another_key_gets_nothing_before_the_owner_has_seen_it(void **state)
 	struct smtpc_message messages[] = { message_of(1, 0, "a\r\n") };
 	struct tls_context *first = server_context;
 	get_ticket();
-	assert_int_equal(tls_context_new_server(slice_of_string(other_certificate_pem), slice_of_string(test_other_key_pem),
+	assert_int_equal(tls_context_new_server(slice_of_string(test_other_certificate_pem), slice_of_string(test_other_key_pem),
 	    &server_context, NULL), 0);
 	give_keys(server_context, 2);
 	run_anew(nothing, messages, 1); /* it quits when it is ready the second time, for there is no other message */
