@@ -162,6 +162,8 @@ int parent_identity_load_all(struct parent *parent, struct error *err);
 void parent_identity_start_all(struct parent *parent);
 /* Loads a new one and starts it, or takes in the changed password of one that runs. */
 int parent_identity_load(struct parent *parent, const char *name, struct error *err);
+/* Its file "access" was changed: tells tor, and mail@ID that an onion may be found now. */
+int parent_identity_look_at_access(struct parent *parent, const char *name, struct error *err);
 /* Begins to stop everything of it; parent_identity_sweep() answers the request when all is gone. */
 int parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err);
 void parent_identity_sweep(struct parent *parent);

@@ -239,6 +239,9 @@ parent_control_on_request(struct parent *parent, const struct ipc_control_reques
 			return; /* answered when it is gone */
 		result = -1;
 		break;
+	case CONTROL_IDENTITY_ACCESS:
+		result = parent_identity_look_at_access(parent, request->identity, &err);
+		break;
 	case CONTROL_IDENTITY_LOCK:
 		result = parent_lock_lock(parent, request->identity, id, &is_done, &err);
 		if (result == 0 && !is_done)

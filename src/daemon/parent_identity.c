@@ -13,6 +13,7 @@
 #include "daemon/parent.h"
 #include "identity/certificate.h"
 #include "identity/tickets.h"
+#include "tor/access.h"
 
 struct parent_identity *
 parent_identity_find(struct parent *parent, const char *name)
@@ -72,13 +73,31 @@ remove_sockets(struct parent_identity *identity)
 
 /* ---- the identity */
 
+/* Who may find it, if there is a file about that. */
+static int
+tell_tor_access(struct parent_identity *identity, bool *has_access, struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ACCESS, .fd = -1 };
+	struct error why = { 0 };
+	*has_access = identity_open(identity->parent->identities_fd, identity->is.name, ACCESS_FILE, &m.fd, &why) == 0;
+	if (!*has_access && why.code != ERROR_NOT_FOUND)
+		return error_set(err, why.code, "%s", why.text);
+	snprintf(m.service_access.identity, sizeof m.service_access.identity, "%s", identity->is.name);
+	if (*has_access)
+		parent_role_send(&identity->parent->tor.role, &m);
+	file_close(&m.fd);
+	return 0;
+}
+
 static int
 tell_tor(struct parent_identity *identity, struct error *err)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
-	if (parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
+	bool has_access = false;
+	if (tell_tor_access(identity, &has_access, err) != 0 || parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
 		return -1;
 	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
+	m.service_add.has_access = has_access;
 	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
 	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
 	parent_role_send(&identity->parent->tor.role, &m);
@@ -250,6 +269,21 @@ parent_identity_load(struct parent *parent, const char *name, struct error *err)
 	if (parent_identity_tell_submission(identity, err) != 0)
 		return -1;
 	return parent_dovecot_write_passwd(parent, err);
+}
+
+int
+parent_identity_look_at_access(struct parent *parent, const char *name, struct error *err)
+{
+	const struct ipc_message again = { .type = IPC_TYPE_NETWORK, .fd = -1 };
+	struct parent_identity *identity = parent_identity_find(parent, name);
+	if (identity == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the node runs no identity %s", name);
+	if (!identity->is_with_tor) /* then it is told when that is there */
+		return 0;
+	if (tell_tor(identity, err) != 0)
+		return -1;
+	parent_role_send(&identity->mail, &again); /* an onion may be found now */
+	return 0;
 }
 
 int

@@ -18,7 +18,7 @@ static const struct {
 	[WAIT_REASON_OFFLINE] = { "offline", "offline", "the onion service went offline a short time ago", false },
 	[WAIT_REASON_RENDEZVOUS] = { "circuit", "not reached", "tor could not meet the onion service", false },
 	[WAIT_REASON_AUTHORIZATION] = { "authorization", "needs a key",
-		"the onion service wants a key that this node does not have", false },
+		"the onion service is private: its owner can give you a key for it (smtorp contact grant, and here: contact key)", false },
 	[WAIT_REASON_BAD_ADDRESS] = { "address", "no such address", "there can be no such onion service", false },
 	[WAIT_REASON_PORT_REFUSED] = { "port", "takes no mail", "the onion service is online but takes no mail", false },
 	[WAIT_REASON_TIMEOUT] = { "timeout", "no answer", "there was no answer in time", false },

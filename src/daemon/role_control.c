@@ -127,6 +127,7 @@ static const struct method {
 	{ "identity.load", .verb = CONTROL_IDENTITY_LOAD, .has_name = true },
 	{ "identity.unload", .verb = CONTROL_IDENTITY_UNLOAD, .has_name = true },
 	{ "identity.lock", .verb = CONTROL_IDENTITY_LOCK, .has_name = true },
+	{ "identity.access", .verb = CONTROL_IDENTITY_ACCESS, .has_name = true },
 	{ "identity.unlock", .has_name = true, .has_key = true },                           /* {name, key: base64} */
 	{ "queue.list", .queue = QUEUE_VERB_LIST, .has_name = true, .has_items = true },    /* {name, after?, limit?}: {items, next} */
 	{ "queue.show", .queue = QUEUE_VERB_SHOW, .has_name = true, .has_items = true },    /* {name, item}: {items, next} */
@@ -271,7 +272,7 @@ take_request(struct connection *c, json_t *request)
 	const struct method *method = find_method(name);
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
-		    "identity.lock, identity.unlock, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
+		    "identity.lock, identity.unlock, identity.access, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
 		    "peer.accept and peer.forget");
 		return;
 	}

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "daemon/role.h"
 #include "onionkey/onionkey.h"
+#include "tor/clientkeys.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
 #include "tor/login.h"
@@ -39,6 +40,10 @@ struct peer {
 static struct {
 	struct control *control;
 	struct services *services;
+	struct clientkeys *clientkeys;
+	struct access_list *access; /* of the service that is to be added next, in memory for secrets */
+	char access_identity[IPC_NAME_MAX + 1];
+	struct error access_error;
 	struct dialer *dialer;
 	struct timer *heartbeat;
 	struct status status;
@@ -264,29 +269,87 @@ on_service(void *context, const char *identity, enum ipc_publication state, unsi
 		log_warn("the onion service of %s is not published: %s", identity, detail);
 }
 
+/* Reads what the parent handed over; the caller wipes it with drop(). */
+static int
+read_secret(int fd, size_t max_bytes, struct buffer *bytes, struct error *err)
+{
+	buffer_init(bytes, max_bytes);
+	return file_read_all(fd, bytes, err);
+}
+
+static void
+drop(struct buffer *bytes)
+{
+	if (bytes->data != NULL)
+		explicit_bzero(bytes->data, bytes->capacity);
+	buffer_finish(bytes);
+}
+
 static int
 read_key(int fd, struct onionkey *key, struct error *err)
 {
 	struct buffer bytes;
-	buffer_init(&bytes, ONIONKEY_FILE_BYTES + 1);
-	int result = file_read_all(fd, &bytes, err);
+	int result = read_secret(fd, ONIONKEY_FILE_BYTES + 1, &bytes, err);
 	if (result == 0)
 		result = onionkey_from_file(slice_of(buffer_bytes(&bytes), buffer_len(&bytes)), key, err);
-	if (bytes.data != NULL)
-		explicit_bzero(bytes.data, bytes.capacity);
-	buffer_finish(&bytes);
+	drop(&bytes);
 	return result;
+}
+
+/* Kept until the service is added, or refused, which is the next message. */
+static void
+take_access(const struct ipc_message *m)
+{
+	struct buffer bytes;
+	access_free(self.access);
+	self.access = access_new();
+	self.access_error = (struct error){ 0 };
+	snprintf(self.access_identity, sizeof self.access_identity, "%s", m->service_access.identity);
+	if (read_secret(m->fd, ACCESS_FILE_BYTES_MAX, &bytes, &self.access_error) == 0)
+		access_parse(slice_of(buffer_bytes(&bytes), buffer_len(&bytes)), self.access, &self.access_error);
+	drop(&bytes);
+}
+
+/* NULL in *access: everybody may find the service. Whoever wants to be hidden is rather not published than public. */
+static int
+find_access(const struct ipc_service_add *add, const struct access_list **access, struct error *err)
+{
+	*access = NULL;
+	if (!add->has_access)
+		return 0;
+	if (self.access == NULL || strcmp(self.access_identity, add->identity) != 0)
+		return error_set(err, ERROR_INVALID, "who may find it was not told");
+	if (self.access_error.code != ERROR_NONE)
+		return error_set(err, self.access_error.code, "%s", self.access_error.text);
+	*access = self.access;
+	return 0;
 }
 
 static void
 add_service(const struct ipc_message *m)
 {
+	const struct ipc_service_add *add = &m->service_add;
+	const struct services_paths paths = { add->path_25, add->path_465 };
+	const struct access_list *access = NULL;
 	struct onionkey key = { 0 };
 	struct error err = { 0 };
-	if (read_key(m->fd, &key, &err) != 0 || services_add(self.services, m->service_add.identity, &key,
-	    m->service_add.path_25, m->service_add.path_465, &err) != 0)
-		on_service(NULL, m->service_add.identity, SERVICE_FAILED, 0, err.text);
+	if (find_access(add, &access, &err) != 0 || clientkeys_set(self.clientkeys, add->identity, access, &err) != 0 ||
+	    read_key(m->fd, &key, &err) != 0 || services_add(self.services, add->identity, &key, &paths, access, &err) != 0) {
+		services_remove(self.services, add->identity); /* what was there before may be found by whom it should not be */
+		on_service(NULL, add->identity, SERVICE_FAILED, 0, err.text);
+	}
 	onionkey_wipe(&key);
+	access_free(self.access);
+	self.access = NULL;
+}
+
+static void
+remove_service(const char *identity)
+{
+	struct error err = { 0 };
+	services_remove(self.services, identity);
+	if (clientkeys_set(self.clientkeys, identity, NULL, &err) != 0)
+		log_warn("%s", err.text);
 }
 
 /* ---- dialling */
@@ -363,7 +426,9 @@ on_peer_message(void *context, struct ipc_message *m)
 {
 	struct peer *peer = context;
 	struct error err = { 0 };
-	if (m->type == IPC_TYPE_DIAL && dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion,
+	if (m->type == IPC_TYPE_DIAL && !clientkeys_may_dial(self.clientkeys, peer->identity, m->dial.onion))
+		on_failed(NULL, peer->identity, m->dial.session_id, DIAL_REASON_AUTHORIZATION, "the onion is private, and this identity has no key for it");
+	else if (m->type == IPC_TYPE_DIAL && dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion,
 	    m->dial.port, &err) != 0) {
 		log_error("mail@%s asks for %s, so it is heard no more", peer->identity, err.text);
 		remove_peer(peer);
@@ -420,8 +485,10 @@ on_parent(void *context, struct ipc_message *m)
 	(void)context;
 	if (m->type == IPC_TYPE_SERVICE_ADD)
 		add_service(m);
+	else if (m->type == IPC_TYPE_SERVICE_ACCESS)
+		take_access(m);
 	else if (m->type == IPC_TYPE_SERVICE_REMOVE)
-		services_remove(self.services, m->service_remove.identity);
+		remove_service(m->service_remove.identity);
 	else if (m->type == IPC_TYPE_SOCKS_CONNECTION)
 		take_socks(m);
 	else if (m->type == IPC_TYPE_NETWORK && m->network.reconnect)
@@ -456,6 +523,7 @@ main(int argc, char **argv)
 	}
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
+	self.clientkeys = clientkeys_new(self.control);
 	self.dialer = dialer_new(role_loop(), DIALER_LIMITS, &dialer_events, NULL);
 	self.heartbeat = timer_new(role_loop(), on_heartbeat, NULL);
 	greet_tor();
@@ -471,6 +539,8 @@ main(int argc, char **argv)
 	}
 	timer_free(self.heartbeat);
 	services_free(self.services);
+	clientkeys_free(self.clientkeys);
+	access_free(self.access);
 	control_free(self.control);
 	return status;
 }

@@ -7,6 +7,7 @@
  *   tls.key, tls.crt  PEM (identity/certificate.h)
  *   tickets.key     keys of the server's tickets (identity/tickets.h); the node makes it
  *   password        one line, an Argon2id hash (base/password.h)
+ *   access          who finds it, and its keys for private onions (tor/access.h); there may be none
  *   mail/           all that the mail role of this identity sees
  *
  * Folders are 0700, files 0600. A folder is filled under a hidden name and then renamed, and renamed away before it is

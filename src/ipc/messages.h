@@ -81,9 +81,11 @@ enum role {
 #define IPC_LOGIN_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
 
 /* ---- parent and tor */
-/* The descriptor is the identity's onion key file; the paths are the sockets that tor connects to. */
+/* The descriptor is the identity's onion key file; the paths are the sockets that tor connects to. has_access: the identity has a file
+ * about who finds it and whom it finds (tor/access.h), which came with SERVICE_ACCESS just before: without it nothing is published. */
 #define IPC_SERVICE_ADD(U8, U16, U32, U64, STR, BYTES) \
-	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX)
+	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX) U8(has_access)
+#define IPC_SERVICE_ACCESS(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
 #define IPC_SERVICE_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
 /* hint: what the owner can do about it that it goes no further; may be empty. */
 #define IPC_TOR_STATE(U8, U16, U32, U64, STR, BYTES) \
@@ -228,6 +230,7 @@ enum role {
 	M(LOGIN, login, ROLE_PARENT, ROLE_SUBMISSION, FD_NONE, IPC_LOGIN) \
 	M(LOGIN_REMOVE, login_remove, ROLE_PARENT, ROLE_SUBMISSION, FD_NONE, IPC_LOGIN_REMOVE) \
 	M(SERVICE_ADD, service_add, ROLE_PARENT, ROLE_TOR, FD_ALWAYS, IPC_SERVICE_ADD) \
+	M(SERVICE_ACCESS, service_access, ROLE_PARENT, ROLE_TOR, FD_ALWAYS, IPC_SERVICE_ACCESS) \
 	M(SERVICE_REMOVE, service_remove, ROLE_PARENT, ROLE_TOR, FD_NONE, IPC_SERVICE_REMOVE) \
 	M(TOR_STATE, tor_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_TOR_STATE) \
 	M(SERVICE_STATE, service_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SERVICE_STATE) \
@@ -335,6 +338,7 @@ enum ipc_control_verb {
 	CONTROL_IDENTITY_UNLOAD = 3, /* stop everything of it, so that the folder can be removed */
 	CONTROL_STOP = 4,
 	CONTROL_IDENTITY_LOCK = 5,   /* stop everything of it and forget its secrets; UNLOCK brings it back */
+	CONTROL_IDENTITY_ACCESS = 6, /* its file "access" was changed */
 };
 
 enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };

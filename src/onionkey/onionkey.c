@@ -195,3 +195,10 @@ onionkey_control_blob(const struct onionkey *key, char out[ONIONKEY_CONTROL_LEN 
 	memcpy(out, "ED25519-V3:", 11);
 	encode_base64(out + 11, key->secret, sizeof key->secret);
 }
+
+void
+onionkey_x25519_public(const unsigned char secret[ONIONKEY_X25519_BYTES], unsigned char public_key[ONIONKEY_X25519_BYTES])
+{
+	int status = crypto_scalarmult_curve25519_base(public_key, secret);
+	assert(status == 0);
+}

@@ -46,3 +46,7 @@ int onionkey_parse_name(struct slice letters, unsigned char public_key[ONIONKEY_
 /* "ED25519-V3:<base64>" for ADD_ONION, with a NUL. */
 #define ONIONKEY_CONTROL_LEN (11 + 88)
 void onionkey_control_blob(const struct onionkey *key, char out[ONIONKEY_CONTROL_LEN + 1]);
+
+/* The public key of an X25519 secret key (RFC 7748 6.1), as tor's client authorisation has them. */
+#define ONIONKEY_X25519_BYTES 32
+void onionkey_x25519_public(const unsigned char secret[ONIONKEY_X25519_BYTES], unsigned char public_key[ONIONKEY_X25519_BYTES]);

@@ -17,7 +17,7 @@
 
 #define CONTROL_TIMEOUT_MS 60000
 #define CONTROL_QUEUE_MAX 1024      /* commands without an answer yet */
-#define CONTROL_COMMAND_MAX_BYTES 4096
+#define CONTROL_COMMAND_MAX_BYTES 20480 /* ADD_ONION with ACCESS_CLIENTS_MAX */
 
 struct control;
 

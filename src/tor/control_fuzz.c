@@ -196,7 +196,7 @@ run_conversation(const uint8_t *data, size_t size, bool by_lines, size_t step)
 	dialer_set_ready(run.dialer, true);
 	if (control_send(run.control, slice_of_string("SETEVENTS STATUS_CLIENT STATUS_GENERAL HS_DESC STREAM"), NULL, NULL, NULL) != 0 ||
 	    control_send(run.control, slice_of_string("GETINFO version status/bootstrap-phase"), on_info, NULL, NULL) != 0 ||
-	    services_add(run.services, "alice", &key, "/run/25", "/run/465", NULL) != 0 ||
+	    services_add(run.services, "alice", &key, &(struct services_paths){ "/run/25", "/run/465" }, NULL, NULL) != 0 ||
 	    dialer_dial(run.dialer, "alice", 1, ONION, 465, NULL) != 0)
 		abort();
 	converse(fds[1], slice_of(data, size), by_lines, step);

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "base/encode.h"
+#include "base/hash.h"
+#include "base/random.h"
 #include "tor/upload.h"
 
 #define DETAIL_MAX 128
@@ -15,6 +19,7 @@ struct service {
 	struct services *owner;
 	char identity[IPC_NAME_MAX + 1];
 	char onion[ONIONKEY_NAME_LEN + 1];
+	unsigned char asked[HASH_SHA256_BYTES]; /* what tor was asked for */
 	char *add_without_pow;  /* the command for a tor without proof of work, wiped after the first answer */
 	bool added, removed;    /* removed: freed when its last answer has come */
 	unsigned answers_out;
@@ -177,27 +182,51 @@ check_path(const char *path, struct error *err)
 	return 0;
 }
 
+/* V3Auth wants one client at least: where nobody may find the service, it is one that is nobody. */
+static int
+append_clients(struct buffer *command, const struct access_list *access, struct error *err)
+{
+	unsigned char nobody[ACCESS_KEY_BYTES];
+	char letters[ACCESS_KEY_LEN + 1];
+	size_t count = access->client_count;
+	random_bytes(nobody, sizeof nobody);
+	for (size_t i = 0; i < count || i == 0; i++) {
+		encode_base32(letters, count == 0 ? nobody : access->clients[i].public_key, ACCESS_KEY_BYTES);
+		if (buffer_printf(command, err, " ClientAuthV3=%s", letters) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* A command with its key, or NULL. The caller wipes it. */
 static char *
-make_command(const struct onionkey *key, const char *path_25, const char *path_465, const char *pow)
+make_command(const struct onionkey *key, const struct services_paths *paths, const struct access_list *access, const char *pow)
 {
-	char blob[ONIONKEY_CONTROL_LEN + 1], *command = malloc(CONTROL_COMMAND_MAX_BYTES + 1);
-	if (command == NULL)
-		return NULL;
+	char blob[ONIONKEY_CONTROL_LEN + 1], *text = NULL;
+	bool is_private = access != NULL && access->is_private;
+	struct buffer command;
+	buffer_init(&command, CONTROL_COMMAND_MAX_BYTES);
 	onionkey_control_blob(key, blob);
-	snprintf(command, CONTROL_COMMAND_MAX_BYTES + 1,
-	    "ADD_ONION %s Flags=DiscardPK MaxStreams=%d%s Port=25,unix:%s Port=465,unix:%s", blob,
-	    SERVICES_STREAMS_OF_CIRCUIT_MAX, pow, path_25, path_465);
+	/* Room for all of it at once: a buffer that grows leaves copies of the key behind. */
+	if (buffer_reserve(&command, CONTROL_COMMAND_MAX_BYTES, NULL) != NULL &&
+	    buffer_printf(&command, NULL, "ADD_ONION %s Flags=DiscardPK%s MaxStreams=%d%s Port=25,unix:%s Port=465,unix:%s", blob,
+	    is_private ? ",V3Auth" : "", SERVICES_STREAMS_OF_CIRCUIT_MAX, pow, paths->port_25, paths->port_465) == 0 &&
+	    (!is_private || append_clients(&command, access, NULL) == 0))
+		text = strndup((const char *)buffer_bytes(&command), buffer_len(&command));
+	if (command.data != NULL)
+		explicit_bzero(command.data, command.capacity);
+	buffer_finish(&command);
 	explicit_bzero(blob, sizeof blob);
-	return command;
+	return text;
 }
 
 static int
-send_add(struct service *s, const struct onionkey *key, const char *path_25, const char *path_465, struct error *err)
+send_add(struct service *s, const struct onionkey *key, const struct services_paths *paths, const struct access_list *access,
+    struct error *err)
 {
 	int result = -1;
-	char *command = make_command(key, path_25, path_465, " PoWDefensesEnabled=1");
-	s->add_without_pow = make_command(key, path_25, path_465, "");
+	char *command = make_command(key, paths, access, " PoWDefensesEnabled=1");
+	s->add_without_pow = make_command(key, paths, access, "");
 	if (command == NULL || s->add_without_pow == NULL)
 		error_set(err, ERROR_NO_MEMORY, "out of memory");
 	else
@@ -208,15 +237,37 @@ send_add(struct service *s, const struct onionkey *key, const char *path_25, con
 	return result;
 }
 
+/* What makes a service another one. */
+static void
+digest(const struct onionkey *key, const struct services_paths *paths, const struct access_list *access,
+    unsigned char out[HASH_SHA256_BYTES])
+{
+	struct hash_sha256 hash;
+	bool is_private = access != NULL && access->is_private;
+	hash_sha256_init(&hash);
+	hash_sha256_update(&hash, key->public_key, sizeof key->public_key);
+	hash_sha256_update(&hash, paths->port_25, strlen(paths->port_25) + 1);
+	hash_sha256_update(&hash, paths->port_465, strlen(paths->port_465) + 1);
+	hash_sha256_update(&hash, is_private ? "private" : "public", 6 + is_private);
+	for (size_t i = 0; is_private && i < access->client_count; i++)
+		hash_sha256_update(&hash, access->clients[i].public_key, ACCESS_KEY_BYTES);
+	hash_sha256_final(&hash, out);
+}
+
 int
-services_add(struct services *services, const char *identity, const struct onionkey *key, const char *path_25,
-    const char *path_465, struct error *err)
+services_add(struct services *services, const char *identity, const struct onionkey *key, const struct services_paths *paths,
+    const struct access_list *access, struct error *err)
 {
 	assert(strlen(identity) <= IPC_NAME_MAX);
-	if (strlen(path_25) > IPC_PATH_MAX || strlen(path_465) > IPC_PATH_MAX)
+	if (strlen(paths->port_25) > IPC_PATH_MAX || strlen(paths->port_465) > IPC_PATH_MAX)
 		return error_set(err, ERROR_INVALID, "the path of a service's socket is too long");
-	if (check_path(path_25, err) != 0 || check_path(path_465, err) != 0)
+	if (check_path(paths->port_25, err) != 0 || check_path(paths->port_465, err) != 0)
 		return -1;
+	unsigned char asked[HASH_SHA256_BYTES];
+	struct service *same = find(services, identity);
+	digest(key, paths, access, asked);
+	if (same != NULL && same->state != SERVICE_FAILED && memcmp(same->asked, asked, sizeof asked) == 0)
+		return 0;
 	services_remove(services, identity);
 	char onion[ONIONKEY_NAME_LEN + 1];
 	onionkey_name(key->public_key, onion);
@@ -232,7 +283,8 @@ services_add(struct services *services, const char *identity, const struct onion
 	s->owner = services;
 	strcpy(s->identity, identity);
 	memcpy(s->onion, onion, sizeof onion);
-	if (send_add(s, key, path_25, path_465, err) != 0) {
+	memcpy(s->asked, asked, sizeof asked);
+	if (send_add(s, key, paths, access, err) != 0) {
 		release(s);
 		return -1;
 	}

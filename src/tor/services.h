@@ -12,6 +12,7 @@
 #include "ipc/messages.h"
 #include "loop/loop.h"
 #include "onionkey/onionkey.h"
+#include "tor/access.h"
 #include "tor/control.h"
 
 #define SERVICES_MAX 256
@@ -30,11 +31,15 @@ struct services *services_new(struct control *control, services_callback *callba
 void services_free(struct services *services); /* takes NULL; leaves tor as it is */
 
 /* Publishes an identity's service, whose ports 25 and 465 lead to these Unix sockets. key is borrowed for the call.
- * A service of this identity that is there already is taken back first. Later trouble comes by the callback.
+ * access: who may find it, borrowed for the call; NULL, or not private: everybody.
+ * A service of this identity that is there already is taken back first, unless it is the same, which stays as it is. Later trouble comes by the callback.
  * ERROR_INVALID when tor could not take a path (it must be absolute, printable ASCII, without spaces and quotes),
  * ERROR_EXISTS when another identity has this key, ERROR_BUSY. */
-int services_add(struct services *services, const char *identity, const struct onionkey *key, const char *path_25,
-    const char *path_465, struct error *err);
+struct services_paths {
+	const char *port_25, *port_465;
+};
+int services_add(struct services *services, const char *identity, const struct onionkey *key, const struct services_paths *paths,
+    const struct access_list *access, struct error *err);
 
 /* Takes the service back. Streams that are open stay so: their owner closes them. Unknown names are no error. */
 void services_remove(struct services *services, const char *identity);

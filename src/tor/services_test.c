@@ -14,15 +14,20 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/random.h"
 #include "tor/services.h"
 
 #define RELAY "0112233445566778899AABBCCDDEEFF00112233"
+
+#define ZEROS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ONES "777777777777777777777777777777777777777777777777777q"
 
 static struct loop *loop;
 static struct timer *pause_timer;
 static struct control *control;
 static struct services *services;
 static struct onionkey key;
+static const struct services_paths paths = { "/run/25", "/run/465" };
 static char onion[ONIONKEY_NAME_LEN + 1];
 static int tor_fd;
 static unsigned told;
@@ -80,6 +85,7 @@ set_up(void **state)
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
 		return -1;
+	random_init();
 	onionkey_from_seed(seed, &key);
 	onionkey_name(key.public_key, onion);
 	loop = loop_new();
@@ -107,7 +113,7 @@ static void
 add(void)
 {
 	struct error err = { 0 };
-	assert_int_equal(services_add(services, "alice", &key, "/run/25", "/run/465", &err), 0);
+	assert_int_equal(services_add(services, "alice", &key, &paths, NULL, &err), 0);
 }
 
 /* The commands that have come since; then tor's answers. */
@@ -213,7 +219,10 @@ can_be_taken_back_and_added_anew_at_any_time(void **state)
 	assert_int_equal(told, 0); /* nothing about what was taken back */
 	tor_says("250-ServiceID=x\r\n250 OK\r\n");
 	assert_int_equal(told, 1);
-	add(); /* replaces */
+	add(); /* it is the same */
+	tor_hears("");
+	services_remove(services, "alice");
+	add();
 	tor_hears("DEL_ONION @\r\n" ADD_POW);
 	tor_reports("UPLOADED", 0);
 	assert_int_equal(told, 1); /* about the one before */
@@ -235,14 +244,60 @@ refuses_what_it_cannot_tell_tor(void **state)
 	static const char *const bad[] = { "", "run/25", "/run/a b", "/run/\"", "/run/'", "/run/\xc3\xa4", "/run/\n", "/run/\t" };
 	struct error err = { 0 };
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		assert_int_equal(services_add(services, "alice", &key, bad[i], "/run/465", &err), -1);
+		assert_int_equal(services_add(services, "alice", &key, &(struct services_paths){ bad[i], "/run/465" }, NULL, &err), -1);
 		assert_int_equal(err.code, ERROR_INVALID);
-		assert_int_equal(services_add(services, "alice", &key, "/run/25", bad[i], &err), -1);
+		assert_int_equal(services_add(services, "alice", &key, &(struct services_paths){ "/run/25", bad[i] }, NULL, &err), -1);
 	}
 	add();
-	assert_int_equal(services_add(services, "bob", &key, "/run/25", "/run/465", &err), -1);
+	assert_int_equal(services_add(services, "bob", &key, &paths, NULL, &err), -1);
 	assert_int_equal(err.code, ERROR_EXISTS);
 	tor_hears(ADD_POW);
+}
+
+static void
+only_those_with_a_key_find_a_private_one(void **state)
+{
+	(void)state;
+	struct access_list *access = access_new();
+	struct error err = { 0 };
+	memset(access->clients[0].public_key, 0, ACCESS_KEY_BYTES);
+	memset(access->clients[1].public_key, 0xff, ACCESS_KEY_BYTES);
+	access->client_count = 2;
+	access->is_private = true;
+	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
+	tor_hears("ADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 Port=465,unix:/run/465"
+	    " ClientAuthV3=" ZEROS " ClientAuthV3=" ONES "\r\n");
+	tor_says("250 OK\r\n");
+	/* the same once more changes nothing; one less does */
+	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
+	tor_hears("");
+	access->client_count = 1;
+	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
+	tor_hears("DEL_ONION @\r\nADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 "
+	    "Port=465,unix:/run/465 ClientAuthV3=" ZEROS "\r\n");
+	tor_says("250 OK\r\n250 OK\r\n");
+	/* and public is public, whoever has keys */
+	access->is_private = false;
+	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
+	tor_hears("DEL_ONION @\r\n" ADD_POW);
+	access_free(access);
+}
+
+static void
+a_private_one_without_clients_is_found_by_nobody(void **state)
+{
+	(void)state;
+	struct access_list *access = access_new();
+	struct error err = { 0 };
+	char got[2048];
+	access->is_private = true;
+	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
+	settle();
+	ssize_t n = read(tor_fd, got, sizeof got - 1);
+	got[n > 0 ? n : 0] = '\0';
+	assert_non_null(strstr(got, ",V3Auth "));
+	assert_non_null(strstr(got, " ClientAuthV3="));
+	access_free(access);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -255,6 +310,8 @@ main(void)
 		TEST(does_without_proof_of_work_where_tor_has_none),
 		TEST(a_refusal_is_told_and_not_repeated),
 		TEST(can_be_taken_back_and_added_anew_at_any_time),
+		TEST(only_those_with_a_key_find_a_private_one),
+		TEST(a_private_one_without_clients_is_found_by_nobody),
 		TEST(refuses_what_it_cannot_tell_tor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
