@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "cli/cmd_access.h"
 #include "cli/cmd_doctor.h"
 #include "cli/cmd_identity.h"
 #include "cli/cmd_lock.h"
@@ -56,6 +57,15 @@ const struct cli_command commands_all[] = {
 	    cmd_identity_sheet, 0 },
 	{ "identity import-sheet", "NAME [FILE]", 1, 2, "bring an address back from its recovery sheet",
 	    cmd_identity_import_sheet_options, cmd_identity_import_sheet, 0 },
+	{ "identity private", "NAME", 1, 1, "be found only by those who were given a key", NULL, cmd_access_private, 0 },
+	{ "identity public", "NAME", 1, 1, "be found by whoever knows the address", NULL, cmd_access_public, 0 },
+	{ "contact access", "", 0, 0, "show who finds a private identity, and which private onions it finds", cmd_access_options,
+	    cmd_access_list, 0 },
+	{ "contact grant", "WHO", 1, 1, "make a key by which somebody finds a private identity", cmd_access_options, cmd_access_grant, 0 },
+	{ "contact withdraw", "WHO", 1, 1, "take that key back", cmd_access_withdraw_options, cmd_access_withdraw, 0 },
+	{ "contact key", "", 0, 0, "take a key for somebody's private onion, from standard input", cmd_access_withdraw_options,
+	    cmd_access_key, 0 },
+	{ "contact drop-key", "ONION", 1, 1, "forget the key for a private onion", cmd_access_withdraw_options, cmd_access_drop_key, 0 },
 	{ "queue list", "", 0, 0, "list what waits to be delivered, and why", cmd_queue_list_options, cmd_queue_list, 0 },
 	{ "queue show", "ID", 1, 1, "show one message that waits", cmd_identity_json_options, cmd_queue_show, 0 },
 	{ "queue retry", "[ID]", 0, 1, "try now what waits, without waiting for the next time", cmd_queue_retry_options, cmd_queue_retry,
