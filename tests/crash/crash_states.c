@@ -33,6 +33,7 @@
 #define STATE_MOST_S 30
 #define DIFFERENT_MOST (1u << 20)
 #define LABELS_MOST 64
+#define JOURNAL_NAME_BYTES 16  /* its files, and no others that are renamed in their folder */
 #define STRIDE 7919            /* a prime: moments are taken from all over the run */
 
 static struct {
@@ -45,7 +46,7 @@ static struct {
 	uint64_t *shared;          /* [0]: fingerprint of a state */
 	int said;                  /* what a state's processes say: a file in memory */
 	uint64_t *different;       /* a set */
-	size_t different_count;
+	size_t different_count, reuses;
 } all;
 
 static void
@@ -126,6 +127,19 @@ clean(void)
 	close(fd);
 }
 
+/* How often a file of the journal was begun anew in a run: then records of its former use stand behind those that count. */
+static size_t
+count_reuses(const struct trace *t)
+{
+	size_t count = 0;
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct op *op = &t->ops[i];
+		count += op->kind == OP_NAMES && op->sets == 2 && op->set[0].dir == op->set[1].dir &&
+		    strlen(trace_text(t, op->set[1].name)) == JOURNAL_NAME_BYTES;
+	}
+	return count;
+}
+
 static void
 record_runs(void)
 {
@@ -137,6 +151,11 @@ record_runs(void)
 		if (!ends_well(pid))
 			exit(1);
 		clean();
+		all.reuses += count_reuses(all.runs[i]);
+	}
+	if (all.reuses == 0) {
+		fputs("no file of the journal was used again: the runs show nothing\n", stderr);
+		exit(1);
 	}
 }
 
@@ -385,8 +404,8 @@ try_states(uint64_t count)
 		show_said();
 	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("seed %llu: %llu states (%zu different) of %u runs with %zu operations, in %lld s: %s\n",
-	    (unsigned long long)all.seed, (unsigned long long)count, all.different_count, RUNS, operations,
+	printf("seed %llu: %llu states (%zu different) of %u runs with %zu operations, %zu of them parts of the journal begun anew, in %lld s: %s\n",
+	    (unsigned long long)all.seed, (unsigned long long)count, all.different_count, RUNS, operations, all.reuses,
 	    (long long)(end.tv_sec - begin.tv_sec), failed == 0 ? "nothing lost, nothing twice" : "FAILED");
 	return failed == 0 ? 0 : 1;
 }
