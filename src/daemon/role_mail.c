@@ -26,6 +26,7 @@
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
 #define SETTLE_MS 1000
+#define REST_MS (10 * 60 * 1000) /* without mail: then the journal's spare parts go */
 #define ROOM_AGAIN_MS 2000
 #define ROOM_BYTES (16 * 1024 * 1024) /* two parts of the journal: with less it soon is full again */
 #define NETWORK_SPREAD_MS 5000
@@ -50,7 +51,7 @@ static struct mail {
 	struct mail_notice *notice;
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
-	struct timer *commit, *process, *settle, *room, *network;
+	struct timer *commit, *process, *settle, *rest, *room, *network;
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
 	struct ipc_mail_config config;
 	int64_t network_pause_ms;
@@ -183,8 +184,17 @@ on_process(void *context)
 	mail_notice_look(mail.notice);
 	if (more == MAILSTORE_MORE)
 		timer_start(mail.process, 0);
-	else
+	else {
 		settle_soon();
+		timer_start(mail.rest, REST_MS);
+	}
+}
+
+static void
+on_rest(void *context)
+{
+	(void)context;
+	mailstore_rest(mail.mailstore);
 }
 
 static void
@@ -479,6 +489,7 @@ open_store(void)
 	mail.commit = timer_new(loop, on_commit, NULL);
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
+	mail.rest = timer_new(loop, on_rest, NULL);
 	mail.network = timer_new(loop, on_network, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);

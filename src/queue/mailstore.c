@@ -301,11 +301,18 @@ mailstore_settle(struct mailstore *s, struct error *err)
 	return queue_empty_trash(s->queue, err);
 }
 
+void
+mailstore_rest(struct mailstore *s)
+{
+	journal_rest(s->journal);
+}
+
 int
 mailstore_checkpoint(struct mailstore *s, struct error *err)
 {
 	if (mailstore_settle(s, err) != 0)
 		return -1;
+	mailstore_rest(s);
 	return database_checkpoint(s->db, err);
 }
 

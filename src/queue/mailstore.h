@@ -61,6 +61,9 @@ int mailstore_process(struct mailstore *mailstore, struct error *err);
 /* When nothing is left to process: forgets what was seen long ago, or sent. */
 int mailstore_settle(struct mailstore *mailstore, struct error *err);
 
+/* When there was no mail for a while, or is to be none: gives back space that was kept for more of it. */
+void mailstore_rest(struct mailstore *mailstore);
+
 /* Writes the clock down and checkpoints the database, before the process ends. */
 int mailstore_checkpoint(struct mailstore *mailstore, struct error *err);
 

@@ -21,6 +21,8 @@ struct journal {
 	int dir_fd;
 	struct journal_segment *segments; /* oldest first; the last is written to once there is one */
 	struct journal_segment *active;   /* NULL: the next record begins a new segment */
+	struct journal_segment *spares;
+	size_t spare_count;
 	struct journal_entry *first, **last;
 	uint64_t next_sequence, next_number;
 	uint64_t durable_below; /* records below this sequence are on disk */
@@ -37,8 +39,8 @@ struct journal {
 static int
 by_number(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return x < y ? -1 : x > y;
+	const struct journal_segment *x = *(struct journal_segment *const *)a, *y = *(struct journal_segment *const *)b;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
 static bool
@@ -51,7 +53,7 @@ number_of_name(const char *name, uint64_t *number)
 }
 
 static int
-list_segments(int dir_fd, uint64_t **numbers, size_t *count, struct error *err)
+list_names(int dir_fd, uint64_t **numbers, size_t *count, struct error *err)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -81,8 +83,6 @@ list_segments(int dir_fd, uint64_t **numbers, size_t *count, struct error *err)
 		(*numbers)[(*count)++] = number;
 	}
 	closedir(dir);
-	if (result == 0 && *count > 0)
-		qsort(*numbers, *count, sizeof **numbers, by_number);
 	return result;
 }
 
@@ -128,31 +128,70 @@ append_segment(struct journal *j, struct journal_segment *s)
 	*at = s;
 }
 
+/* NULL in *out: there is nothing in it, or it was set aside. */
 static int
-scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journal_segment **previous,
-    struct error *err)
+open_segment(struct journal *j, uint64_t named, struct journal_segment **out, struct error *err)
 {
-	struct journal_segment *s;
-	if (segment_open(j->dir_fd, number, &s, err) != 0) {
-		if (err->code == ERROR_NOT_FOUND) {
-			char name[SEGMENT_NAME_BYTES];
-			snprintf(name, sizeof name, "%016" PRIx64, number);
-			unlinkat(j->dir_fd, name, 0);
-			return 0;
-		}
-		if (err->code != ERROR_INVALID)
-			return -1;
-		log_error("%s; it is set aside, and mail that was in it is missing", err->text);
-		segment_set_aside(j->dir_fd, number);
+	char name[SEGMENT_NAME_BYTES];
+	*out = NULL;
+	if (segment_open(j->dir_fd, named, out, err) == 0)
+		return 0;
+	if (err->code == ERROR_NOT_FOUND) {
+		snprintf(name, sizeof name, "%016" PRIx64, named);
+		unlinkat(j->dir_fd, name, 0);
 		return 0;
 	}
-	if (s->first_sequence > j->next_sequence) {
+	if (err->code != ERROR_INVALID)
+		return -1;
+	log_error("%s; it is set aside, and mail that was in it is missing", err->text);
+	segment_set_aside(j->dir_fd, named);
+	return 0;
+}
+
+/* Opens all of them, sorted by what their headers say. found has room for them. */
+static int
+open_segments(struct journal *j, const uint64_t *names, size_t count, struct journal_segment **found, size_t *found_count,
+    struct error *err)
+{
+	j->next_number = 1;
+	for (size_t i = 0; i < count; i++) {
+		struct journal_segment *s;
+		if (open_segment(j, names[i], &s, err) != 0)
+			return -1;
+		if (names[i] >= j->next_number)
+			j->next_number = names[i] + 1;
+		if (s == NULL)
+			continue;
+		found[(*found_count)++] = s;
+		if (s->number >= j->next_number)
+			j->next_number = s->number + 1;
+	}
+	if (*found_count > 0)
+		qsort(found, *found_count, sizeof *found, by_number);
+	return 0;
+}
+
+/* Takes the segment. */
+static int
+scan_segment(struct journal *j, struct journal_segment *s, uint64_t consumed, struct journal_segment **previous,
+    struct error *err)
+{
+	bool is_spare = s->first_sequence == 0;
+	if (!is_spare && *previous != NULL && (*previous)->number == s->number) {
+		log_error("the journal's part %" PRIx64 " is there twice; the second is set aside", s->number);
+		s->damaged = true;
+		segment_remove(j->dir_fd, s);
+		return 0;
+	}
+	if (!is_spare && s->first_sequence > j->next_sequence) {
 		log_error("%" PRIu64 " records are missing in the journal before part %016" PRIx64 "; the disk or a "
-		          "person has damaged it", s->first_sequence - j->next_sequence, number);
+		          "person has damaged it", s->first_sequence - j->next_sequence, s->named);
 		if (*previous != NULL)
 			(*previous)->damaged = true;
 	}
 	append_segment(j, s);
+	if (is_spare)
+		return 0;
 	*previous = s;
 	if (scan_records(j, s, consumed, err) != 0)
 		return -1;
@@ -162,43 +201,86 @@ scan_segment(struct journal *j, uint64_t number, uint64_t consumed, struct journ
 	return 0;
 }
 
+/* A segment whose records are all consumed. */
+static void
+put_away(struct journal *j, struct journal_segment *s)
+{
+	if (j->spare_count == JOURNAL_SPARES_MOST || !segment_retire(s)) {
+		segment_remove(j->dir_fd, s);
+		return;
+	}
+	s->next = j->spares;
+	j->spares = s;
+	j->spare_count++;
+}
+
 static void
 remove_done(struct journal *j)
 {
 	while (j->segments != NULL && j->segments != j->active && j->segments != j->syncing && j->segments->pending == 0) {
 		struct journal_segment *done = j->segments;
 		j->segments = done->next;
-		segment_remove(j->dir_fd, done);
+		put_away(j, done);
 	}
+}
+
+void
+journal_rest(struct journal *j)
+{
+	while (j->spare_count > 1) {
+		struct journal_segment *s = j->spares;
+		j->spares = s->next;
+		j->spare_count--;
+		segment_remove(j->dir_fd, s);
+	}
+}
+
+static int
+scan(struct journal *j, uint64_t consumed, struct error *err)
+{
+	uint64_t *names = NULL;
+	struct journal_segment **found = NULL, *previous = NULL;
+	size_t count = 0, found_count = 0, taken = 0;
+	int result = list_names(j->dir_fd, &names, &count, err);
+	if (result == 0 && (found = calloc(count + 1, sizeof(struct journal_segment *))) == NULL)
+		result = error_set(err, ERROR_NO_MEMORY, "out of memory");
+	if (result == 0)
+		result = open_segments(j, names, count, found, &found_count, err);
+	while (result == 0 && taken < found_count)
+		result = scan_segment(j, found[taken++], consumed, &previous, err);
+	while (taken < found_count)
+		segment_free(found[taken++]);
+	free(found);
+	free(names);
+	return result;
 }
 
 int
 journal_open(int dir_fd, uint64_t consumed, struct journal **out, struct error *err)
 {
 	struct journal *j = calloc(1, sizeof *j);
-	uint64_t *numbers = NULL;
-	size_t count = 0;
-	int result = -1;
 	if (j == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	*j = (struct journal){ .dir_fd = dir_fd, .next_sequence = consumed == 0 ? 1 : consumed };
 	j->last = &j->first;
-	if (list_segments(dir_fd, &numbers, &count, err) != 0)
-		goto out;
-	struct journal_segment *previous = NULL;
-	for (size_t i = 0; i < count; i++)
-		if (scan_segment(j, numbers[i], consumed, &previous, err) != 0)
-			goto out;
-	j->next_number = count == 0 ? 1 : numbers[count - 1] + 1;
+	if (scan(j, consumed, err) != 0) {
+		journal_free(j);
+		return -1;
+	}
 	j->durable_below = j->next_sequence;
 	remove_done(j);
 	*out = j;
-	j = NULL;
-	result = 0;
-out:
-	free(numbers);
-	journal_free(j);
-	return result;
+	return 0;
+}
+
+static void
+free_segments(struct journal_segment *s)
+{
+	while (s != NULL) {
+		struct journal_segment *next = s->next;
+		segment_free(s);
+		s = next;
+	}
 }
 
 void
@@ -212,11 +294,8 @@ journal_free(struct journal *j)
 		j->first = e->next;
 		free(e);
 	}
-	while (j->segments != NULL) {
-		struct journal_segment *s = j->segments;
-		j->segments = s->next;
-		segment_free(s);
-	}
+	free_segments(j->segments);
+	free_segments(j->spares);
 	free(j);
 }
 
@@ -236,13 +315,29 @@ is_passing(const struct error *err)
 	return err->code == ERROR_NO_SPACE || err->code == ERROR_NO_MEMORY || err->code == ERROR_BUSY;
 }
 
+/* A spare, begun anew, or a new file. */
+static int
+make_segment(struct journal *j, uint64_t room, struct journal_segment **out, struct error *err)
+{
+	struct journal_segment *s = j->spares;
+	if (s == NULL || room > s->capacity - SEGMENT_HEADER_BYTES)
+		return segment_create(j->dir_fd, j->next_number, j->next_sequence, room, out, err);
+	if (segment_reuse(j->dir_fd, s, j->next_number, j->next_sequence, err) != 0)
+		return -1;
+	j->spares = s->next;
+	j->spare_count--;
+	s->next = NULL;
+	*out = s;
+	return 0;
+}
+
 static int
 begin_segment(struct journal *j, uint64_t room, struct error *err)
 {
 	struct journal_segment *s;
 	if (journal_commit(j, err) != 0) /* so that only one segment ever has bytes that are not durable */
 		return -1;
-	if (segment_create(j->dir_fd, j->next_number, j->next_sequence, room, &s, err) != 0)
+	if (make_segment(j, room, &s, err) != 0)
 		return is_passing(err) ? -1 : break_for_good(j);
 	j->next_number++;
 	append_segment(j, s);

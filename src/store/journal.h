@@ -22,6 +22,7 @@
 #ifndef JOURNAL_SEGMENT_BYTES /* tests have smaller ones */
 #define JOURNAL_SEGMENT_BYTES (8 * 1024 * 1024)
 #endif
+#define JOURNAL_SPARES_MOST 4 /* segments that are kept to be filled anew */
 #define JOURNAL_PAYLOAD_MAX ((uint64_t)1 << 32)
 
 struct journal;
@@ -74,8 +75,11 @@ const struct journal_entry *journal_next(const struct journal *journal, const st
 int journal_read(struct journal *journal, const struct journal_entry *entry, uint64_t offset, void *out, size_t len,
     struct error *err);
 
-/* Declares all records below sequence consumed (their effects are durable) and deletes segments that are done. */
+/* Declares all records below sequence consumed (their effects are durable). Segments that are done are kept as spares, or deleted. */
 void journal_consume(struct journal *journal, uint64_t sequence);
+
+/* Deletes spare segments, but one: there is little mail. */
+void journal_rest(struct journal *journal);
 
 /* Not yet consumed, durable or not. */
 uint64_t journal_backlog_bytes(const struct journal *journal);

@@ -22,9 +22,11 @@
 struct segment {
 	int fd;
 	uint64_t bytes, sequence_above; /* of the records found until now */
+	uint64_t border;                /* where the last of them ends */
 	unsigned char salt[SEGMENT_SALT_BYTES];
 	size_t lost, wrong; /* records, as it seems; what only begins like one */
 	bool is_in_gap;     /* behind bytes that are something, and no record */
+	bool has_ended;     /* there are zeros at the border: what comes behind may be left from a former use of the file */
 	bool is_unreadable; /* a part of it */
 	int64_t written_s;
 };
@@ -82,21 +84,24 @@ look_at(struct segment *s, uint64_t offset, salvage_found *found, void *context,
 	if (s->bytes - offset < sizeof header || !read_exactly(s, offset, header, sizeof header) || !is_plausible(s, offset, header))
 		return 0;
 	if (!is_proved(s, offset, header)) {
-		s->lost += s->is_in_gap; /* a second one there, or more */
+		s->lost += s->is_in_gap || s->has_ended; /* a second one there, or more; a former use had smaller sequences */
 		s->wrong++;
 		return 0;
 	}
 	const struct salvage_record record = { .fd = s->fd, .sequence = encode_from_number(header + 8, 8),
 		.offset = offset + sizeof header, .length = encode_from_number(header + 24, 8), .written_s = s->written_s };
-	s->is_in_gap = false;
-	s->sequence_above = record.sequence;
-	*end = offset + segment_record_bytes(record.length);
+	s->lost += s->has_ended && !s->is_in_gap; /* there was something between them */
+	s->is_in_gap = s->has_ended = false;
+	s->sequence_above = record.sequence + encode_from_number(header + 16, 4) - 1;
+	*end = s->border = offset + segment_record_bytes(record.length);
 	return found(context, &record, err) == 0 ? 1 : -1;
 }
 
 static void
 note_gap(struct segment *s)
 {
+	if (s->has_ended)
+		return;
 	s->lost += !s->is_in_gap;
 	s->is_in_gap = true;
 }
@@ -115,8 +120,10 @@ search(struct segment *s, salvage_found *found, void *context, struct error *err
 		if (!read_exactly(s, offset, chunk, len))
 			len = 0; /* the next step may be readable */
 		for (; result == 0 && at + 8 <= len && s->wrong < WRONG_MAX; at += 8) {
-			if (memcmp(chunk + at, zeros, 8) == 0)
+			if (memcmp(chunk + at, zeros, 8) == 0) {
+				s->has_ended |= offset + at == s->border;
 				continue;
+			}
 			if (memcmp(chunk + at, RECORD_MAGIC, 4) == 0)
 				result = look_at(s, offset + at, found, context, &end, err);
 			if (result == 0)
@@ -133,8 +140,10 @@ static int
 search_file(int dir_fd, const char *name, salvage_found *found, void *context, size_t *lost, struct error *err)
 {
 	unsigned char header[SEGMENT_HEADER_BYTES];
+	struct journal_segment decoded = { 0 };
 	struct stat st;
-	struct segment s = { .fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) };
+	struct segment s = { .border = SEGMENT_HEADER_BYTES,
+		.fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) };
 	int result = 0;
 	if (s.fd < 0 || fstat(s.fd, &st) != 0 || !read_exactly(&s, 0, header, sizeof header)) {
 		(*lost)++;
@@ -142,6 +151,11 @@ search_file(int dir_fd, const char *name, salvage_found *found, void *context, s
 	}
 	s.bytes = (uint64_t)st.st_size;
 	s.written_s = st.st_mtime;
+	if (segment_decode_header(header, &decoded) == 0) {
+		if (decoded.first_sequence == 0)
+			goto out; /* a spare */
+		s.sequence_above = decoded.first_sequence - 1;
+	}
 	memcpy(s.salt, header + 32, sizeof s.salt); /* whatever else is wrong with the header: without it nothing is proved */
 	result = search(&s, found, context, err);
 	*lost += s.lost + s.is_unreadable;

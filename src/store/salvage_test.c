@@ -98,6 +98,21 @@ an_interrupted_one_puts_nothing_there_twice(void **state)
 
 #define RECORDS 5
 
+#define FORMER 300
+
+static bool is_used_again; /* the segment, so that records of its former use stand behind those that count */
+
+static struct journal *
+use_before(struct journal *j, int journal_fd)
+{
+	for (int i = 0; i < FORMER; i++)
+		append(j, 4, "head", "Subject: delivered\r\n\r\ntext\r\n");
+	assert_int_equal(journal_commit(j, NULL), 0);
+	journal_free(j);
+	assert_int_equal(journal_open(journal_fd, FORMER + 1, &j, NULL), 0);
+	return j;
+}
+
 /* A folder whose journal has one segment with five messages; overwrites len bytes of it at offset. Returns the folder. */
 static int
 make_damaged(const char *name, off_t offset, size_t len)
@@ -109,6 +124,8 @@ make_damaged(const char *name, off_t offset, size_t len)
 	assert_int_equal(fchdir(fd), 0);
 	assert_int_equal(file_open_private_dir(fd, "journal", &journal_fd, NULL), 0);
 	assert_int_equal(journal_open(journal_fd, 0, &j, NULL), 0);
+	if (is_used_again)
+		j = use_before(j, journal_fd);
 	for (int i = 0; i < RECORDS; i++) {
 		snprintf(body, sizeof body, "Subject: number %d\r\n\r\ntext\r\n", i);
 		append(j, 4, "head", body);
@@ -116,7 +133,7 @@ make_damaged(const char *name, off_t offset, size_t len)
 	assert_int_equal(journal_commit(j, NULL), 0);
 	journal_free(j);
 	close(journal_fd);
-	int segment_fd = open("journal/0000000000000001", O_RDWR | O_CLOEXEC);
+	int segment_fd = open(is_used_again ? "journal/0000000000000002" : "journal/0000000000000001", O_RDWR | O_CLOEXEC);
 	memset(junk, 'x', sizeof junk);
 	assert_int_equal(pwrite(segment_fd, junk, len, offset), (ssize_t)len);
 	close(segment_fd);
@@ -142,14 +159,14 @@ only_the_damaged_record_of_a_journal_is_lost(void **state)
 	for (int which = 0; which < RECORDS; which++)
 		for (off_t at = 0; at < (off_t)record - 4; at += 24) {
 			char name[32], lost[64];
-			snprintf(name, sizeof name, "record-%d-%d", which, (int)at);
+			snprintf(name, sizeof name, "record-%d-%d-%d", is_used_again, which, (int)at);
 			int fd = make_damaged(name, 64 + which * (off_t)record + at, 4);
 			struct salvage_report report = salvage_and_leave(fd);
 			assert_int_equal(report.recovered, RECORDS - 1);
 			assert_int_equal(report.lost, 1);
 			snprintf(lost, sizeof lost, "Subject: number %d\n\ntext\n", which);
 			assert_int_equal(test_folder_count("Maildir/.Recovered/new", lost), 0);
-			assert_int_equal(access("damaged-1/journal/0000000000000001", F_OK), 0);
+			assert_int_equal(test_folder_count("damaged-1/journal", NULL), 1);
 			assert_int_equal(chdir(test_folder), 0);
 		}
 }
@@ -160,13 +177,44 @@ records_are_found_behind_a_damaged_header_but_not_without_what_proves_them(void 
 	(void)state;
 	for (off_t at = 0; at < 64; at += 8) {
 		char name[32];
-		snprintf(name, sizeof name, "header-%d", (int)at);
+		snprintf(name, sizeof name, "header-%d-%d", is_used_again, (int)at);
 		struct salvage_report report = salvage_and_leave(make_damaged(name, at, 8));
 		bool is_salt = at == 32 || at == 40;
 		assert_int_equal(report.recovered, is_salt ? 0 : RECORDS);
-		assert_int_equal(report.lost, is_salt ? RECORDS : 0);
+		if (is_salt)
+			assert_true(report.lost >= RECORDS);
+		else
+			assert_int_equal(report.lost, 0);
 		assert_int_equal(chdir(test_folder), 0);
 	}
+}
+
+static void
+what_a_former_use_has_left_is_neither_recovered_nor_lost(void **state)
+{
+	is_used_again = true;
+	only_the_damaged_record_of_a_journal_is_lost(state);
+	records_are_found_behind_a_damaged_header_but_not_without_what_proves_them(state);
+	is_used_again = false;
+}
+
+/* What is there only to be filled again was delivered long ago. */
+static void
+nothing_is_recovered_from_a_spare(void **state)
+{
+	(void)state;
+	struct journal *j;
+	int journal_fd = -1;
+	assert_int_equal(mkdir("spare", 0700), 0);
+	int fd = open("spare", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(file_open_private_dir(fd, "journal", &journal_fd, NULL), 0);
+	assert_int_equal(journal_open(journal_fd, 0, &j, NULL), 0);
+	journal_free(use_before(j, journal_fd));
+	close(journal_fd);
+	assert_int_equal(test_folder_count("spare/journal", NULL), 1);
+	struct salvage_report report = salvage_and_leave(fd);
+	assert_int_equal(report.recovered, 0);
+	assert_int_equal(report.lost, 0);
 }
 
 static void
@@ -224,6 +272,8 @@ main(void)
 		cmocka_unit_test(an_interrupted_one_puts_nothing_there_twice),
 		cmocka_unit_test(only_the_damaged_record_of_a_journal_is_lost),
 		cmocka_unit_test(records_are_found_behind_a_damaged_header_but_not_without_what_proves_them),
+		cmocka_unit_test(what_a_former_use_has_left_is_neither_recovered_nor_lost),
+		cmocka_unit_test(nothing_is_recovered_from_a_spare),
 		cmocka_unit_test(what_cannot_be_opened_or_was_cut_does_not_hold_up_the_rest),
 		cmocka_unit_test(with_a_whole_database_only_set_aside_parts_are_moved),
 		cmocka_unit_test(an_empty_folder_has_nothing),

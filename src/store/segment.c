@@ -21,6 +21,8 @@
 #define SEGMENT_CHECK_BYTES 16
 #define RECORD_CHECK_BYTES 32
 #define CHECK_STEP_BYTES 65536
+#define END_BYTES 8       /* of zeros, where the next record would begin */
+#define PAGE_BYTES 4096u
 
 static void
 name_of(uint64_t number, char out[SEGMENT_NAME_BYTES])
@@ -77,15 +79,21 @@ write_all(int fd, struct iovec *iov, int count, uint64_t offset, struct error *e
 }
 
 static int
-fill_new(int dir_fd, struct journal_segment *s, struct error *err)
+write_header(const struct journal_segment *s, struct error *err)
 {
 	unsigned char header[SEGMENT_HEADER_BYTES];
 	struct iovec iov = { header, sizeof header };
+	seal_header(s, header);
+	return write_all(s->fd, &iov, 1, 0, err);
+}
+
+static int
+fill_new(int dir_fd, struct journal_segment *s, struct error *err)
+{
 	int errnum = journal_calls.allocate(s->fd, 0, (off_t)s->capacity);
 	if (errnum != 0)
 		return error_set_errno(err, errnum, "no room for mail in the journal; free some space");
-	seal_header(s, header);
-	if (write_all(s->fd, &iov, 1, 0, err) != 0)
+	if (write_header(s, err) != 0)
 		return -1;
 	if (fsync(s->fd) != 0 || fsync(dir_fd) != 0)
 		return error_set_errno(err, errno, "cannot make a new part of the journal durable");
@@ -101,7 +109,7 @@ segment_create(int dir_fd, uint64_t number, uint64_t first_sequence, uint64_t ro
 	if (s == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
 	uint64_t capacity = SEGMENT_HEADER_BYTES + room;
-	*s = (struct journal_segment){ .fd = -1, .number = number, .first_sequence = first_sequence,
+	*s = (struct journal_segment){ .fd = -1, .number = number, .named = number, .first_sequence = first_sequence,
 		.capacity = capacity > JOURNAL_SEGMENT_BYTES ? capacity : JOURNAL_SEGMENT_BYTES,
 		.end = SEGMENT_HEADER_BYTES };
 	random_bytes(s->salt, sizeof s->salt);
@@ -122,42 +130,45 @@ fail:
 	return -1;
 }
 
-static int
-check_header(const struct journal_segment *s, const unsigned char header[SEGMENT_HEADER_BYTES], struct error *err)
+int
+segment_decode_header(const unsigned char header[SEGMENT_HEADER_BYTES], struct journal_segment *out)
 {
-	static const unsigned char zeros[SEGMENT_HEADER_BYTES];
 	unsigned char again[SEGMENT_HEADER_BYTES];
-	if (memcmp(header, zeros, sizeof zeros) == 0)
-		return error_set(err, ERROR_NOT_FOUND, "a part of the journal that was never used");
-	seal_header(s, again);
-	if (memcmp(header, again, sizeof again) != 0)
-		return error_set(err, ERROR_INVALID, "the journal's part %" PRIx64 " is damaged", s->number);
-	return 0;
+	out->number = encode_from_number(header + 8, 8);
+	out->first_sequence = encode_from_number(header + 16, 8);
+	out->capacity = encode_from_number(header + 24, 8);
+	memcpy(out->salt, header + 32, SEGMENT_SALT_BYTES);
+	seal_header(out, again);
+	return memcmp(header, again, sizeof again) == 0 ? 0 : -1;
 }
 
 int
-segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct error *err)
+segment_open(int dir_fd, uint64_t named, struct journal_segment **out, struct error *err)
 {
 	char name[SEGMENT_NAME_BYTES];
-	unsigned char header[SEGMENT_HEADER_BYTES] = { 0 };
+	unsigned char start[2 * SEGMENT_HEADER_BYTES] = { 0 }; /* and where a record would begin */
+	static const unsigned char zeros[sizeof start];
 	struct stat st;
 	struct journal_segment *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return error_set(err, ERROR_NO_MEMORY, "out of memory");
-	*s = (struct journal_segment){ .fd = -1, .number = number, .end = SEGMENT_HEADER_BYTES };
-	name_of(number, name);
+	*s = (struct journal_segment){ .fd = -1, .named = named, .end = SEGMENT_HEADER_BYTES };
+	name_of(named, name);
 	s->fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (s->fd < 0 || fstat(s->fd, &st) != 0 || pread(s->fd, header, sizeof header, 0) < 0) {
+	if (s->fd < 0 || fstat(s->fd, &st) != 0 || pread(s->fd, start, sizeof start, 0) < 0) {
 		error_set_errno(err, errno, "cannot open the journal's part %s", name);
 		if (err->code != ERROR_NO_MEMORY && err->code != ERROR_BUSY)
 			err->code = ERROR_IO; /* not to be taken for a segment that was never used */
 		goto fail;
 	}
-	s->first_sequence = encode_from_number(header + 16, 8);
-	s->capacity = encode_from_number(header + 24, 8);
-	memcpy(s->salt, header + 32, SEGMENT_SALT_BYTES);
-	if (check_header(s, header, err) != 0)
+	if (memcmp(start, zeros, sizeof start) == 0) {
+		error_set(err, ERROR_NOT_FOUND, "a part of the journal that was never used");
 		goto fail;
+	}
+	if (segment_decode_header(start, s) != 0) {
+		error_set(err, ERROR_INVALID, "the journal's part %" PRIx64 " is damaged", named);
+		goto fail;
+	}
 	if (s->capacity > (uint64_t)st.st_size)
 		s->capacity = (uint64_t)st.st_size; /* somebody cut it: what is there is read */
 	*out = s;
@@ -177,10 +188,10 @@ segment_free(struct journal_segment *s)
 }
 
 void
-segment_set_aside(int dir_fd, uint64_t number)
+segment_set_aside(int dir_fd, uint64_t named)
 {
 	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_NAME_BYTES + 8];
-	name_of(number, name);
+	name_of(named, name);
 	snprintf(aside, sizeof aside, "%s.damaged", name);
 	renameat(dir_fd, name, dir_fd, aside);
 }
@@ -189,12 +200,47 @@ void
 segment_remove(int dir_fd, struct journal_segment *s)
 {
 	char name[SEGMENT_NAME_BYTES];
-	name_of(s->number, name);
+	name_of(s->named, name);
 	if (s->damaged)
-		segment_set_aside(dir_fd, s->number);
+		segment_set_aside(dir_fd, s->named);
 	else
 		unlinkat(dir_fd, name, 0); /* if that fails, the next scan finds all its records consumed */
 	segment_free(s);
+}
+
+/* ---- the next use of the file: its blocks are there and written to, so that a sync of it has nothing to do but to write */
+
+bool
+segment_retire(struct journal_segment *s)
+{
+	struct error ignored;
+	struct stat st;
+	if (s->damaged || s->capacity != JOURNAL_SEGMENT_BYTES || fstat(s->fd, &st) != 0 || st.st_size != JOURNAL_SEGMENT_BYTES)
+		return false;
+	s->first_sequence = 0;
+	s->end = SEGMENT_HEADER_BYTES;
+	/* Not synced: what may be there instead has only records that are consumed. */
+	return write_header(s, &ignored) == 0;
+}
+
+int
+segment_reuse(int dir_fd, struct journal_segment *s, uint64_t number, uint64_t first_sequence, struct error *err)
+{
+	char from[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES];
+	struct journal_segment before = *s;
+	s->number = number;
+	s->first_sequence = first_sequence;
+	random_bytes(s->salt, sizeof s->salt);
+	if (write_header(s, err) != 0) {
+		*s = before;
+		return -1;
+	}
+	/* For people only: the header says what it is, so that this need be neither durable nor successful. */
+	name_of(s->named, from);
+	name_of(number, to);
+	if (renameat(dir_fd, from, dir_fd, to) == 0)
+		s->named = number;
+	return 0;
 }
 
 /* ---- records */
@@ -231,14 +277,23 @@ copy_file(int fd, uint64_t offset, const struct journal_file *file, struct hash 
 	return 0;
 }
 
+/* Zeros behind a record, so that what a former use has left there is not taken for a record that was damaged. Up to the end of a page, which then
+ * need not be read before it is written to. */
+static size_t
+bytes_behind(const struct journal_segment *s, uint64_t end)
+{
+	uint64_t to = (end + END_BYTES + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	return (size_t)((to < s->capacity ? to : s->capacity) - end);
+}
+
 int
 segment_write(struct journal_segment *s, const struct segment_record *r, const struct slice *parts, size_t count,
     const struct journal_file *file, struct error *err)
 {
-	static const unsigned char zeros[8];
+	static const unsigned char zeros[PAGE_BYTES + 2 * END_BYTES];
 	unsigned char header[SEGMENT_RECORD_HEADER_BYTES];
 	struct iovec iov[JOURNAL_PARTS_MAX + 2] = { { header, sizeof header } };
-	struct iovec padding = { (void *)(uintptr_t)zeros, (size_t)(padded(r->length) - r->length) };
+	size_t padding = (size_t)(padded(r->length) - r->length);
 	uint64_t end = s->end + segment_record_bytes(r->length), file_bytes = file != NULL ? file->bytes : 0;
 	struct hash hash;
 	int used = 1;
@@ -252,12 +307,13 @@ segment_write(struct journal_segment *s, const struct segment_record *r, const s
 		hash_update(&hash, parts[i].data, parts[i].len);
 		iov[used++] = (struct iovec){ (void *)(uintptr_t)parts[i].data, parts[i].len };
 	}
-	if (file_bytes > 0 && (copy_file(s->fd, end - padding.iov_len - file_bytes, file, &hash, err) != 0 ||
-	                          (padding.iov_len > 0 && write_all(s->fd, &padding, 1, end - padding.iov_len, err) != 0)))
+	struct iovec behind = { (void *)(uintptr_t)zeros, padding + bytes_behind(s, end) };
+	if (file_bytes > 0 && (copy_file(s->fd, end - padding - file_bytes, file, &hash, err) != 0 ||
+	                          (behind.iov_len > 0 && write_all(s->fd, &behind, 1, end - padding, err) != 0)))
 		return -1;
 	hash_final(&hash, header + 32, RECORD_CHECK_BYTES);
-	if (file_bytes == 0 && padding.iov_len > 0)
-		iov[used++] = padding;
+	if (file_bytes == 0 && behind.iov_len > 0)
+		iov[used++] = behind;
 	/* With a file the header comes last, so that no half of a record is one. */
 	if (write_all(s->fd, iov, used, s->end, err) != 0)
 		return -1;

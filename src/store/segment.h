@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * One segment file of the journal (doc/durability.md): made once, filled once, deleted. For journal.c only.
+ * One segment file of the journal (doc/durability.md): filled, kept as a spare once its records are done with, and filled anew.
+ * For journal.c only.
  */
 #pragma once
 
@@ -14,8 +15,9 @@
 struct journal_segment {
 	struct journal_segment *next;
 	int fd;
-	uint64_t number;
-	uint64_t first_sequence;
+	uint64_t number;         /* of this use */
+	uint64_t named;          /* in its file name: that of a former use, if the power failed after its last renaming */
+	uint64_t first_sequence; /* 0: a spare, with nothing of worth in it */
 	uint64_t capacity; /* of the file, in bytes */
 	uint64_t end;      /* where the next record goes */
 	size_t pending;    /* records not consumed */
@@ -31,6 +33,9 @@ struct segment_record {
 	uint64_t length; /* of the payload */
 };
 
+/* 0: a header of a segment; its first sequence is 0 in that of a spare. -1: it is damaged, or none. */
+int segment_decode_header(const unsigned char header[SEGMENT_HEADER_BYTES], struct journal_segment *out);
+
 /* What a record of this payload takes in a segment. */
 uint64_t segment_record_bytes(uint64_t payload_bytes);
 
@@ -39,13 +44,19 @@ uint64_t segment_record_bytes(uint64_t payload_bytes);
 int segment_create(int dir_fd, uint64_t number, uint64_t first_sequence, uint64_t room, struct journal_segment **out,
     struct error *err);
 
-/* Opens one for reading. ERROR_NOT_FOUND: never used (its header is zeros); ERROR_INVALID: its header is damaged. */
-int segment_open(int dir_fd, uint64_t number, struct journal_segment **out, struct error *err);
+/* Opens the one with that name. ERROR_NOT_FOUND: never used (all zeros); ERROR_INVALID: its header is damaged. */
+int segment_open(int dir_fd, uint64_t named, struct journal_segment **out, struct error *err);
 void segment_free(struct journal_segment *segment);
 void segment_remove(int dir_fd, struct journal_segment *segment); /* the file, too, or sets it aside if damaged */
-void segment_set_aside(int dir_fd, uint64_t number);
+void segment_set_aside(int dir_fd, uint64_t named);
 
-/* Writes a record at the end and moves the end. The payload is the parts and then the whole file (NULL: none).
+/* Makes a spare of a segment whose records are consumed. false: it is not fit for that, and to be removed. */
+bool segment_retire(struct journal_segment *segment);
+
+/* Begins a spare anew. Nothing of it is durable before the segment is synced. ERROR_NO_SPACE and others: it is a spare as before. */
+int segment_reuse(int dir_fd, struct journal_segment *segment, uint64_t number, uint64_t first_sequence, struct error *err);
+
+/* Writes a record at the end, and at least 8 zeros behind it, and moves the end. The payload is the parts and then the whole file (NULL: none).
  * ERROR_PROTOCOL when the file cannot be read: nothing has changed. */
 int segment_write(struct journal_segment *segment, const struct segment_record *record, const struct slice *parts,
     size_t count, const struct journal_file *file, struct error *err);
