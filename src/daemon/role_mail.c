@@ -25,6 +25,7 @@
 #include "queue/mailstore.h"
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
+#define GATHER_MS 50   /* from one group to the next, under load */
 #define SETTLE_MS 1000
 #define REST_MS (10 * 60 * 1000) /* without mail: then the journal's spare parts go */
 #define ROOM_AGAIN_MS 2000
@@ -164,6 +165,10 @@ on_process(void *context)
 	if (more == MAILSTORE_WAITS || more == MAILSTORE_BEGUN) {
 		if (more == MAILSTORE_BEGUN)
 			timer_start(mail.process, 0);
+		return;
+	}
+	if (more == MAILSTORE_GATHERS) {
+		timer_start(mail.process, mailstore_gathers_ms(mail.mailstore));
 		return;
 	}
 	if (more < 0) {
@@ -481,6 +486,7 @@ open_store(void)
 		die(&err);
 		return;
 	}
+	mailstore_set_gathering(mail.mailstore, GATHER_MS);
 	struct loop *loop = role_loop();
 	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, on_commit, NULL);
 	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, on_process, NULL);

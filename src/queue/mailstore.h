@@ -23,6 +23,7 @@ struct mailstore;
 #define MAILSTORE_GROUP_RECORDS 512
 #define MAILSTORE_GROUP_BYTES (8 * 1024 * 1024)
 #define MAILSTORE_STEP_RECORDS 32 /* written before others have their turn, with threads */
+#define MAILSTORE_GATHER_RECORDS 256 /* enough for a group */
 #define MAILSTORE_SEEN_S (14 * 24 * 3600)
 
 /* Opens the working directory as a mail/ folder, makes what is missing, and recovers. schedule is borrowed.
@@ -55,8 +56,13 @@ enum mailstore_progress {
 	/* with threads: */
 	MAILSTORE_BEGUN, /* call again in the next round of the loop */
 	MAILSTORE_WAITS, /* call again when mailstore_process_fd() is readable */
+	MAILSTORE_GATHERS, /* call again when more is durable, and in mailstore_gathers_ms() at the latest */
 };
 int mailstore_process(struct mailstore *mailstore, struct error *err);
+
+/* With threads, a group that has few records begins its sync so long after that of the one before, or later; 0, as at first: at once. */
+void mailstore_set_gathering(struct mailstore *mailstore, int64_t after_ms);
+int64_t mailstore_gathers_ms(const struct mailstore *mailstore); /* what is left of that */
 
 /* When nothing is left to process: forgets what was seen long ago, or sent. */
 int mailstore_settle(struct mailstore *mailstore, struct error *err);

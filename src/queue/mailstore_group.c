@@ -30,6 +30,7 @@ struct mailstore_group {
 	bool is_stale;    /* a group failed: what it has staged is in the way */
 	bool is_under_way; /* the thread is at the sync */
 	int errnum;       /* of the sync */
+	int64_t gather_ms, next_ms; /* of the queue clock: no sync of a few records before */
 	struct note notes[MAILSTORE_GROUP_RECORDS];
 	uint16_t slots[SLOTS]; /* notes by their hash, 1 for the first; 0: none */
 };
@@ -317,10 +318,33 @@ write_some(struct mailstore *s, struct mailstore_group *g, struct error *err)
 
 /* ---- step B: all of it durable */
 
+/* A sync and a transaction cost much the same for one record and for hundreds, and nobody waits for them but readers of the mailbox. So
+ * when mail comes fast groups are begun at some distance. Who comes alone finds the last one long ago. */
+void
+mailstore_set_gathering(struct mailstore *s, int64_t after_ms)
+{
+	s->group->gather_ms = after_ms;
+}
+
+int64_t
+mailstore_gathers_ms(const struct mailstore *s)
+{
+	int64_t left_ms = s->group->next_ms - queueclock_now_ms(s->clock);
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static bool
+may_gather(const struct mailstore *s, const struct mailstore_group *g)
+{
+	return s->group_syncer != NULL && g->bounces == 0 && g->records < MAILSTORE_GATHER_RECORDS &&
+	    g->bytes < MAILSTORE_GROUP_BYTES / 2 && mailstore_gathers_ms(s) > 0;
+}
+
 static void
 begin_sync(struct mailstore *s, struct mailstore_group *g)
 {
 	g->phase = SYNCING;
+	g->next_ms = queueclock_now_ms(s->clock) + g->gather_ms;
 	g->is_under_way = s->group_syncer != NULL;
 	if (g->is_under_way)
 		syncer_start(s->group_syncer, syncfs, s->dir_fd);
@@ -442,6 +466,8 @@ mailstore_process(struct mailstore *s, struct error *err)
 			return MAILSTORE_BEGUN;
 		if (result == 0 && g->records == 0)
 			return MAILSTORE_IDLE;
+		if (result == 0 && may_gather(s, g))
+			return MAILSTORE_GATHERS;
 		if (result == 0) {
 			mailstore_step(MAILSTORE_WRITTEN);
 			begin_sync(s, g);

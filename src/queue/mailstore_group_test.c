@@ -95,6 +95,44 @@ what_arrives_during_a_sync_is_in_the_next_group(void **state)
 }
 
 static void
+groups_that_follow_fast_wait_for_more(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	char body[64];
+	struct mailstore *s = open_store();
+	assert_int_equal(mailstore_start_threads(s, &err), 0);
+	mailstore_set_gathering(s, 3600 * 1000);
+	syncs = 0;
+	take(s, "Subject: one\r\n\r\n");
+	assert_int_equal(commit(s, &err), 0);
+	assert_int_equal(process(s, &err), MAILSTORE_IDLE); /* who comes alone waits for nobody */
+	assert_int_equal(test_folder_count("Maildir/new", NULL), 1);
+	take(s, "Subject: two\r\n\r\n");
+	assert_int_equal(commit(s, &err), 0);
+	assert_int_equal(process(s, &err), MAILSTORE_GATHERS);
+	assert_in_range(mailstore_gathers_ms(s), 1, 3600 * 1000);
+	assert_int_equal(test_folder_count("staging", NULL), 1);
+	for (int i = 1; i < MAILSTORE_GATHER_RECORDS; i++) {
+		assert_int_equal(process(s, &err), MAILSTORE_GATHERS);
+		snprintf(body, sizeof body, "Subject: %d\r\n\r\n", i);
+		take(s, body);
+		assert_int_equal(commit(s, &err), 0);
+	}
+	assert_int_equal(syncs, 1);
+	assert_int_equal(process(s, &err), MAILSTORE_IDLE); /* it has enough */
+	assert_int_equal(test_folder_count("Maildir/new", NULL), MAILSTORE_GATHER_RECORDS + 1);
+	take(s, "Subject: last\r\n\r\n");
+	assert_int_equal(commit(s, &err), 0);
+	assert_int_equal(process(s, &err), MAILSTORE_GATHERS);
+	mailstore_stop_threads(s);
+	assert_int_equal(process(s, &err), MAILSTORE_IDLE);
+	assert_int_equal(test_folder_count("Maildir/new", NULL), MAILSTORE_GATHER_RECORDS + 2);
+	assert_int_equal(syncs, 3);
+	mailstore_free(s);
+}
+
+static void
 a_failed_sync_of_the_thread_is_heard(void **state)
 {
 	(void)state;
@@ -156,6 +194,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(nothing_is_published_when_the_sync_fails),
 		IN_FOLDER(what_arrives_during_a_sync_is_in_the_next_group),
+		IN_FOLDER(groups_that_follow_fast_wait_for_more),
 		IN_FOLDER(a_failed_sync_of_the_thread_is_heard),
 		IN_FOLDER(what_earlier_versions_have_staged_is_published),
 	};
