@@ -15,7 +15,16 @@
 #include "store/segment.h"
 #include "store/syncer.h"
 
+#define WINDOW_BYTES (64 * 1024)
+
 struct journal_calls journal_calls = { pwritev, fdatasync, posix_fallocate };
+
+/* What was read last, and what stands behind it: records are read one after the other, in small pieces. */
+struct window {
+	const struct journal_segment *segment; /* NULL: nothing */
+	uint64_t from, len;
+	unsigned char bytes[WINDOW_BYTES];
+};
 
 struct journal {
 	int dir_fd;
@@ -23,6 +32,7 @@ struct journal {
 	struct journal_segment *active;   /* NULL: the next record begins a new segment */
 	struct journal_segment *spares;
 	size_t spare_count;
+	struct window window;
 	struct journal_entry *first, **last;
 	uint64_t next_sequence, next_number;
 	uint64_t durable_below; /* records below this sequence are on disk */
@@ -205,6 +215,8 @@ scan_segment(struct journal *j, struct journal_segment *s, uint64_t consumed, st
 static void
 put_away(struct journal *j, struct journal_segment *s)
 {
+	if (j->window.segment == s)
+		j->window.segment = NULL;
 	if (j->spare_count == JOURNAL_SPARES_MOST || !segment_retire(s)) {
 		segment_remove(j->dir_fd, s);
 		return;
@@ -476,14 +488,31 @@ journal_next(const struct journal *j, const struct journal_entry *e)
 	return e->next != NULL && e->next->sequence < j->durable_below ? e->next : NULL;
 }
 
+/* From there up to the segment's end: what is written once stays as it is. */
+static bool
+fill_window(struct journal *j, const struct journal_segment *s, uint64_t from)
+{
+	struct window *w = &j->window;
+	struct error ignored; /* it may be about what stands behind */
+	w->from = from;
+	w->len = s->end - from < WINDOW_BYTES ? s->end - from : WINDOW_BYTES;
+	w->segment = segment_read(s, from, w->bytes, (size_t)w->len, &ignored) == 0 ? s : NULL;
+	return w->segment != NULL;
+}
+
 int
 journal_read(struct journal *j, const struct journal_entry *e, uint64_t offset, void *out, size_t len,
     struct error *err)
 {
-	(void)j;
+	const struct window *w = &j->window;
 	if (offset > e->length || len > e->length - offset)
 		return error_set(err, ERROR_INVALID, "a record in the journal is shorter than its content says");
-	return segment_read(e->segment, e->offset + offset, out, len, err);
+	uint64_t from = e->offset + offset;
+	bool is_there = w->segment == e->segment && from >= w->from && from + len <= w->from + w->len;
+	if (!is_there && (len > WINDOW_BYTES / 2 || !fill_window(j, e->segment, from)))
+		return segment_read(e->segment, from, out, len, err);
+	memcpy(out, w->bytes + (from - w->from), len);
+	return 0;
 }
 
 void

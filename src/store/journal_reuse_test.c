@@ -57,6 +57,25 @@ a_file_is_filled_again_and_again(void **state)
 
 /* Even with the same sequence numbers in the same places. */
 static void
+what_was_read_of_a_former_use_is_not_read_again(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "one", "two", "six", "ten" };
+	struct error err = { 0 };
+	char got[4] = { 0 };
+	struct journal *j = open_at(1);
+	for (size_t i = 0; i < 4; i++) {
+		uint64_t sequence = append(j, texts[i]);
+		assert_int_equal(journal_commit(j, &err), 0);
+		assert_int_equal(journal_read(j, journal_first(j), 0, got, 3, &err), 0);
+		assert_string_equal(got, texts[i]);
+		journal_consume(j, sequence + 1);
+		use_segments(j, 2, "between"); /* so that it is at the same place of the same file again */
+	}
+	journal_free(j);
+}
+
+static void
 records_of_a_former_use_are_none(void **state)
 {
 	(void)state;
@@ -189,6 +208,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_file_is_filled_again_and_again),
+		IN_FOLDER(what_was_read_of_a_former_use_is_not_read_again),
 		IN_FOLDER(records_of_a_former_use_are_none),
 		IN_FOLDER(a_lost_renaming_changes_nothing),
 		IN_FOLDER(a_lost_beginning_brings_nothing_back),
