@@ -106,8 +106,13 @@ take_line(struct session *s, struct buffer *in)
 		return false;
 	}
 	size_t len = (size_t)(lf - (const unsigned char *)all.data);
-	if (must_wait(s, slice_of(all.data, len)))
+	if (must_wait(s, slice_of(all.data, len))) {
+		if (all.len == in->max) { /* what ends the handshake could not come in behind it */
+			session_reply(s, ANSWER_CLOSING, NULL);
+			session_close(s);
+		}
 		return false;
+	}
 	unsigned char line[COMMAND_LINE_MAX_BYTES]; /* a copy: verbs may look whether input is left */
 	memcpy(line, all.data, len);
 	buffer_consume(in, len + 1);

@@ -153,6 +153,17 @@ def test_what_may_not_happen_twice_waits_for_the_end_of_the_handshake(offline):
     assert to_both == to_one and len(to_one) == 5
 
 
+def test_more_than_there_is_room_for_behind_what_must_wait_ends_the_session(offline, subject):
+    """The rest of the early data, and the end of the handshake behind it, could not be read: both sides would wait for each other."""
+    body = f'Subject: {subject}\r\n\r\n' + 'x' * 40000 + '\r\n'
+    early = offline.work / 'tickets-early'
+    early.write_text(f'EHLO a\r\nVRFY root\r\nMAIL FROM:<x@example.net>\r\nRCPT TO:<{offline.alice.address}>\r\n'
+                     f'BDAT {len(body)} LAST\r\n{body}')
+    heard = s_client(offline.alice.sockets['465'], 'QUIT\r\n', session_in=offline.session(offline.alice), early=early)
+    assert '421 4.3.2' in heard and '250 2.0.0' not in heard, heard
+    assert subject not in subjects(offline.alice, f'{subject} end')
+
+
 def test_a_ticket_of_one_identity_is_noise_to_another(offline, subject):
     """carol answers to alice's ticket as to random octets, and as to who has none."""
     flight, heard = offline.flight(offline.alice, subject)
