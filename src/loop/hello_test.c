@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the first words of a stranger may cost a server.
+ * What a stranger may cost a server by what he says of TLS.
  */
 #include "loop/test_stream.h"
+
+#include <openssl/ssl.h>
+#include <signal.h>
 
 #include "base/random.h"
 #include "loop/tlsconn.h"
@@ -169,15 +172,70 @@ only_hellos_are_measured_wherever_they_are_cut(void **state)
 		}
 }
 
+/* ---- once TLS stands */
+
+static void
+run_round(void)
+{
+	struct timer *soon = timer_new(loop, stop, NULL);
+	for (int i = 0; i < 2; i++) {
+		timer_start(soon, 0);
+		loop_run(loop);
+	}
+	timer_free(soon);
+}
+
+/* OpenSSL itself against our server. */
+static SSL *
+connect_client(SSL_CTX *ctx)
+{
+	int fds[2];
+	SSL *ssl = SSL_new(ctx);
+	make_pair(fds);
+	a.stream = stream_new(loop, fds[0], 1000, 10000, &events, &a);
+	assert_int_equal(stream_start_tls_server(a.stream, server_context, NULL, NULL), 0);
+	SSL_set_fd(ssl, fds[1]);
+	while (SSL_connect(ssl) != 1)
+		run_round();
+	return ssl;
+}
+
+static void
+new_keys_may_be_wanted_but_not_all_the_time(void **state)
+{
+	(void)state;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = connect_client(ctx);
+	char reply[16];
+	int wanted = 0;
+	for (; a.ended == 0 && wanted < 1000; wanted++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		SSL_do_handshake(ssl);
+		run_round();
+		if (wanted == 20) {
+			assert_int_equal(SSL_write(ssl, "a", 1), 1);
+			run_round();
+			got_is(&a, "a");
+		}
+		SSL_read(ssl, reply, sizeof reply);
+	}
+	assert_in_range(wanted, 50, 70);
+	close(SSL_get_fd(ssl));
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
 int
 main(void)
 {
 	random_init();
 	tls_library_init();
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to who has hung up */
 	static const struct CMUnitTest tests[] = {
 		TEST(each_ticket_that_is_shown_is_looked_at_but_not_many),
 		TEST(a_hello_longer_than_any_is_refused_before_it_comes),
 		TEST(only_hellos_are_measured_wherever_they_are_cut),
+		TEST(new_keys_may_be_wanted_but_not_all_the_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,9 @@
 /* Tickets that are tried for one client, who has one of us at most, in both of his hellos if there are two. Each costs as much as a part of a
  * handshake, and takes only some octets. */
 #define TICKETS_TRIED_MAX 4
+/* Messages of handshakes, once TLS stands: new keys, tickets, wishes to begin anew. Nobody needs many, and each costs as much as a part of a
+ * handshake without being one for loop_may_handshake(). */
+#define LATE_MESSAGES_MAX 64
 /* A server gives one ticket; one that gives more is heard some times. */
 #define SESSIONS_MAX 4
 /* Of early data that is skipped, since the ticket is not ours or not in time, OpenSSL counts the encrypted octets. */
@@ -31,6 +34,7 @@ struct tlsconn {
 	struct buffer session;      /* what the server lets a client go on with */
 	unsigned sessions;          /* how many it gave */
 	unsigned tickets;           /* how many the client showed */
+	unsigned late_messages;
 	struct tls_hello hello;
 	bool ready;
 	bool is_server;
@@ -55,7 +59,7 @@ bio_read(BIO *bio, char *out, size_t wanted, size_t *got)
 	memcpy(out, from_kept ? buffer_bytes(&tls->kept) : tls->lent, *got);
 	/* With TLS 1.2 the client's second flight is partly encrypted, and looks like anything. */
 	bool may_be_hello = tls->is_server && !tls->ready && SSL_version(tls->ssl) != TLS1_2_VERSION;
-	if (may_be_hello && !tls_hello_may_go_on(&tls->hello, (unsigned char *)out, *got))
+	if ((may_be_hello && !tls_hello_may_go_on(&tls->hello, (unsigned char *)out, *got)) || tls->late_messages > LATE_MESSAGES_MAX)
 		return 0;
 	if (from_kept) {
 		buffer_consume(&tls->kept, *got);
@@ -112,6 +116,18 @@ tlsconn_forget_session(struct tlsconn *tls)
 	if (tls->session.data != NULL)
 		explicit_bzero(tls->session.data, tls->session.capacity);
 	buffer_finish(&tls->session);
+}
+
+/* OpenSSL's, for each record and message. */
+static void
+on_message(int is_written, int version, int type, const void *bytes, size_t len, SSL *ssl, void *context)
+{
+	struct tlsconn *tls = context;
+	(void)version;
+	(void)bytes;
+	(void)len;
+	(void)ssl;
+	tls->late_messages += !is_written && type == SSL3_RT_HANDSHAKE && tls->ready && !tls->is_early;
 }
 
 static int
@@ -188,6 +204,8 @@ tlsconn_new(struct tls_context *context, bool is_server, const char *server_name
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
+	SSL_set_msg_callback(tls->ssl, on_message);
+	SSL_set_msg_callback_arg(tls->ssl, tls);
 	tls->is_server = is_server;
 	if (is_server)
 		prepare_server(tls, context);
