@@ -130,3 +130,48 @@ def with_random_ticket(flight):
     begin = 5 + at + 4 + 2 + 2  # of the record, the extension, the list, the ticket
     length = struct.unpack('!H', flight[begin - 2:begin])[0]
     return flight[:begin] + os.urandom(length) + flight[begin + length:]
+
+
+class EarlyServer:
+    """openssl's server on a loopback port: takes early data, and says what it is told to, in one session after the other."""
+
+    def __init__(self, pem):
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            self.port = free.getsockname()[1]
+        self.pem, self.heard = pem, b''  # inside TLS, with what openssl writes about it
+        self._start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.listening.join()
+
+    def ports(self):
+        """As add_onion() wants them."""
+        return [f'465,127.0.0.1:{self.port}']
+
+    def _start(self):
+        words = ['openssl', 's_server', '-accept', f'127.0.0.1:{self.port}', '-cert', str(self.pem), '-key', str(self.pem), '-alpn', 'smtorp/1',
+                 '-early_data', '-max_early_data', '65536', '-no_anti_replay', '-num_tickets', '20']
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.listening = threading.Thread(target=self._listen, args=(self.process.stdout,), daemon=True)
+        self.listening.start()
+
+    def _listen(self, out):
+        while octets := out.read1(65536):
+            self.heard += octets
+
+    def restart(self):
+        """It forgets the keys of its tickets."""
+        self.__exit__()
+        self._start()
+
+    def say(self, octets):
+        self.process.stdin.write(octets)
+        self.process.stdin.flush()
+
+    def hang_up(self):
+        self.say(b'q\n')

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Messages to a known peer, which go in the first flight of a session that goes on with an earlier one: over real tor, between real nodes,
 after both were stopped."""
+import pytest
+
+from harness.early import EarlyServer
 from harness.imap import TOR_PATIENCE_S
 from harness.programs import swaks
+from harness.recorder import certificate
+from harness.slow import onions
 from harness.waiting import until
 
 TAKEN = 'a message went in the first flight'
@@ -59,3 +64,64 @@ def test_a_known_peer_takes_a_message_in_the_first_flight_when_both_were_stopped
         found = mailbox.subjects()
     for each in (subject, *refused, *taken, last):
         assert found.count(each) == 1, f'{found.count(each)} copies of {each!r}'
+
+
+MESSAGE = b'\r\nhello\r\n'
+HONEST = b'220 x\r\n250 x\r\n250 a\r\n250 b\r\n250 c\r\n'
+# What is said to a message that came early, before the connection ends. The mail waits.
+LIES = {
+    'nothing': b'',
+    'no greeting': b'250 2.0.0 taken\r\n' * 5,
+    'half': HONEST[:-4],
+    'too little': HONEST[:-7],
+    'too much': HONEST[:-7] + b'354 go\r\n250 2.0.0 taken\r\n',
+    'endless': b'220 x\r\n250-' + b'y' * 100000,
+    'controls': b'220 x\r\n250 x\r\n450 4.2.0 \x1b[2J\x00\r\n250 b\r\n250 c\r\n',
+}
+
+
+@pytest.fixture(scope='module')
+def liar(network, work):
+    pem, _ = certificate(work, 'liar')
+    with EarlyServer(pem) as server, onions(network, [server]) as (server.onion,):
+        yield server
+
+
+def test_who_takes_early_data_and_lies_gets_no_message_out_of_the_queue(running, liar, subject):
+    """Until he tells the truth. To who has forgotten his keys the message is sent again, after the handshake."""
+    alice, a = running.alice, running.a
+    log_begin = a.log.stat().st_size
+
+    def waits():
+        return [row for row in a.json('queue', 'list', '--identity', alice.name) if row['onion'] == liar.onion]
+
+    def is_heard(begin):
+        """A whole message, by which the session's turn has come to be answered."""
+        return MESSAGE in liar.heard[begin:]
+
+    def give(answer, begin):
+        until(lambda: is_heard(begin), TOR_PATIENCE_S, 'the message', log=a.waiting)
+        liar.say(answer)
+
+    def send():
+        begin = len(liar.heard)
+        swaks(alice, [f'carol@{liar.onion}'], '--header', f'Subject: {subject}', '--body', 'hello')
+        return begin
+
+    give(HONEST, send())  # first contact: it gives tickets
+    until(lambda: not waits(), TOR_PATIENCE_S, 'the answer', log=a.waiting)
+    liar.hang_up()
+    begin = all_begin = send()
+    for lie in LIES.values():
+        give(lie, begin)
+        tries, begin = waits()[0]['tries'], len(liar.heard)
+        liar.hang_up()
+        until(lambda: waits()[0]['tries'] > tries, TOR_PATIENCE_S, 'the next try', log=a.waiting)
+        a.cli('queue', 'retry', '--all')
+    liar.restart()  # also because one of the words to hang up may have come when there was nobody
+    begin = len(liar.heard)
+    a.cli('queue', 'retry', '--all')
+    give(HONEST, begin)
+    until(lambda: not waits(), TOR_PATIENCE_S, 'the answer', log=a.waiting)
+    assert liar.heard[all_begin:begin].count(MESSAGE) >= len(LIES) and liar.heard[begin:].count(MESSAGE) == 1
+    assert TAKEN in a.log.read_text(errors='replace')[log_begin:]
