@@ -281,5 +281,8 @@ main(int argc, char **argv)
 	role_init(role_smtp.role, &events, NULL);
 	role_smtp.server = smtpd_new(role_loop(), large_max(),
 	    is_submission ? &role_submission_events : &role_smtp_server_events, NULL);
-	return role_run();
+	int status = role_run();
+	smtpd_free(role_smtp.server);
+	tls_context_free(role_smtp.server_tls); /* wipes the keys: memory may be looked at later, too */
+	return status;
 }

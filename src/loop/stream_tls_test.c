@@ -544,9 +544,23 @@ a_server_that_allows_another_handshake_is_seen(void **state)
 	got_is(&a, "still there");
 }
 
+/* OpenSSL wipes what it takes back of that memory. */
+static void
+the_key_is_gone_with_the_last_who_needs_it(void **state)
+{
+	(void)state;
+	struct tls_context *context;
+	size_t before = CRYPTO_secure_used();
+	assert_int_equal(tls_context_new_server(slice_of_string(test_certificate_pem), slice_of_string(test_key_pem), &context, NULL), 0);
+	assert_true(CRYPTO_secure_used() > before);
+	tls_context_free(context);
+	assert_int_equal(CRYPTO_secure_used(), before);
+}
+
 int
 main(void)
 {
+	tls_library_init();
 	const struct CMUnitTest tests[] = {
 		TEST(both_sides_work_byte_by_byte),
 		TEST(a_first_flight_may_go_before_the_stream_is_connected),
@@ -568,6 +582,7 @@ main(void)
 		TEST(our_server_refuses_keys_that_outlive_a_session),
 		TEST(our_server_refuses_another_handshake),
 		TEST(a_server_that_allows_another_handshake_is_seen),
+		TEST(the_key_is_gone_with_the_last_who_needs_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
