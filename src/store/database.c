@@ -117,6 +117,7 @@ prepare_connection(struct database *db, struct error *err)
 		"PRAGMA temp_store = MEMORY",
 		"PRAGMA cache_size = -4096",
 		"PRAGMA journal_size_limit = 16777216",
+		"PRAGMA wal_autocheckpoint = 4000",
 	};
 	/* The file may be one that somebody else has filled: what it brings along is not executed. */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
