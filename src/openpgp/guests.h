@@ -16,5 +16,5 @@ struct guests {
 /* ERROR_INVALID for what is no public key, ERROR_TOO_LARGE for more than RING_KEPT_MAX of them. */
 int guests_receive(struct openpgp *pgp, const struct slice *keys, size_t count, struct guests *out, struct error *err);
 
-/* Whether the key is one of those given, or the owner's. */
+/* Whether the key is one of those given: the owner's is, too, only when it was. */
 bool guests_are_with(const struct guests *guests, const char *fingerprint);

@@ -42,33 +42,87 @@ prepare_encryption(rnp_op_encrypt_t op, const struct guests *g, rnp_key_handle_t
 	return RNP_SUCCESS;
 }
 
-int
-openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s, struct slice text,
-    struct buffer *armoured, struct error *err)
+/* Takes input and output over, which may be NULL; *output becomes NULL when something went wrong. */
+static int
+encrypt(struct openpgp *pgp, const struct guests *guests, int64_t now_s, rnp_input_t input, rnp_output_t *output, struct error *err)
 {
-	struct guests guests;
 	rnp_op_encrypt_t op = NULL;
 	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
-	if (guests_receive(pgp, keys, count, &guests, err) != 0)
-		return -1;
 	rnp_key_handle_t own = ring_find(pgp->ffi, pgp->own[0]);
-	rnp_input_t input = ring_input(text);
-	rnp_output_t output = ring_output(armoured->max);
-	if (own != NULL && input != NULL && output != NULL)
-		result = rnp_op_encrypt_create(&op, pgp->ffi, input, output);
+	if (own != NULL && input != NULL && *output != NULL)
+		result = rnp_op_encrypt_create(&op, pgp->ffi, input, *output);
 	if (result == RNP_SUCCESS)
-		result = prepare_encryption(op, &guests, own, now_s);
+		result = prepare_encryption(op, guests, own, now_s);
 	if (result == RNP_SUCCESS)
 		result = rnp_op_encrypt_execute(op);
 	rnp_op_encrypt_destroy(op);
 	rnp_input_destroy(input);
 	rnp_key_handle_destroy(own);
 	if (result == RNP_SUCCESS)
-		return ring_take(output, armoured, err);
-	rnp_output_destroy(output);
+		return 0;
+	rnp_output_destroy(*output);
+	*output = NULL;
 	if (result == RNP_ERROR_NO_SUITABLE_KEY)
 		return error_set(err, ERROR_NOT_FOUND, "an OpenPGP key cannot be encrypted to: it has expired, is revoked, or is for signing only");
 	return ring_error(err, ERROR_INVALID, "the message cannot be encrypted", result);
+}
+
+int
+openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s, struct slice text,
+    struct buffer *armoured, struct error *err)
+{
+	struct guests guests;
+	if (guests_receive(pgp, keys, count, &guests, err) != 0)
+		return -1;
+	rnp_output_t output = ring_output(armoured->max);
+	if (encrypt(pgp, &guests, now_s, ring_input(text), &output, err) != 0)
+		return -1;
+	return ring_take(output, armoured, err);
+}
+
+/* What the caller's functions said. */
+struct piping {
+	const struct openpgp_stream *stream;
+	bool has_failed;
+	struct error error;
+};
+
+static bool
+pipe_in(void *context, void *out, size_t room, size_t *len)
+{
+	struct piping *p = context;
+	*len = 0;
+	p->has_failed = p->has_failed || p->stream->read(p->stream->context, out, room, len, &p->error) != 0;
+	return !p->has_failed;
+}
+
+static bool
+pipe_out(void *context, const void *bytes, size_t len)
+{
+	struct piping *p = context;
+	p->has_failed = p->has_failed || p->stream->write(p->stream->context, bytes, len, &p->error) != 0;
+	return !p->has_failed;
+}
+
+int
+openpgp_encrypt_stream(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s,
+    const struct openpgp_stream *stream, struct error *err)
+{
+	struct piping piping = { .stream = stream };
+	struct guests guests;
+	rnp_input_t input = NULL;
+	rnp_output_t output = NULL;
+	if (guests_receive(pgp, keys, count, &guests, err) != 0)
+		return -1;
+	if (rnp_input_from_callback(&input, pipe_in, NULL, &piping) != RNP_SUCCESS)
+		input = NULL;
+	if (rnp_output_to_callback(&output, pipe_out, NULL, &piping) != RNP_SUCCESS)
+		output = NULL;
+	int result = encrypt(pgp, &guests, now_s, input, &output, err);
+	if (result == 0 && rnp_output_finish(output) != RNP_SUCCESS)
+		result = error_set(err, ERROR_INVALID, "the message cannot be encrypted");
+	rnp_output_destroy(output);
+	return piping.has_failed ? error_set(err, piping.error.code, "%s", piping.error.text) : result;
 }
 
 int

@@ -54,12 +54,22 @@ int openpgp_revocation(struct openpgp *pgp, struct buffer *armoured, struct erro
 int openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s, struct slice text,
     struct buffer *armoured, struct error *err);
 
+/* The same for a text of any size: read() fills as much of out as there is (0: the end), write() takes the armour in pieces, lines ending
+ * in CRLF. What they say of errors is passed on. */
+struct openpgp_stream {
+	int (*read)(void *context, void *out, size_t room, size_t *len, struct error *err);
+	int (*write)(void *context, const void *bytes, size_t len, struct error *err);
+	void *context;
+};
+int openpgp_encrypt_stream(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s,
+    const struct openpgp_stream *stream, struct error *err);
+
 /* A detached signature over the text as it is, armoured, made with SHA-256 (micalg=pgp-sha256). */
 int openpgp_sign(struct openpgp *pgp, int64_t now_s, struct slice text, struct buffer *armoured, struct error *err);
 
 enum openpgp_signed {
 	OPENPGP_UNSIGNED,
-	OPENPGP_SIGNED_GOOD,    /* by the key with that fingerprint, one of those given */
+	OPENPGP_SIGNED_GOOD,    /* by the key with that fingerprint, one of those given: the owner's own counts only among them */
 	OPENPGP_SIGNED_UNKNOWN, /* by a key that was not given: nothing is known of it */
 	OPENPGP_SIGNED_WRONG,   /* the text is not what was signed, or the signature or key is not valid (any more) */
 };
