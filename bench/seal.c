@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What it costs to encrypt and sign a message, and to decrypt and verify it, here and by gpg. See usage.
+ */
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/random.h"
+#include "mime/library.h"
+#include "seal/pgpmime.h"
+
+#define ALICE "alice@aliceonion.onion"
+#define BOB "bob@bobonion.onion"
+#define BODY_BYTES 4096
+#define HEADER "From: " ALICE "\r\nTo: " BOB "\r\nSubject: Measured\r\nDate: Sun, 01 Nov 2026 10:00:00 +0000\r\n" \
+	"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
+
+extern char **environ;
+static struct error err;
+static struct openpgp *alice, *bob;
+static struct buffer alice_public, bob_public, message;
+static int here; /* the folder */
+
+static const char usage[] =
+    "usage: seal [MESSAGES]\n\n"
+    "Encrypts and signs a message of 4 KiB with PGP/MIME, as content@ID does, then decrypts and verifies it; MESSAGES (200) times, the median\n"
+    "of each. Then a twentieth as many by gpg, with the same keys, without passphrases: processes and all, but not the agent's start.\n"
+    "x: how many times faster. Files are made in $TMPDIR, else /tmp, and removed.\n";
+
+static _Noreturn void
+stop(const char *what)
+{
+	fprintf(stderr, "seal: %s: %s\n", what, err.text);
+	exit(1);
+}
+
+static struct slice
+held(const struct buffer *b)
+{
+	return slice_of(buffer_bytes(b), buffer_len(b));
+}
+
+static void
+make_person(const char *address, const char *file, struct openpgp **pgp, struct buffer *public)
+{
+	struct buffer secret;
+	buffer_init(&secret, OPENPGP_KEY_MAX_BYTES);
+	buffer_init(public, OPENPGP_ARMOURED_MAX_BYTES);
+	if (openpgp_generate(address, (int64_t)time(NULL), &secret, &err) != 0)
+		stop("key");
+	struct slice key = held(&secret);
+	if (openpgp_new(&key, 1, pgp, &err) != 0 || openpgp_public_key(*pgp, public, &err) != 0 ||
+	    file_replace(here, file, key.data, key.len, 0600, &err) != 0)
+		stop(file);
+	buffer_finish(&secret);
+}
+
+static double
+now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
+}
+
+static double
+median(double *ms, size_t count)
+{
+	qsort(ms, count, sizeof *ms, compare);
+	return ms[count / 2];
+}
+
+static void
+seal_and_open(double *seal_ms, double *open_ms)
+{
+	struct slice bobs = held(&bob_public), alices = held(&alice_public);
+	struct pgpmime_seal seal = { alice, &bobs, 1, (int64_t)time(NULL), "" };
+	const struct pgpmime_open open_it = { bob, &alices, 1, ALICE };
+	struct pgpmime_facts facts;
+	struct buffer sealed, opened;
+	bool is_8bit;
+	buffer_init(&sealed, 1 << 20);
+	buffer_init(&opened, 1 << 20);
+	random_name(seal.boundary_letters, sizeof seal.boundary_letters);
+	double begun = now_ms();
+	if (pgpmime_seal_message(&seal, held(&message), &sealed, &is_8bit, &err) != 0)
+		stop("seal");
+	*seal_ms = now_ms() - begun;
+	begun = now_ms();
+	if (pgpmime_open(&open_it, held(&sealed), &facts, &opened, &err) != 0 || facts.signature != PGPMIME_SIGNED_GOOD)
+		stop("open");
+	*open_ms = now_ms() - begun;
+	buffer_finish(&sealed);
+	buffer_finish(&opened);
+}
+
+static double
+run_gpg(const char *const *arguments)
+{
+	pid_t pid;
+	int status;
+	double begun = now_ms();
+	if (posix_spawnp(&pid, "gpg", NULL, NULL, (char *const *)(uintptr_t)arguments, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		stop("gpg");
+	return now_ms() - begun;
+}
+
+#define GPG "gpg", "--batch", "--yes", "--quiet", "--no-auto-check-trustdb", "--trust-model", "always", "--logger-file", "/dev/null"
+
+static void
+compare_with_gpg(size_t count, double *seal_ms, double *open_ms)
+{
+	const char *const import_keys[] = { GPG, "--import", "alice", "bob", NULL };
+	const char *const seal[] = { GPG, "--armor", "-u", ALICE, "-r", BOB, "-o", "sealed", "--sign", "--encrypt", "message", NULL };
+	const char *const open_it[] = { GPG, "-o", "opened", "--decrypt", "sealed", NULL };
+	run_gpg(import_keys);
+	run_gpg(seal); /* starts the agent */
+	for (size_t i = 0; i < count; i++) {
+		seal_ms[i] = run_gpg(seal);
+		open_ms[i] = run_gpg(open_it);
+	}
+}
+
+static void
+prepare(char *folder)
+{
+	const char *tmp = getenv("TMPDIR");
+	random_init();
+	library_init();
+	snprintf(folder, 200, "%.150s/seal-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(folder) == NULL || chdir(folder) != 0 || mkdir("gnupg", 0700) != 0 || setenv("GNUPGHOME", "gnupg", 1) != 0)
+		stop("folder");
+	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	make_person(ALICE, "alice", &alice, &alice_public);
+	make_person(BOB, "bob", &bob, &bob_public);
+	buffer_init(&message, 1 << 20);
+	buffer_append_string(&message, HEADER, &err);
+	for (size_t i = 0; i < BODY_BYTES; i += 64)
+		buffer_printf(&message, &err, "%062zu\r\n", i);
+	if (file_replace(here, "message", buffer_bytes(&message), buffer_len(&message), 0600, &err) != 0)
+		stop("message");
+}
+
+int
+main(int argc, char **argv)
+{
+	char folder[200];
+	size_t count = argc > 1 ? (size_t)atoi(argv[1]) : 200, few = count / 20 + 1;
+	double *times[4];
+	if (argc > 2 || count == 0) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	prepare(folder);
+	for (size_t i = 0; i < 4; i++)
+		if ((times[i] = calloc(count, sizeof **times)) == NULL)
+			stop("memory");
+	for (size_t i = 0; i < count; i++)
+		seal_and_open(&times[0][i], &times[1][i]);
+	compare_with_gpg(few, times[2], times[3]);
+	double seal = median(times[0], count), open_it = median(times[1], count), seal_gpg = median(times[2], few),
+	    open_gpg = median(times[3], few);
+	printf("sign and encrypt 4 KiB     %8.3f ms   gpg %8.2f ms   x %.0f\n", seal, seal_gpg, seal_gpg / seal);
+	printf("decrypt and verify 4 KiB   %8.3f ms   gpg %8.2f ms   x %.0f\n", open_it, open_gpg, open_gpg / open_it);
+	if (system("gpgconf --kill gpg-agent") != 0 || chdir("/") != 0 || file_remove_tree(AT_FDCWD, folder, &err) != 0)
+		stop("folder");
+	for (size_t i = 0; i < 4; i++)
+		free(times[i]);
+	return 0;
+}
