@@ -227,6 +227,27 @@ cmd_identity_delete(struct cli *cli)
 	return CLI_OK;
 }
 
+int
+cmd_identity_takeover(struct cli *cli)
+{
+	struct identity identity;
+	struct error err = { 0 };
+	int fd = -1, failed = cmd_identity_load(cli, &identity);
+	if (failed != CLI_OK)
+		return failed;
+	int result = client_call_name(&cli->paths, "identity.takeover", identity.name, &err);
+	if (result != 0 && err.code == ERROR_UNREACHABLE) {
+		result = cmd_identity_open_all(cli, &fd, &err);
+		if (result == 0)
+			result = identity_set_standby(fd, identity.name, false, &err);
+		file_close(&fd);
+	}
+	if (result != 0)
+		return cli_fail(&err);
+	fprintf(stderr, "Identity %s is published here. Another copy that still runs elsewhere notices within the hour, and stands by.\n", identity.name);
+	return CLI_OK;
+}
+
 static int
 choose_password(struct cli *cli, char out[ASK_LINE_MAX], bool *is_random)
 {

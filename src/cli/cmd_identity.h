@@ -15,6 +15,7 @@ int cmd_identity_list(struct cli *cli);
 int cmd_identity_show(struct cli *cli);
 int cmd_identity_delete(struct cli *cli);
 int cmd_identity_repair(struct cli *cli);
+int cmd_identity_takeover(struct cli *cli);
 int cmd_identity_password(struct cli *cli);
 int cmd_identity_export(struct cli *cli);
 int cmd_identity_import(struct cli *cli);

@@ -41,6 +41,7 @@ const struct cli_command commands_all[] = {
 	{ "identity show", "NAME", 1, 1, "show one identity", cmd_identity_json_options, cmd_identity_show, 0 },
 	{ "identity delete", "NAME", 1, 1, "delete an identity and its mail for good", cmd_identity_delete_options,
 	    cmd_identity_delete, 0 },
+	{ "identity takeover", "NAME", 1, 1, "publish an identity here that another copy has taken over", NULL, cmd_identity_takeover, 0 },
 	{ "identity repair", "NAME", 1, 1, "begin a new database for a damaged one", cmd_identity_repair_options,
 	    cmd_identity_repair, 0 },
 	{ "identity password", "NAME", 1, 1, "set a new password, a random one or your own", cmd_identity_password_options,

@@ -47,6 +47,7 @@ static const struct key {
 	{ "tor.socks", parse_place, offsetof(struct config, tor_socks), false },
 	{ "tor.stagger", parse_duration_or_never, offsetof(struct config, stagger_s), false },
 	{ "tor.transport", parse_lines, offsetof(struct config, tor_transport), true },
+	{ "tor.watch-copies", parse_duration_or_never, offsetof(struct config, watch_copies_s), false },
 };
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
@@ -162,6 +163,7 @@ config_defaults(struct config *config)
 		.delay_notice_s = 24 * 60 * 60,
 		.keep_delivered_s = 30 * 24 * 60 * 60,
 		.stagger_s = 2,
+		.watch_copies_s = 30 * 60,
 	};
 }
 

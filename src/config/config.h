@@ -37,6 +37,7 @@ struct config {
 	struct config_lines tor_bridge;                               /* tor.bridge = LINE */
 	struct config_lines tor_transport;                            /* tor.transport = NAME PROGRAM ARGUMENTS */
 	struct config_lines tor_extra;                                /* tor.extra = LINE */
+	uint32_t watch_copies_s;                                      /* tor.watch-copies = 30m; 0: never */
 	uint32_t stagger_s;                                           /* tor.stagger = 2s; 0: never */
 	char dovecot_program[CONFIG_VALUE_MAX];                       /* imap.program = dovecot; "none": no IMAP server */
 	bool log_addresses;                                           /* log.addresses = no */

@@ -142,6 +142,7 @@ struct parent_identity {
 	char detail[128 + 1];
 	struct timer *publish;     /* runs while it waits for its turn */
 	bool is_with_tor;          /* tor was told of it */
+	bool stands_by;            /* another copy of it is published */
 	bool leaving;              /* asked to go; gone when its processes are */
 	bool is_locked;            /* its secrets are behind a passphrase: nothing of it runs, it has no sockets */
 	bool comes_back;           /* when it is gone, it is taken in again, locked */
@@ -164,6 +165,8 @@ void parent_identity_start_all(struct parent *parent);
 int parent_identity_load(struct parent *parent, const char *name, struct error *err);
 /* Its file "access" was changed: tells tor, and mail@ID that an onion may be found now. */
 int parent_identity_look_at_access(struct parent *parent, const char *name, struct error *err);
+/* Publishes it here although another copy is, or was, which then notices and stands by. */
+int parent_identity_take_over(struct parent *parent, const char *name, struct error *err);
 /* Begins to stop everything of it; parent_identity_sweep() answers the request when all is gone. */
 int parent_identity_unload(struct parent *parent, const char *name, uint64_t request_id, struct error *err);
 void parent_identity_sweep(struct parent *parent);

@@ -242,6 +242,9 @@ parent_control_on_request(struct parent *parent, const struct ipc_control_reques
 	case CONTROL_IDENTITY_ACCESS:
 		result = parent_identity_look_at_access(parent, request->identity, &err);
 		break;
+	case CONTROL_IDENTITY_TAKEOVER:
+		result = parent_identity_take_over(parent, request->identity, &err);
+		break;
 	case CONTROL_IDENTITY_LOCK:
 		result = parent_lock_lock(parent, request->identity, id, &is_done, &err);
 		if (result == 0 && !is_done)

@@ -89,15 +89,28 @@ tell_tor_access(struct parent_identity *identity, bool *has_access, struct error
 	return 0;
 }
 
+static void
+stand_by(struct parent_identity *identity)
+{
+	identity->stands_by = true;
+	identity->state = SERVICE_STANDBY;
+	snprintf(identity->detail, sizeof identity->detail, "another copy of it is published; smtorp identity takeover %s", identity->is.name);
+}
+
 static int
 tell_tor(struct parent_identity *identity, struct error *err)
 {
 	struct ipc_message m = { .type = IPC_TYPE_SERVICE_ADD, .fd = -1 };
 	bool has_access = false;
+	if (identity->stands_by) {
+		stand_by(identity);
+		return 0;
+	}
 	if (tell_tor_access(identity, &has_access, err) != 0 || parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, err) != 0)
 		return -1;
 	snprintf(m.service_add.identity, sizeof m.service_add.identity, "%s", identity->is.name);
 	m.service_add.has_access = has_access;
+	m.service_add.watch_s = identity->parent->config.watch_copies_s;
 	snprintf(m.service_add.path_25, sizeof m.service_add.path_25, "%s", identity->path_25);
 	snprintf(m.service_add.path_465, sizeof m.service_add.path_465, "%s", identity->path_465);
 	parent_role_send(&identity->parent->tor.role, &m);
@@ -181,6 +194,7 @@ add(struct parent *parent, const char *name, struct error *err)
 		free_one(identity);
 		return -1;
 	}
+	identity->stands_by = identity_stands_by(parent->identities_fd, name);
 	identity->publish = timer_new(parent->loop, on_publish, identity);
 	parent_role_init(&identity->mail, parent, ROLE_MAIL, identity);
 	parent_role_init(&identity->smtp, parent, ROLE_SMTP, identity);
@@ -278,12 +292,28 @@ parent_identity_look_at_access(struct parent *parent, const char *name, struct e
 	struct parent_identity *identity = parent_identity_find(parent, name);
 	if (identity == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "the node runs no identity %s", name);
-	if (!identity->is_with_tor) /* then it is told when that is there */
+	if (!identity->is_with_tor || identity->stands_by) /* then it is told when that is there */
 		return 0;
 	if (tell_tor(identity, err) != 0)
 		return -1;
 	parent_role_send(&identity->mail, &again); /* an onion may be found now */
 	return 0;
+}
+
+int
+parent_identity_take_over(struct parent *parent, const char *name, struct error *err)
+{
+	struct parent_identity *identity = parent_identity_find(parent, name);
+	if (identity == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the node runs no identity %s", name);
+	if (identity_set_standby(parent->identities_fd, name, false, err) != 0)
+		return -1;
+	identity->stands_by = false;
+	if (identity->is_locked || identity->leaving)
+		return 0;
+	identity->state = SERVICE_WAITING;
+	identity->detail[0] = '\0';
+	return tell_tor(identity, err);
 }
 
 int
@@ -425,8 +455,16 @@ void
 parent_identity_on_state(struct parent *parent, const struct ipc_service_state *state)
 {
 	struct parent_identity *identity = parent_identity_find(parent, state->identity);
+	struct error err = { 0 };
 	if (identity == NULL || identity->is_locked)
 		return;
+	if (state->state == SERVICE_STANDBY) {
+		stand_by(identity);
+		parent_process_renew(&identity->smtp.process); /* peers would go on delivering here by the circuits that stand */
+		if (identity_set_standby(parent->identities_fd, identity->is.name, true, &err) != 0)
+			log_error("%s", err.text); /* it would be published again when the node is started next */
+		return;
+	}
 	identity->state = state->state <= SERVICE_FAILED ? (enum ipc_publication)state->state : SERVICE_FAILED;
 	identity->uploaded = state->uploaded;
 	snprintf(identity->detail, sizeof identity->detail, "%s", state->detail);
@@ -462,10 +500,12 @@ parent_identity_nothing_published(struct parent *parent)
 	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
 		if (identity->is_locked)
 			continue;
-		identity->state = SERVICE_WAITING;
 		identity->is_with_tor = false;
 		timer_stop(identity->publish);
 		identity->uploaded = 0;
+		if (identity->stands_by)
+			continue;
+		identity->state = SERVICE_WAITING;
 		snprintf(identity->detail, sizeof identity->detail, "tor is being started");
 	}
 }

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "daemon/control_queue.h"
+#include "daemon/control_status.h"
 #include "daemon/role.h"
 #include "loop/stream.h"
 #include "smtp/reply.h"
@@ -57,15 +58,6 @@ static struct {
 
 /* ---- answers */
 
-/* Words that may be tor's or some role's. JSON takes UTF-8 only, and terminals obey what is not printable. */
-static json_t *
-text_of(const char *words)
-{
-	char printable[IPC_TEXT_MAX + 1];
-	reply_make_printable(printable, sizeof printable, slice_of_string(words));
-	return json_string(printable);
-}
-
 static void
 send_json(struct connection *c, json_t *answer)
 {
@@ -82,7 +74,7 @@ static void
 answer_error(struct connection *c, json_t *rpc_id, int code, const char *text)
 {
 	send_json(c, json_pack("{s:s, s:O, s:{s:i, s:o}}", "jsonrpc", "2.0", "id", rpc_id == NULL ? json_null() : rpc_id,
-	    "error", "code", code, "message", text_of(text)));
+	    "error", "code", code, "message", control_text(text)));
 }
 
 static void
@@ -128,6 +120,7 @@ static const struct method {
 	{ "identity.unload", .verb = CONTROL_IDENTITY_UNLOAD, .has_name = true },
 	{ "identity.lock", .verb = CONTROL_IDENTITY_LOCK, .has_name = true },
 	{ "identity.access", .verb = CONTROL_IDENTITY_ACCESS, .has_name = true },
+	{ "identity.takeover", .verb = CONTROL_IDENTITY_TAKEOVER, .has_name = true },
 	{ "identity.unlock", .has_name = true, .has_key = true },                           /* {name, key: base64} */
 	{ "queue.list", .queue = QUEUE_VERB_LIST, .has_name = true, .has_items = true },    /* {name, after?, limit?}: {items, next} */
 	{ "queue.show", .queue = QUEUE_VERB_SHOW, .has_name = true, .has_items = true },    /* {name, item}: {items, next} */
@@ -148,13 +141,6 @@ find_method(const char *name)
 	return NULL;
 }
 
-static json_t *
-empty_status(void)
-{
-	return json_pack("{s:s, s:{s:i, s:s, s:s, s:i, s:i}, s:{}, s:[], s:[], s:[]}", "version", SMTORP_VERSION, "tor",
-	    "bootstrap", 0, "phase", "", "version", "", "pid", 0, "bridges", 0, "endpoints", "roles", "programs", "identities");
-}
-
 static struct request *
 new_request(struct connection *c, json_t *rpc_id, json_t *result)
 {
@@ -172,7 +158,7 @@ new_request(struct connection *c, json_t *rpc_id, json_t *result)
 static void
 ask_parent(struct connection *c, json_t *rpc_id, const struct method *method, const char *name)
 {
-	struct request *request = new_request(c, rpc_id, method->verb == CONTROL_STATUS ? empty_status() : json_object());
+	struct request *request = new_request(c, rpc_id, method->verb == CONTROL_STATUS ? control_status_new() : json_object());
 	struct ipc_message m = { .type = IPC_TYPE_CONTROL_REQUEST, .fd = -1, .control_request = { .request_id = request->id,
 		.verb = (uint8_t)method->verb } };
 	if (name != NULL)
@@ -272,7 +258,8 @@ take_request(struct connection *c, json_t *request)
 	const struct method *method = find_method(name);
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
-		    "identity.lock, identity.unlock, identity.access, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
+		    "identity.lock, identity.unlock, identity.access, "
+		    "identity.takeover, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
 		    "peer.accept and peer.forget");
 		return;
 	}
@@ -388,84 +375,6 @@ find_request(uint64_t id)
 }
 
 static void
-append(uint64_t id, const char *list, json_t *row)
-{
-	struct request *request = find_request(id);
-	if (request == NULL)
-		json_decref(row);
-	else
-		json_array_append_new(json_object_get(request->result, list), row);
-}
-
-static void
-on_status_tor(const struct ipc_status_tor *row)
-{
-	struct request *request = find_request(row->request_id);
-	if (request == NULL)
-		return;
-	json_t *tor = json_object_get(request->result, "tor");
-	json_object_set_new(tor, "bootstrap", json_integer(row->bootstrap_percent));
-	json_object_set_new(tor, "phase", text_of(row->phase));
-	json_object_set_new(tor, "version", text_of(row->version));
-	json_object_set_new(tor, "bridges", json_integer(row->bridges));
-	json_object_set_new(tor, "control", text_of(row->control));
-	json_object_set_new(tor, "hint", text_of(row->hint));
-	json_object_set_new(tor, "network_event", text_of(row->network_event));
-	json_object_set_new(tor, "network_event_s", json_integer(row->network_event_s));
-}
-
-static void
-on_status_limits(const struct ipc_status_limits *row)
-{
-	const struct request *request = find_request(row->request_id);
-	if (request != NULL)
-		json_object_set_new(request->result, "limits", json_pack("{s:I, s:I}", "open_files", (json_int_t)row->open_files,
-		    "open_files_wanted", (json_int_t)row->open_files_wanted));
-}
-
-static void
-on_status_program(const struct ipc_status_program *row)
-{
-	struct request *request = find_request(row->request_id);
-	append(row->request_id, "programs", json_pack("{s:s, s:I, s:I, s:{s:b}}", "name", row->name, "pid", (json_int_t)row->pid,
-	    "restarts", (json_int_t)row->restarts, "sandbox", "seccomp", row->seccomp));
-	if (request != NULL && strcmp(row->name, "tor") == 0)
-		json_object_set_new(json_object_get(request->result, "tor"), "pid", json_integer(row->pid));
-}
-
-static void
-on_status_endpoint(const struct ipc_status_endpoint *row)
-{
-	struct request *request = find_request(row->request_id);
-	if (request == NULL)
-		return;
-	json_t *endpoint = row->path[0] != '\0' ? json_pack("{s:s}", "path", row->path) :
-	    json_pack("{s:s, s:i}", "host", row->host, "port", row->port);
-	json_object_set_new(json_object_get(request->result, "endpoints"), row->name, endpoint);
-}
-
-static void
-on_status_role(const struct ipc_status_role *row)
-{
-	append(row->request_id, "roles", json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:{s:b, s:i}}", "role",
-	    ipc_role_name((enum role)row->role), "identity", row->identity, "pid", (json_int_t)row->pid, "restarts",
-	    (json_int_t)row->restarts, "ready", row->ready, "silent_s", (json_int_t)row->silent_s, "sandbox", "seccomp", row->seccomp,
-	    "landlock", row->landlock));
-}
-
-static void
-on_status_identity(const struct ipc_status_identity *row)
-{
-	static const char *const states[] = { "waiting", "published", "failed", "locked" };
-	static const char *const stores[] = { "opening", "works", "disk full", "damaged" };
-	append(row->request_id, "identities", json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:o, s:{s:s, s:s}}", "name", row->identity,
-	    "onion", row->onion, "state", row->state <= SERVICE_LOCKED ? states[row->state] : "failed", "uploaded",
-	    (json_int_t)row->uploaded, "detail", text_of(row->detail), "store",
-	    stores[row->store <= STORE_DAMAGED ? row->store : STORE_OPENING], "trouble", text_of(row->trouble), "sockets", "25", row->path_25,
-	    "465", row->path_465));
-}
-
-static void
 end_request(uint64_t id, unsigned error, const char *text)
 {
 	struct request **at = &control.requests;
@@ -520,6 +429,8 @@ on_queue_done(void *context, uint64_t request_id, const struct ipc_queue_end *en
 static void
 on_parent(void *context, struct ipc_message *m)
 {
+	struct request *request;
+	uint64_t request_id;
 	(void)context;
 	switch (m->type) {
 	case IPC_TYPE_LISTEN:
@@ -528,28 +439,12 @@ on_parent(void *context, struct ipc_message *m)
 		control.listener = listener_new(role_loop(), m->fd, on_accept, NULL);
 		m->fd = -1;
 		break;
-	case IPC_TYPE_STATUS_LIMITS:
-		on_status_limits(&m->status_limits);
-		break;
-	case IPC_TYPE_STATUS_TOR:
-		on_status_tor(&m->status_tor);
-		break;
-	case IPC_TYPE_STATUS_PROGRAM:
-		on_status_program(&m->status_program);
-		break;
-	case IPC_TYPE_STATUS_ENDPOINT:
-		on_status_endpoint(&m->status_endpoint);
-		break;
-	case IPC_TYPE_STATUS_ROLE:
-		on_status_role(&m->status_role);
-		break;
-	case IPC_TYPE_STATUS_IDENTITY:
-		on_status_identity(&m->status_identity);
-		break;
 	case IPC_TYPE_CONTROL_END:
 		end_request(m->control_end.request_id, m->control_end.error, m->control_end.text);
 		break;
 	default:
+		if (control_status_is_row(m, &request_id) && (request = find_request(request_id)) != NULL)
+			control_status_add(request->result, m);
 		break;
 	}
 }

@@ -20,6 +20,7 @@
 #include "onionkey/onionkey.h"
 #include "tor/clientkeys.h"
 #include "tor/control.h"
+#include "tor/copies.h"
 #include "tor/dialer.h"
 #include "tor/login.h"
 #include "tor/services.h"
@@ -41,6 +42,7 @@ static struct {
 	struct control *control;
 	struct services *services;
 	struct clientkeys *clientkeys;
+	struct copies *copies;
 	struct access_list *access; /* of the service that is to be added next, in memory for secrets */
 	char access_identity[IPC_NAME_MAX + 1];
 	struct error access_error;
@@ -114,6 +116,7 @@ on_event(void *context, const struct control_reply *event)
 	else if (slice_is(kind, "HS_DESC")) {
 		services_take_event(self.services, words, clock_monotonic_ms());
 		dialer_take_event(self.dialer, words);
+		copies_take_event(self.copies, words);
 	} else if (slice_is(kind, "STREAM"))
 		dialer_take_event(self.dialer, words);
 }
@@ -333,11 +336,15 @@ add_service(const struct ipc_message *m)
 	const struct access_list *access = NULL;
 	struct onionkey key = { 0 };
 	struct error err = { 0 };
+	copies_unwatch(self.copies, add->identity);
 	if (find_access(add, &access, &err) != 0 || clientkeys_set(self.clientkeys, add->identity, access, &err) != 0 ||
 	    read_key(m->fd, &key, &err) != 0 || services_add(self.services, add->identity, &key, &paths, access, &err) != 0) {
 		services_remove(self.services, add->identity); /* what was there before may be found by whom it should not be */
 		on_service(NULL, add->identity, SERVICE_FAILED, 0, err.text);
 	}
+	const char *onion = services_onion(self.services, add->identity);
+	if (onion != NULL && add->watch_s > 0)
+		copies_watch(self.copies, add->identity, onion, (int64_t)add->watch_s * 1000);
 	onionkey_wipe(&key);
 	access_free(self.access);
 	self.access = NULL;
@@ -347,9 +354,19 @@ static void
 remove_service(const char *identity)
 {
 	struct error err = { 0 };
+	copies_unwatch(self.copies, identity);
 	services_remove(self.services, identity);
 	if (clientkeys_set(self.clientkeys, identity, NULL, &err) != 0)
 		log_warn("%s", err.text);
+}
+
+/* Two would fight for the descriptor, and mail would arrive now here, now there. */
+static void
+on_copy_found(void *context, const char *identity)
+{
+	log_warn("another copy of %s was published after this one, so this one stands by", identity);
+	services_remove(self.services, identity);
+	on_service(context, identity, SERVICE_STANDBY, 0, "");
 }
 
 /* ---- dialling */
@@ -524,6 +541,7 @@ main(int argc, char **argv)
 	self.control = control_new(role_loop(), CONTROL_FD, CONTROL_TIMEOUT_MS, &control_events, NULL);
 	self.services = services_new(self.control, on_service, NULL);
 	self.clientkeys = clientkeys_new(self.control);
+	self.copies = copies_new(role_loop(), self.control, on_copy_found, NULL);
 	self.dialer = dialer_new(role_loop(), DIALER_LIMITS, &dialer_events, NULL);
 	self.heartbeat = timer_new(role_loop(), on_heartbeat, NULL);
 	greet_tor();
@@ -539,6 +557,7 @@ main(int argc, char **argv)
 	}
 	timer_free(self.heartbeat);
 	services_free(self.services);
+	copies_free(self.copies);
 	clientkeys_free(self.clientkeys);
 	access_free(self.access);
 	control_free(self.control);

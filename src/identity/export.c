@@ -93,12 +93,13 @@ write_file(struct export *x, int dir_fd, const char *name, struct error *err)
 
 static int write_folder(struct export *x, int dir_fd, struct error *err);
 
-/* Keys that are to be forgotten in a week must not lie in a file that is kept, nor sessions with peers, which are for one machine. */
+/* Keys that are to be forgotten in a week must not lie in a file that is kept, nor sessions with peers, which are for one machine, as is
+ * whether this copy or another is the one that is published. */
 static bool
 stays_here(const struct export *x, const char *name)
 {
 	if (x->entry.path[0] == '\0')
-		return strcmp(name, TICKETS_FILE) == 0;
+		return strcmp(name, TICKETS_FILE) == 0 || strcmp(name, IDENTITY_STANDBY_FILE) == 0;
 	return strcmp(x->entry.path, IDENTITY_MAIL_FOLDER) == 0 &&
 	    strncmp(name, IDENTITY_SESSIONS_FILE, strlen(IDENTITY_SESSIONS_FILE)) == 0; /* with what SQLite has beside it */
 }

@@ -322,6 +322,29 @@ identity_remove(int identities_fd, const char *name, struct error *err)
 	return result;
 }
 
+bool
+identity_stands_by(int identities_fd, const char *name)
+{
+	int fd = -1;
+	bool is_there = identity_open(identities_fd, name, IDENTITY_STANDBY_FILE, &fd, NULL) == 0;
+	file_close(&fd);
+	return is_there;
+}
+
+int
+identity_set_standby(int identities_fd, const char *name, bool stands_by, struct error *err)
+{
+	int dir, result = 0;
+	if (open_identity(identities_fd, name, &dir, err) != 0)
+		return -1;
+	if (stands_by)
+		result = file_replace(dir, IDENTITY_STANDBY_FILE, "", 0, 0600, err);
+	else if ((unlinkat(dir, IDENTITY_STANDBY_FILE, 0) != 0 && errno != ENOENT) || fsync(dir) != 0)
+		result = error_set_errno(err, errno, "cannot remove the file %s of identity %s", IDENTITY_STANDBY_FILE, name);
+	file_close(&dir);
+	return result;
+}
+
 int
 identity_set_password(int identities_fd, const char *name, struct slice password, struct error *err)
 {

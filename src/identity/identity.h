@@ -8,6 +8,7 @@
  *   tickets.key     keys of the server's tickets (identity/tickets.h); the node makes it
  *   password        one line, an Argon2id hash (base/password.h)
  *   access          who finds it, and its keys for private onions (tor/access.h); there may be none
+ *   standby         empty; while it is there the identity is not published, since another copy of it is
  *   mail/           all that the mail role of this identity sees
  *
  * Folders are 0700, files 0600. A folder is filled under a hidden name and then renamed, and renamed away before it is
@@ -30,6 +31,7 @@
 #define IDENTITIES_MAX 1000
 #define IDENTITY_ONION_KEY_FILE "onion.key"
 #define IDENTITY_PASSWORD_FILE "password"
+#define IDENTITY_STANDBY_FILE "standby"
 #define IDENTITY_MAIL_FOLDER "mail"
 #define IDENTITY_SESSIONS_FILE "sessions.db" /* in it (queue/sessions.h) */
 
@@ -83,6 +85,10 @@ int identity_list(int identities_fd, char (*names)[IDENTITY_NAME_MAX + 1], size_
 
 /* Renames the folder away and deletes it: the onion name is gone for good. ERROR_NOT_FOUND. */
 int identity_remove(int identities_fd, const char *name, struct error *err);
+
+/* Whether another copy of it is the one that is published. Setting is durable. */
+bool identity_stands_by(int identities_fd, const char *name);
+int identity_set_standby(int identities_fd, const char *name, bool stands_by, struct error *err);
 
 int identity_set_password(int identities_fd, const char *name, struct slice password, struct error *err);
 int identity_load_password_hash(int identities_fd, const char *name, char out[PASSWORD_HASH_MAX], struct error *err);

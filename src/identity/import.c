@@ -156,6 +156,7 @@ check_folder(const struct import *m, struct identity *out, struct error *err)
 {
 	int mail_fd, dir_fd = m->staging.fd;
 	unlinkat(dir_fd, TICKETS_FILE, 0); /* an export has none: whoever put them there knows them */
+	unlinkat(dir_fd, IDENTITY_STANDBY_FILE, 0);
 	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_keys(dir_fd, out, err) != 0 ||
 	    check_password(dir_fd, err) != 0 ||
 	    identity_check_onion_is_new(m->staging.identities_fd, out->onion, err) != 0 ||

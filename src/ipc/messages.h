@@ -84,7 +84,8 @@ enum role {
 /* The descriptor is the identity's onion key file; the paths are the sockets that tor connects to. has_access: the identity has a file
  * about who finds it and whom it finds (tor/access.h), which came with SERVICE_ACCESS just before: without it nothing is published. */
 #define IPC_SERVICE_ADD(U8, U16, U32, U64, STR, BYTES) \
-	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX) U8(has_access)
+	STR(identity, IPC_NAME_MAX) STR(path_25, IPC_PATH_MAX) STR(path_465, IPC_PATH_MAX) U8(has_access) \
+	U32(watch_s) /* how often to look for a second copy of the identity; 0: never */
 #define IPC_SERVICE_ACCESS(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
 #define IPC_SERVICE_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
 /* hint: what the owner can do about it that it goes no further; may be empty. */
@@ -299,6 +300,7 @@ enum ipc_publication {
 	SERVICE_PUBLISHED = 1,
 	SERVICE_FAILED = 2,
 	SERVICE_LOCKED = 3, /* only the parent says so: nothing of it runs until its secrets are unlocked */
+	SERVICE_STANDBY = 4, /* not published, because another copy of the identity is */
 };
 
 enum ipc_dial_reason {
@@ -339,6 +341,7 @@ enum ipc_control_verb {
 	CONTROL_STOP = 4,
 	CONTROL_IDENTITY_LOCK = 5,   /* stop everything of it and forget its secrets; UNLOCK brings it back */
 	CONTROL_IDENTITY_ACCESS = 6, /* its file "access" was changed */
+	CONTROL_IDENTITY_TAKEOVER = 7, /* publish it here again, after SERVICE_STANDBY */
 };
 
 enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };

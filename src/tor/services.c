@@ -336,3 +336,10 @@ services_take_event(struct services *services, struct slice words, int64_t now_m
 			return;
 		}
 }
+
+const char *
+services_onion(struct services *services, const char *identity)
+{
+	const struct service *s = find(services, identity);
+	return s == NULL ? NULL : s->onion;
+}

@@ -44,5 +44,8 @@ int services_add(struct services *services, const char *identity, const struct o
 /* Takes the service back. Streams that are open stay so: their owner closes them. Unknown names are no error. */
 void services_remove(struct services *services, const char *identity);
 
+/* The 56 letters of its onion name, NULL when there is no such service. */
+const char *services_onion(struct services *services, const char *identity);
+
 /* To be called with the words of each HS_DESC event. */
 void services_take_event(struct services *services, struct slice words, int64_t now_ms);

@@ -18,8 +18,8 @@ def rows(identity, onion):
 def wait_refused(identity, onion, tries=1):
     """Until it was tried so often, and tor wanted a key. Returns how often it was tried."""
     def look():
-        row, = rows(identity, onion)
-        return row['tries'] if row['reason'] == 'authorization' and row['tries'] >= tries else None
+        refused = [row['tries'] for row in rows(identity, onion) if row['reason'] == 'authorization' and row['tries'] >= tries]
+        return refused[0] if refused else None
     return until(look, TOR_PATIENCE_S, f'{identity.name} to be told that it needs a key', log=lambda: rows(identity, onion))
 
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The dialogue with a tor that answers as we like. (With a real tor: tests/system/test_copies.py.)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "tor/copies.h"
+
+#define NAME "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
+#define RECEIVED "650 HS_DESC RECEIVED " NAME " NO_AUTH $0112233445566778899AABBCCDDEEFF00112233~relay id\r\n"
+#define ASKS_SHOWN "GETINFO hs/client/desc/id/" NAME "\r\n"
+#define ASKS_OWN "GETINFO hs/service/desc/id/" NAME "\r\n"
+
+static struct loop *loop;
+static struct timer *pause_timer;
+static struct control *control;
+static struct copies *copies;
+static int tor_fd;
+static unsigned found;
+
+static void
+on_event(void *context, const struct control_reply *event)
+{
+	(void)context;
+	copies_take_event(copies, control_reply_text(event, 0));
+}
+
+static void
+on_end(void *context, const struct error *err)
+{
+	(void)context;
+	fail_msg("%s", err->text);
+}
+
+static void
+on_found(void *context, const char *identity)
+{
+	(void)context;
+	assert_string_equal(identity, "alice");
+	found++;
+}
+
+static void
+on_pause(void *context)
+{
+	(void)context;
+	loop_stop(loop);
+}
+
+static void
+settle(void)
+{
+	for (int i = 0; i < 10; i++) {
+		timer_start(pause_timer, 0);
+		loop_run(loop);
+	}
+}
+
+/* Until something was said to tor; the loop has its own deadline: the test's. */
+static void
+wait_for_words(void)
+{
+	char octet;
+	while (recv(tor_fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		settle();
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	static const struct control_events events = { on_event, on_end };
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+		return -1;
+	random_init();
+	loop = loop_new();
+	pause_timer = timer_new(loop, on_pause, NULL);
+	control = control_new(loop, fds[0], 60000, &events, NULL);
+	copies = copies_new(loop, control, on_found, NULL);
+	tor_fd = fds[1];
+	found = 0;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	copies_free(copies);
+	control_free(control);
+	timer_free(pause_timer);
+	loop_free(loop);
+	file_close(&tor_fd);
+	return 0;
+}
+
+static void
+tor_hears(const char *expected)
+{
+	char got[2048];
+	settle();
+	ssize_t n = read(tor_fd, got, sizeof got - 1);
+	got[n > 0 ? n : 0] = '\0';
+	assert_string_equal(got, expected);
+}
+
+static void
+tor_says(const char *text)
+{
+	assert_int_equal(file_write_all(tor_fd, text, strlen(text), NULL), 0);
+	settle();
+}
+
+static void
+write_descriptor(char period, char publisher, unsigned revision, char *out, size_t room)
+{
+	unsigned char cert[140] = { 1, 8, [6] = 1, [39] = 1, [41] = 32, [42] = 4 };
+	char letters[ENCODE_BASE64_LEN(sizeof cert) + 1];
+	memset(cert + 7, publisher, 32);
+	memset(cert + 44, period, 32);
+	encode_base64(letters, cert, sizeof cert);
+	snprintf(out, room, "hs-descriptor 3\r\ndescriptor-lifetime 180\r\ndescriptor-signing-key-cert\r\n-----BEGIN ED25519 CERT-----\r\n"
+	    "%.64s\r\n%.64s\r\n%s\r\n-----END ED25519 CERT-----\r\nrevision-counter %u\r\nsuperencrypted\r\n", letters, letters + 64, letters + 128,
+	    revision);
+}
+
+static void
+tor_shows(const char *what, char period, char publisher, unsigned revision)
+{
+	char descriptor[1024], answer[2048];
+	write_descriptor(period, publisher, revision, descriptor, sizeof descriptor);
+	snprintf(answer, sizeof answer, "250+hs/%s/desc/id/" NAME "=\r\n%s.\r\n250 OK\r\n", what, descriptor);
+	tor_says(answer);
+}
+
+/* One look: what a directory has, and what is our own. */
+static void
+look(char period, char publisher, unsigned revision, unsigned own_revision)
+{
+	wait_for_words();
+	tor_hears("HSFETCH " NAME "\r\n");
+	tor_says("250 OK\r\n" RECEIVED);
+	tor_hears(ASKS_SHOWN);
+	tor_shows("client", period, publisher, revision);
+	tor_hears(ASKS_OWN);
+	tor_shows("service", 'p', 'a', own_revision);
+}
+
+static void
+a_copy_that_was_published_later_is_found(void **state)
+{
+	(void)state;
+	copies_watch(copies, "alice", NAME, 1);
+	look('p', 'b', 8, 7);
+	assert_int_equal(found, 1);
+	tor_hears(""); /* and is not watched any more */
+	copies_watch(copies, "alice", NAME, 1);
+	look('p', 'b', 8, 7);
+	assert_int_equal(found, 2);
+}
+
+static void
+our_own_and_older_ones_are_none(void **state)
+{
+	(void)state;
+	static const struct { char period, publisher; unsigned revision; } table[] = {
+		{ 'p', 'a', 7 }, { 'p', 'a', 9 }, { 'p', 'b', 6 }, { 'p', 'b', 7 }, { 'q', 'b', 9 } };
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		copies_watch(copies, "alice", NAME, 1);
+		look(table[i].period, table[i].publisher, table[i].revision, 7);
+		assert_int_equal(found, 0);
+		copies_unwatch(copies, "alice");
+		settle();
+		char rest[2048];
+		if (read(tor_fd, rest, sizeof rest) > 0) /* it may have begun the next look */
+			tor_says("250 OK\r\n");
+	}
+}
+
+static void
+what_cannot_be_read_is_asked_for_again_later(void **state)
+{
+	(void)state;
+	copies_watch(copies, "alice", NAME, 1);
+	wait_for_words();
+	tor_hears("HSFETCH " NAME "\r\n");
+	tor_says("250 OK\r\n" RECEIVED);
+	tor_hears(ASKS_SHOWN);
+	tor_says("250+hs/client/desc/id/" NAME "=\r\nnonsense\r\n.\r\n250 OK\r\n");
+	tor_hears(ASKS_OWN);
+	tor_says("551 no such service\r\n");
+	assert_int_equal(found, 0);
+	look('p', 'b', 8, 7);
+	assert_int_equal(found, 1);
+}
+
+static void
+nobody_is_told_of_what_is_watched_no_more(void **state)
+{
+	(void)state;
+	copies_watch(copies, "alice", NAME, 1);
+	wait_for_words();
+	tor_hears("HSFETCH " NAME "\r\n");
+	tor_says("250 OK\r\n" RECEIVED);
+	tor_hears(ASKS_SHOWN);
+	copies_unwatch(copies, "alice");
+	tor_shows("client", 'p', 'b', 8);
+	tor_hears("");
+	assert_int_equal(found, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_copy_that_was_published_later_is_found),
+		TEST(our_own_and_older_ones_are_none),
+		TEST(what_cannot_be_read_is_asked_for_again_later),
+		TEST(nobody_is_told_of_what_is_watched_no_more),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
