@@ -54,11 +54,20 @@ journal_was_damaged(void)
 	return result;
 }
 
+static const char part_was_damaged[] = "a part of the journal was damaged, so mail may be missing; the part is kept in "
+    "mail/journal, and `smtorp identity repair` looks for what can be read in it";
+
 void
 mail_trouble_is_over(void)
 {
-	tell(STORE_WORKS, journal_was_damaged() ? "a part of the journal was damaged, so mail may be missing; the part is kept in "
-	    "mail/journal, and `smtorp identity repair` looks for what can be read in it" : "");
+	tell(STORE_WORKS, journal_was_damaged() ? part_was_damaged : "");
+}
+
+void
+mail_trouble_look_again(void)
+{
+	if (told == STORE_WORKS && journal_was_damaged())
+		say(STORE_WORKS, part_was_damaged);
 }
 
 bool

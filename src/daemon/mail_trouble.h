@@ -10,5 +10,6 @@
 void mail_trouble_note(const struct error *err);
 void mail_trouble_note_reserve(void); /* strangers' mail is refused, so that there is room for the owner's */
 void mail_trouble_is_over(void); /* it works */
+void mail_trouble_look_again(void); /* once what the journal held is processed: what is damaged of it is set aside only then */
 
 bool mail_trouble_is_full(void);

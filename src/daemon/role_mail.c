@@ -55,6 +55,7 @@ static struct mail {
 	struct timer *commit, *process, *settle, *rest, *room, *network;
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
 	struct ipc_mail_config config;
+	bool has_caught_up; /* with what the journal held at the start */
 	int64_t network_pause_ms;
 	unsigned network_tries_left;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
@@ -190,6 +191,9 @@ on_process(void *context)
 	if (more == MAILSTORE_MORE)
 		timer_start(mail.process, 0);
 	else {
+		if (!mail.has_caught_up)
+			mail_trouble_look_again();
+		mail.has_caught_up = true;
 		settle_soon();
 		timer_start(mail.rest, REST_MS);
 	}

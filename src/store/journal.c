@@ -126,6 +126,11 @@ scan_records(struct journal *j, struct journal_segment *s, uint64_t consumed, st
 	}
 	if (expected > j->next_sequence)
 		j->next_sequence = expected;
+	if (found == 0 && segment_proves_loss(s, expected, consumed)) {
+		log_error("a record in the journal's part %016" PRIx64 " is damaged, so that mail that was in it or behind it is missing; the disk or "
+		          "a person has damaged it: `smtorp identity repair` looks for what can be read", s->named);
+		s->damaged = true;
+	}
 	return found;
 }
 
@@ -370,7 +375,8 @@ journal_append_file(struct journal *j, uint32_t type, uint64_t identifiers, cons
     const struct journal_file *file, uint64_t *sequence, struct error *err)
 {
 	struct error ignored;
-	struct segment_record r = { .type = type, .sequence = j->next_sequence, .identifiers = identifiers };
+	struct segment_record r = { .type = type, .sequence = j->next_sequence, .identifiers = identifiers,
+		.durable_below = j->durable_below };
 	assert(identifiers > 0 && identifiers <= UINT32_MAX);
 	if (err == NULL)
 		err = &ignored;

@@ -178,6 +178,50 @@ damage_is_set_aside(void **state)
 	assert_int_equal(files(), 2);
 }
 
+/* Of three records the second. */
+static void
+damage_two(bool is_acknowledged)
+{
+	struct error err = { 0 };
+	struct journal *j = open_at(1);
+	append(j, "one");
+	append(j, "two");
+	if (is_acknowledged)
+		assert_int_equal(journal_commit(j, &err), 0);
+	append(j, "three");
+	assert_int_equal(journal_commit(j, &err), 0);
+	journal_free(j);
+	int fd = openat(dir, "0000000000000001", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "xxxxxxxx", 8, 64 + 72), 8);
+	close(fd);
+}
+
+/* The tail of a power cut looks the same, but for what the records behind it say. */
+static void
+damage_in_the_last_segment_is_no_torn_tail(void **state)
+{
+	struct stat st;
+	for (int acknowledged = 0; acknowledged < 2; acknowledged++) {
+		damage_two(acknowledged);
+		struct journal *j = open_at(4); /* what is consumed is not missed */
+		assert_int_equal(files(), 1);
+		assert_int_equal(fstatat(dir, "0000000000000001.damaged", &st, 0), -1);
+		journal_free(j);
+		assert_int_equal(end(state), 0);
+		assert_int_equal(begin(state), 0);
+
+		damage_two(acknowledged);
+		j = open_at(1);
+		expect(j, journal_first(j), "one");
+		assert_null(journal_next(j, journal_first(j)));
+		journal_consume(j, 2);
+		assert_int_equal(fstatat(dir, "0000000000000001.damaged", &st, 0), acknowledged ? 0 : -1);
+		journal_free(j);
+		assert_int_equal(end(state), 0);
+		assert_int_equal(begin(state), 0);
+	}
+}
+
 static void
 goes_on_in_a_new_segment_when_one_is_full(void **state)
 {
@@ -396,6 +440,7 @@ main(void)
 		IN_FOLDER(no_flipped_bit_passes),
 		IN_FOLDER(a_copied_record_does_not_pass),
 		IN_FOLDER(damage_is_set_aside),
+		IN_FOLDER(damage_in_the_last_segment_is_no_torn_tail),
 		IN_FOLDER(goes_on_in_a_new_segment_when_one_is_full),
 		IN_FOLDER(a_large_record_has_a_segment_of_its_own),
 		IN_FOLDER(no_space_is_a_clean_refusal),

@@ -53,8 +53,7 @@ is_plausible(const struct segment *s, uint64_t offset, const unsigned char *head
 {
 	uint64_t length = encode_from_number(header + 24, 8), left = s->bytes - offset;
 	return memcmp(header, RECORD_MAGIC, 4) == 0 && encode_from_number(header + 8, 8) > s->sequence_above &&
-	    encode_from_number(header + 16, 4) > 0 && encode_from_number(header + 20, 4) == 0 && length <= left &&
-	    segment_record_bytes(length) <= left;
+	    encode_from_number(header + 16, 4) > 0 && length <= left && segment_record_bytes(length) <= left;
 }
 
 static bool

@@ -23,6 +23,7 @@
 #define CHECK_STEP_BYTES 65536
 #define END_BYTES 8       /* of zeros, where the next record would begin */
 #define PAGE_BYTES 4096u
+#define LOOKS_MOST 64
 
 static void
 name_of(uint64_t number, char out[SEGMENT_NAME_BYTES])
@@ -252,7 +253,8 @@ encode_record(const struct segment_record *r, unsigned char out[SEGMENT_RECORD_H
 	encode_number(out + 4, r->type, 4);
 	encode_number(out + 8, r->sequence, 8);
 	encode_number(out + 16, r->identifiers, 4);
-	encode_number(out + 20, 0, 4);
+	uint64_t ahead = r->sequence - r->durable_below + 1; /* 1: of nothing that is not durable */
+	encode_number(out + 20, r->durable_below != 0 && ahead <= UINT32_MAX ? ahead : 0, 4);
 	encode_number(out + 24, r->length, 8);
 }
 
@@ -341,41 +343,79 @@ segment_read(const struct journal_segment *s, uint64_t offset, void *out, size_t
 }
 
 static bool
-header_is_plausible(const struct journal_segment *s, const unsigned char *header, uint64_t expected,
-    struct segment_record *r)
+decode_record(const struct journal_segment *s, uint64_t offset, const unsigned char *header, struct segment_record *r)
 {
+	uint64_t ahead = encode_from_number(header + 20, 4);
 	*r = (struct segment_record){ .type = (uint32_t)encode_from_number(header + 4, 4),
 		.sequence = encode_from_number(header + 8, 8), .identifiers = encode_from_number(header + 16, 4),
 		.length = encode_from_number(header + 24, 8) };
-	if (memcmp(header, RECORD_MAGIC, 4) != 0 || r->sequence != expected || r->identifiers == 0)
-		return false;
-	return r->length <= JOURNAL_PAYLOAD_MAX && segment_record_bytes(r->length) <= s->capacity - s->end;
+	if (ahead != 0 && ahead <= r->sequence)
+		r->durable_below = r->sequence - ahead + 1;
+	return memcmp(header, RECORD_MAGIC, 4) == 0 && r->identifiers != 0 && r->length <= JOURNAL_PAYLOAD_MAX &&
+	    segment_record_bytes(r->length) <= s->capacity - offset;
 }
 
-int
-segment_scan(struct journal_segment *s, uint64_t expected, struct segment_record *r, struct error *err)
+/* 1: the checksum is right. */
+static int
+check_record(const struct journal_segment *s, uint64_t offset, const unsigned char *header, const struct segment_record *r,
+    struct error *err)
 {
-	unsigned char header[SEGMENT_RECORD_HEADER_BYTES], check[RECORD_CHECK_BYTES];
-	if (s->capacity < s->end || s->capacity - s->end < sizeof header)
-		return 0;
-	if (segment_read(s, s->end, header, sizeof header, err) != 0)
-		return -1;
-	if (!header_is_plausible(s, header, expected, r))
-		return 0;
+	unsigned char check[RECORD_CHECK_BYTES];
 	struct hash hash;
 	hash_init(&hash, RECORD_CHECK_BYTES, s->salt, sizeof s->salt);
 	hash_update(&hash, header, 32);
 	for (uint64_t done = 0; done < r->length;) {
 		unsigned char chunk[CHECK_STEP_BYTES];
 		size_t step = r->length - done < sizeof chunk ? (size_t)(r->length - done) : sizeof chunk;
-		if (segment_read(s, s->end + sizeof header + done, chunk, step, err) != 0)
+		if (segment_read(s, offset + SEGMENT_RECORD_HEADER_BYTES + done, chunk, step, err) != 0)
 			return -1;
 		hash_update(&hash, chunk, step);
 		done += step;
 	}
 	hash_final(&hash, check, sizeof check);
-	if (memcmp(check, header + 32, sizeof check) != 0)
+	return memcmp(check, header + 32, sizeof check) == 0;
+}
+
+int
+segment_scan(struct journal_segment *s, uint64_t expected, struct segment_record *r, struct error *err)
+{
+	unsigned char header[SEGMENT_RECORD_HEADER_BYTES];
+	if (s->capacity < s->end || s->capacity - s->end < sizeof header)
 		return 0;
-	s->end += segment_record_bytes(r->length);
-	return 1;
+	if (segment_read(s, s->end, header, sizeof header, err) != 0)
+		return -1;
+	if (!decode_record(s, s->end, header, r) || r->sequence != expected)
+		return 0;
+	int result = check_record(s, s->end, header, r, err);
+	if (result == 1)
+		s->end += segment_record_bytes(r->length);
+	return result;
+}
+
+static bool
+is_zeros(const unsigned char *bytes, size_t len)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+bool
+segment_proves_loss(const struct journal_segment *s, uint64_t expected, uint64_t consumed)
+{
+	unsigned char chunk[CHECK_STEP_BYTES];
+	struct segment_record r;
+	unsigned looked_at = 0; /* what only looks like records was written into messages */
+	for (uint64_t offset = s->end; offset < s->capacity; offset += sizeof chunk - SEGMENT_RECORD_HEADER_BYTES) {
+		size_t len = s->capacity - offset < sizeof chunk ? (size_t)(s->capacity - offset) : sizeof chunk;
+		if (segment_read(s, offset, chunk, len, &(struct error){ 0 }) != 0 || is_zeros(chunk, len))
+			return false; /* never written to, in all likelihood */
+		for (size_t at = 0; at + SEGMENT_RECORD_HEADER_BYTES <= len && looked_at < LOOKS_MOST; at += 8) {
+			if (memcmp(chunk + at, RECORD_MAGIC, 4) != 0 || !decode_record(s, offset + at, chunk + at, &r) ||
+			    r.durable_below <= expected || r.sequence + r.identifiers <= consumed)
+				continue;
+			looked_at++;
+			if (check_record(s, offset + at, chunk + at, &r, &(struct error){ 0 }) == 1)
+				return true;
+		}
+	}
+	return false;
 }

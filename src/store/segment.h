@@ -31,6 +31,7 @@ struct segment_record {
 	uint64_t sequence;
 	uint64_t identifiers;
 	uint64_t length; /* of the payload */
+	uint64_t durable_below; /* records below this sequence were durable when it was written; 0: not known */
 };
 
 /* 0: a header of a segment; its first sequence is 0 in that of a spare. -1: it is damaged, or none. */
@@ -65,5 +66,8 @@ int segment_write(struct journal_segment *segment, const struct segment_record *
  * -1: ERROR_IO. */
 int segment_scan(struct journal_segment *segment, uint64_t expected_sequence, struct segment_record *record,
     struct error *err);
+
+/* Whether a record behind the end, where expected_sequence is not, proves that it was durable once; those of `consumed` are wanted no more. */
+bool segment_proves_loss(const struct journal_segment *segment, uint64_t expected_sequence, uint64_t consumed);
 
 int segment_read(const struct journal_segment *segment, uint64_t offset, void *out, size_t len, struct error *err);

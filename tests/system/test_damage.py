@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """A damaged database: whose it is, is said; it is left as it is; others run; and there is a way out."""
+import contextlib
 import fcntl
 import os
 import re
+import sqlite3
 
 import pytest
 
@@ -132,6 +134,34 @@ def test_a_damaged_journal_is_said_and_kept_and_mail_goes_on(make_node):
     status = node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
     assert not any(row['trouble'] for row in status['identities'])
     assert len(node.json('queue', 'list')) == 1
+    node.stop()
+
+
+def test_damage_in_what_was_written_last_is_no_torn_tail(make_node):
+    """What follows the damaged record says that it was durable."""
+    node, made = node_with(make_node, 'last', 'zoe')
+    zoe = made['zoe']
+    node.start(wait=False)
+    node.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'the store')
+    for number in range(3):
+        send(node, zoe.address, f'number {number}')
+    node.kill()
+    with contextlib.closing(sqlite3.connect(zoe.mail / 'mail.db')) as database, database:
+        database.execute('UPDATE state SET consumed = 1')  # as if the power had failed before anything was processed
+    segment = max(zoe.mail.glob('journal/*'))
+    data = bytearray(segment.read_bytes())
+    start = next(at for at, end in zip(records(data), [*records(data)[1:], len(data)]) if b'number 1' in data[at:end])
+    data[start + 80:start + 96] = b'x' * 16
+    segment.write_bytes(data)
+    node.start(wait=False)
+    node.wait_for(lambda status: 'journal was damaged' in status['identities'][0]['trouble'], 20, 'the damage to be told')
+    assert segment.with_name(segment.name + '.damaged').read_bytes() == bytes(data)
+    node.cli('identity', 'repair', 'zoe', '--yes')
+    node.wait_for(lambda status: status['identities'][0]['store'] == 'works', 20, 'the store')
+    node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
+    with zoe.mailbox() as mailbox:
+        mailbox.imap.select('Recovered')
+        assert 'number 2' in mailbox.subjects()
     node.stop()
 
 
