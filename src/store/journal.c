@@ -259,6 +259,10 @@ scan(struct journal *j, uint64_t consumed, struct error *err)
 	struct journal_segment **found = NULL, *previous = NULL;
 	size_t count = 0, found_count = 0, taken = 0;
 	int result = list_names(j->dir_fd, &names, &count, err);
+	/* A process may have died before it had made the names of its new files durable, or not have done so for those that it removed: a file
+	 * that is filled again is to be found, and its number is not to be there twice. */
+	if (result == 0 && fsync(j->dir_fd) != 0)
+		result = error_set_errno(err, errno, "cannot make the journal durable");
 	if (result == 0 && (found = calloc(count + 1, sizeof(struct journal_segment *))) == NULL)
 		result = error_set(err, ERROR_NO_MEMORY, "out of memory");
 	if (result == 0)

@@ -157,6 +157,34 @@ a_lost_beginning_brings_nothing_back(void **state)
 	assert_int_equal(files(), 1);
 }
 
+static int folder_syncs;
+
+/* Before the C library's. */
+int
+fsync(int fd)
+{
+	struct stat st, folder_st;
+	folder_syncs += fstat(fd, &st) == 0 && fstat(dir, &folder_st) == 0 && st.st_ino == folder_st.st_ino;
+	return fdatasync(fd);
+}
+
+/* The process before may have been killed when it had made a file, and one that it removed may come back with a number that is given again. */
+static void
+names_are_durable_before_files_are_filled_again(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	write_three();
+	journal_free(open_at(4));
+	folder_syncs = 0;
+	struct journal *j = open_at(4);
+	assert_int_equal(folder_syncs, 1);
+	append(j, "again");
+	assert_int_equal(journal_commit(j, &err), 0);
+	assert_int_equal(folder_syncs, 1); /* and none for that */
+	journal_free(j);
+}
+
 static void
 a_copy_of_a_part_is_set_aside(void **state)
 {
@@ -212,6 +240,7 @@ main(void)
 		IN_FOLDER(records_of_a_former_use_are_none),
 		IN_FOLDER(a_lost_renaming_changes_nothing),
 		IN_FOLDER(a_lost_beginning_brings_nothing_back),
+		IN_FOLDER(names_are_durable_before_files_are_filled_again),
 		IN_FOLDER(a_copy_of_a_part_is_set_aside),
 		IN_FOLDER(only_a_few_spares_are_kept),
 	};

@@ -437,7 +437,7 @@ is_spare(const char *label)
 {
 	static const char *const spare[] = { "fdatasync mail.db-journal at the start", "fdatasync (mail) at the start",
 		"fsync journal/(files)", "fsync Maildir at the start", "fdatasync journal/(files) at the start",
-		"fdatasync mail.db-wal at the start", "fdatasync mail.db at the start" };
+		"fdatasync mail.db-wal at the start", "fdatasync mail.db at the start", "fsync journal at the start" };
 	for (size_t i = 0; i < sizeof spare / sizeof *spare; i++)
 		if (strcmp(label, spare[i]) == 0)
 			return true;
