@@ -136,6 +136,7 @@ set_up(struct error *err)
 	parent_control_init(&parent);
 	parent_tor_init(&parent);
 	parent_role_init(&parent.control, &parent, ROLE_CONTROL, NULL);
+	parent_role_init(&parent.sign, &parent, ROLE_SIGN, NULL);
 	parent_role_init(&parent.submission, &parent, ROLE_SUBMISSION, NULL);
 	if (parent_identity_load_all(&parent, err) != 0)
 		return -1;
@@ -147,6 +148,7 @@ run(void)
 {
 	log_info("node in %s, process %d", parent.paths.data, (int)getpid());
 	parent_process_want(&parent.control.process);
+	parent_process_want(&parent.sign.process);
 	parent_tor_want(&parent);
 	parent_process_want(&parent.submission.process);
 	parent_identity_start_all(&parent);
@@ -163,6 +165,7 @@ finish(void)
 	parent_dovecot_finish(&parent);
 	parent_tor_finish(&parent);
 	parent_role_finish(&parent.control);
+	parent_role_finish(&parent.sign);
 	parent_role_finish(&parent.submission);
 	parent_log_finish(&parent);
 	parent_listen_close(&parent);

@@ -173,6 +173,8 @@ void parent_identity_sweep(struct parent *parent);
 void parent_identity_free_all(struct parent *parent); /* nothing of them may be running */
 /* Sends the role what it has to know: LISTEN, TLS_KEY, TLS_CERTIFICATE, LOGIN. */
 int parent_identity_tell_smtp(struct parent_identity *identity, struct error *err);
+/* Hands the onion keys of those that are awake to the role that signs. */
+void parent_identity_tell_sign_all(struct parent *parent);
 /* All of them, if there are several each in its turn (tor.stagger): when the tor role has begun, and when tor is ready. */
 void parent_identity_publish_all(struct parent *parent);
 /* Within how many seconds each is shown to Tor; 0: at once. */
@@ -361,7 +363,7 @@ struct parent {
 	int lock_fd, data_fd, identities_fd, node_fd, runtime_fd;
 	struct sandbox_holds holds; /* of the parent itself */
 	struct process *processes;
-	struct role_process control, submission;
+	struct role_process control, submission, sign;
 	struct parent_control control_answers;
 	struct parent_log log;
 	struct parent_network network;

@@ -173,6 +173,7 @@ tell_status(struct parent *parent, uint64_t request_id)
 	tell_role(parent, request_id, &parent->tor.role);
 	tell_role(parent, request_id, &parent->submission);
 	tell_role(parent, request_id, &parent->control);
+	tell_role(parent, request_id, &parent->sign);
 	for (const struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next) {
 		if (!identity->is_locked) {
 			tell_role(parent, request_id, &identity->mail);

@@ -223,10 +223,33 @@ parent_identity_load_all(struct parent *parent, struct error *err)
 }
 
 static void
+tell_sign(struct parent_identity *identity)
+{
+	struct error err = { 0 };
+	struct ipc_message m = { .type = IPC_TYPE_SIGN_KEY, .fd = -1 };
+	snprintf(m.sign_key.identity, sizeof m.sign_key.identity, "%s", identity->is.name);
+	if (parent_lock_open_key(identity, IDENTITY_ONION_KEY_FILE, &m.fd, &err) == 0)
+		parent_role_send(&identity->parent->sign, &m);
+	else
+		log_error("%s cannot sign: %s", identity->is.name, err.text);
+	file_close(&m.fd);
+}
+
+void
+parent_identity_tell_sign_all(struct parent *parent)
+{
+	for (struct parent_identity *identity = parent->identities; identity != NULL; identity = identity->next)
+		if (parent_identity_is_awake(identity))
+			tell_sign(identity);
+}
+
+static void
 start(struct parent_identity *identity)
 {
 	if (!parent_identity_is_awake(identity))
 		return;
+	if (identity->parent->sign.channel != NULL) /* else it is told all when it begins */
+		tell_sign(identity);
 	parent_process_want(&identity->mail.process);
 	parent_process_want(&identity->smtp.process);
 }
@@ -334,6 +357,9 @@ parent_identity_unload(struct parent *parent, const char *name, uint64_t request
 	struct ipc_message m = { .type = IPC_TYPE_SERVICE_REMOVE, .fd = -1 };
 	snprintf(m.service_remove.identity, sizeof m.service_remove.identity, "%s", identity->is.name);
 	parent_role_send(&parent->tor.role, &m);
+	m.type = IPC_TYPE_SIGN_KEY_REMOVE;
+	snprintf(m.sign_key_remove.identity, sizeof m.sign_key_remove.identity, "%s", identity->is.name);
+	parent_role_send(&parent->sign, &m);
 	m.type = IPC_TYPE_LOGIN_REMOVE;
 	snprintf(m.login_remove.identity, sizeof m.login_remove.identity, "%s", identity->is.name);
 	parent_role_send(&parent->submission, &m);

@@ -22,6 +22,8 @@ static const struct {
 	{ ROLE_MAIL, ROLE_CONTENT },
 	{ ROLE_MAIL, ROLE_CONTROL },
 	{ ROLE_SMTP, ROLE_TOR },
+	{ ROLE_MAIL, ROLE_SIGN },
+	{ ROLE_SMTP, ROLE_SIGN },
 };
 
 static const struct process_kind kind_node, kind_tor, kind_intake, kind_mail, kind_content;
@@ -40,7 +42,7 @@ are_linked(const struct role_process *a, const struct role_process *b)
 	return false;
 }
 
-/* What `to` calls its peer: tor, submission and control have one for each identity, the others have one. */
+/* What `to` calls its peer: tor, sign, submission and control have one for each identity, the others have one. */
 static const char *
 name_of_peer(const struct role_process *to, const struct role_process *peer)
 {
@@ -255,6 +257,9 @@ tell(struct role_process *role, struct error *err)
 		return 0;
 	case ROLE_TOR:
 		parent_identity_publish_all(role->process.parent);
+		return 0;
+	case ROLE_SIGN:
+		parent_identity_tell_sign_all(role->process.parent);
 		return 0;
 	case ROLE_SUBMISSION:
 		return tell_submission(role, err);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "loop/test_certificate.h"
+#include "onionkey/onionkey.h"
 
 #define PEERS_MAX 5
 #define FLOOD 5000
@@ -107,12 +108,27 @@ begin_nothing(struct hostile *h)
 	(void)h;
 }
 
+static void
+begin_sign(struct hostile *h)
+{
+	static const unsigned char seed[32] = "a seed for a test, no secret";
+	struct ipc_message m = { .type = IPC_TYPE_SIGN_KEY, .sign_key.identity = "alice" };
+	unsigned char file[ONIONKEY_FILE_BYTES];
+	struct onionkey key;
+	onionkey_from_seed(seed, &key);
+	onionkey_to_file(&key, file);
+	assert_int_equal(file_sealed_memory(file, sizeof file, &m.fd, NULL), 0);
+	test_role_send(h->role.parent, &m);
+	file_close(&m.fd);
+}
+
 static const struct target targets[] = {
 	{ "mail", NULL, ROLE_MAIL, { ROLE_SMTP, ROLE_SUBMISSION, ROLE_TOR, ROLE_CONTROL, ROLE_CONTENT }, "", begin_mail, false },
 	{ "smtp", "smtp", ROLE_SMTP, { ROLE_MAIL, ROLE_TOR }, "", begin_sessions, false },
 	{ "submission", "submission", ROLE_SUBMISSION, { ROLE_MAIL }, "alice", begin_sessions, false },
 	{ "content", NULL, ROLE_CONTENT, { ROLE_MAIL }, "", begin_nothing, true },
 	{ "tor", NULL, ROLE_TOR, { ROLE_MAIL, ROLE_SMTP }, "alice", begin_nothing, false },
+	{ "sign", NULL, ROLE_SIGN, { ROLE_MAIL, ROLE_SMTP }, "alice", begin_sign, false },
 	{ "control", NULL, ROLE_CONTROL, { ROLE_MAIL }, "alice", begin_control, false },
 };
 

@@ -176,6 +176,8 @@ ipc_role_name(enum role role)
 		return "content";
 	case ROLE_CONTROL:
 		return "control";
+	case ROLE_SIGN:
+		return "sign";
 	case ROLE_LOG:
 		return "log";
 	}

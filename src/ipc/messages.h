@@ -28,7 +28,8 @@ enum role {
 	ROLE_MAIL = 1 << 4,
 	ROLE_CONTENT = 1 << 5,
 	ROLE_CONTROL = 1 << 6,
-	ROLE_LOG = 1 << 7, /* has no channel */
+	ROLE_SIGN = 1 << 7,
+	ROLE_LOG = 1 << 8, /* has no channel, and is in no message */
 };
 
 #define IPC_BODY_INLINE_MAX 65536
@@ -44,10 +45,12 @@ enum role {
 #define IPC_KEY_BYTES 32
 #define IPC_HINT_MAX 200
 #define IPC_KEY_HASH_BYTES 32
+#define IPC_DIGEST_BYTES 32
+#define IPC_SIGNATURE_BYTES 64
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 #define IPC_RESUME_MAX 4096      /* a TLS session to be resumed: with the peer's certificate and ticket some 1.2 KiB */
 
-#define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL)
+#define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL | ROLE_SIGN)
 
 /* ---- parent to everybody */
 #define IPC_PEER(U8, U16, U32, U64, STR, BYTES) U8(role) STR(identity, IPC_NAME_MAX)
@@ -98,6 +101,16 @@ enum role {
  * errnum says why there is none now. */
 #define IPC_SOCKS_WANTED(U8, U16, U32, U64, STR, BYTES)
 #define IPC_SOCKS_CONNECTION(U8, U16, U32, U64, STR, BYTES) U32(errnum)
+
+/* ---- signatures by the onion key: whose, says the channel */
+/* The descriptor is the identity's onion key file. */
+#define IPC_SIGN_KEY(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
+#define IPC_SIGN_KEY_REMOVE(U8, U16, U32, U64, STR, BYTES) STR(identity, IPC_NAME_MAX)
+#define IPC_SIGN(U8, U16, U32, U64, STR, BYTES) U64(request_id) U8(context) BYTES(digest, IPC_DIGEST_BYTES) /* enum context of proof/context.h */
+/* That this TLS session is with the identity as a client, and with that onion as the server. */
+#define IPC_SIGN_SESSION(U8, U16, U32, U64, STR, BYTES) U64(request_id) STR(server, IPC_ONION_MAX) BYTES(exporter, IPC_DIGEST_BYTES)
+/* Each of those two is answered once; without a signature when there is no key. */
+#define IPC_SIGNED(U8, U16, U32, U64, STR, BYTES) U64(request_id) BYTES(signature, IPC_SIGNATURE_BYTES)
 
 /* ---- mail tells the parent how its folder is, whenever that changes */
 #define IPC_STORE_STATE(U8, U16, U32, U64, STR, BYTES) U8(state) STR(text, IPC_TEXT_MAX) /* enum ipc_store_condition */
@@ -235,6 +248,11 @@ enum role {
 	M(SERVICE_REMOVE, service_remove, ROLE_PARENT, ROLE_TOR, FD_NONE, IPC_SERVICE_REMOVE) \
 	M(TOR_STATE, tor_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_TOR_STATE) \
 	M(SERVICE_STATE, service_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SERVICE_STATE) \
+	M(SIGN_KEY, sign_key, ROLE_PARENT, ROLE_SIGN, FD_ALWAYS, IPC_SIGN_KEY) \
+	M(SIGN_KEY_REMOVE, sign_key_remove, ROLE_PARENT, ROLE_SIGN, FD_NONE, IPC_SIGN_KEY_REMOVE) \
+	M(SIGN, sign, ROLE_MAIL, ROLE_SIGN, FD_NONE, IPC_SIGN) \
+	M(SIGN_SESSION, sign_session, ROLE_SMTP, ROLE_SIGN, FD_NONE, IPC_SIGN_SESSION) \
+	M(SIGNED, signed_, ROLE_SIGN, ROLE_MAIL | ROLE_SMTP, FD_NONE, IPC_SIGNED) \
 	M(STORE_STATE, store_state, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_STORE_STATE) \
 	M(DIAL, dial, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL) \
 	M(DIAL_CANCEL, dial_cancel, ROLE_MAIL, ROLE_TOR, FD_NONE, IPC_DIAL_CANCEL) \

@@ -27,6 +27,7 @@ static const struct sandbox_rules mail = {
 	true };
 static const struct sandbox_rules content = { "memfd_create pread64 pwrite64 ftruncate", false };
 static const struct sandbox_rules control = { "accept4 recvfrom sendto shutdown getsockopt geteuid prlimit64", false };
+static const struct sandbox_rules sign = { "pread64", false };
 /* Half of it is for the allocator, and for dying. */
 static const struct sandbox_rules logger = {
 	"read write openat newfstatat renameat close brk mmap munmap mremap mprotect madvise futex clock_gettime getpid gettid tgkill "
@@ -48,6 +49,8 @@ rules_of(enum role role)
 		return &content;
 	case ROLE_CONTROL:
 		return &control;
+	case ROLE_SIGN:
+		return &sign;
 	case ROLE_LOG:
 		return &logger;
 	default:
