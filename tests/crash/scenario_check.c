@@ -193,7 +193,7 @@ check_message(struct found *f, const struct knowledge *k, unsigned which)
 		wrong(f, "message %u is in the mailbox and was not sent there", which);
 	bool is_there = is_acknowledged || (m->to_self && f->in_new[which] > 0);
 	for (unsigned d = 0; d < m->destinations; d++)
-		is_there |= f->queued[which][d] > 0;
+		is_there |= f->queued[which][d] > 0 || f->bounced[which][d] > 0 || k->began[which][d];
 	if (m->to_self && is_there && f->in_new[which] == 0 && k->reader[which] == 0)
 		wrong(f, "message %u is in the queue, and not in the own mailbox", which);
 	for (unsigned d = 0; d < m->destinations; d++)
