@@ -46,7 +46,7 @@ check_path(struct doctor *d, const char *path, mode_t forbidden, const char *wha
 static bool
 check_identity(struct doctor *d, const char *name)
 {
-	static const char *const secrets[] = { IDENTITY_ONION_KEY_FILE, CERTIFICATE_KEY_FILE, IDENTITY_PASSWORD_FILE, LOCK_FILE, NULL };
+	static const char *const secrets[] = { IDENTITY_ONION_KEY_FILE, CERTIFICATE_KEY_FILE, IDENTITY_OPENPGP_FILE, IDENTITY_PASSWORD_FILE, LOCK_FILE, NULL };
 	char path[PATH_LEN];
 	snprintf(path, sizeof path, "%s/identities/%s", d->paths->data, name);
 	bool is_fine = check_path(d, path, 0077, "the folder of an identity");

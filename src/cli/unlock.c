@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "cli/client.h"
 #include "cli/passphrase.h"
+#include "identity/openpgpkey.h"
 
 struct unlocked *
 unlock_new(void)
@@ -22,6 +23,21 @@ void
 unlock_free(struct unlocked *unlocked)
 {
 	secret_free(unlocked);
+}
+
+/* One that was locked before there were OpenPGP keys gets one now that its secrets are open. What goes wrong waits for the next time. */
+static void
+add_openpgp_key(const struct identity *identity, int dir_fd, struct lock *lock, struct unlocked *u)
+{
+	struct buffer made;
+	buffer_init(&made, sizeof u->secrets.openpgp_key);
+	if (u->secrets.openpgp_key_len == 0 && openpgpkey_make(identity, &made, NULL) == 0) {
+		u->secrets.openpgp_key_len = buffer_len(&made);
+		memcpy(u->secrets.openpgp_key, buffer_bytes(&made), buffer_len(&made));
+		if (lock_seal_again(lock, &u->secrets, u->key, NULL) != 0 || lock_save(dir_fd, lock, NULL) != 0)
+			u->secrets.openpgp_key_len = 0;
+	}
+	openpgpkey_wipe(&made);
 }
 
 static int
@@ -71,9 +87,13 @@ unlock_identity(const struct cli *cli, const struct identity *identity, int dir_
 	struct lock lock;
 	struct onionkey key;
 	out->state = lock_look(dir_fd);
-	if (out->state == LOCK_WHOLE)
-		return lock_load(dir_fd, &lock, &err) == 0 && lock_check(&lock, &err) == 0 ? unlock(cli, identity, &lock, out) :
+	if (out->state == LOCK_WHOLE) {
+		int status = lock_load(dir_fd, &lock, &err) == 0 && lock_check(&lock, &err) == 0 ? unlock(cli, identity, &lock, out) :
 		    fail(identity, &err);
+		if (status == CLI_OK)
+			add_openpgp_key(identity, dir_fd, &lock, out);
+		return status;
+	}
 	if (secrets_load(dir_fd, &out->secrets, &err) != 0 || secrets_onion_key(&out->secrets, identity, &key, &err) != 0)
 		return cli_fail_with(CLI_FAILED, "%s", err.text);
 	onionkey_wipe(&key);

@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +15,8 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "identity/certificate.h"
-#include "identity/lock.h"
 #include "identity/staging.h"
-#include "onionkey/onionkey.h"
 
-#define CONF_FILE "identity.conf"
 #define CONF_MAX 1024
 
 int
@@ -138,12 +134,12 @@ identity_load_folder(int dir, const char *name, struct identity *out, struct err
 	int result = -1;
 	memset(out, 0, sizeof *out);
 	buffer_init(&text, CONF_MAX);
-	if (file_load(dir, CONF_FILE, &text, &why) == 0 &&
+	if (file_load(dir, IDENTITY_CONF_FILE, &text, &why) == 0 &&
 	    parse(slice_of(buffer_bytes(&text), buffer_len(&text)), out, &why) == 0) {
 		snprintf(out->name, sizeof out->name, "%s", name);
 		result = 0;
 	} else
-		error_set(err, ERROR_INVALID, "the folder of identity %s is damaged: " CONF_FILE ": %.150s", name, why.text);
+		error_set(err, ERROR_INVALID, "the folder of identity %s is damaged: " IDENTITY_CONF_FILE ": %.150s", name, why.text);
 	buffer_finish(&text);
 	return result;
 }
@@ -193,49 +189,14 @@ identity_list(int identities_fd, char (*names)[IDENTITY_NAME_MAX + 1], size_t ma
 	return 0;
 }
 
-static int
-write_password(int dir_fd, struct slice password, struct error *err)
+int
+identity_write_password(int dir_fd, struct slice password, struct error *err)
 {
 	char hash[PASSWORD_HASH_MAX], line[PASSWORD_HASH_MAX + 1];
 	if (password_hash(password, hash, err) != 0)
 		return -1;
 	int len = snprintf(line, sizeof line, "%s\n", hash);
 	return file_replace(dir_fd, IDENTITY_PASSWORD_FILE, line, (size_t)len, 0600, err);
-}
-
-static int
-write_onion_key(int dir_fd, const struct onionkey *key, struct error *err)
-{
-	unsigned char file[ONIONKEY_FILE_BYTES];
-	onionkey_to_file(key, file);
-	int result = file_replace(dir_fd, IDENTITY_ONION_KEY_FILE, file, sizeof file, 0600, err);
-	sodium_memzero(file, sizeof file);
-	return result;
-}
-
-static int
-write_keys(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, const char *onion, struct error *err)
-{
-	if (lock != NULL)
-		return lock_make(dir_fd, key, onion, lock->passphrase, lock->cost, lock->key, err);
-	return write_onion_key(dir_fd, key, err) == 0 ? certificate_ensure(dir_fd, onion, err) : -1;
-}
-
-static int
-fill(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, struct slice password,
-    const struct identity *out, struct error *err)
-{
-	char conf[256];
-	int mail_fd;
-	if (write_keys(dir_fd, key, lock, out->onion, err) != 0 ||
-	    write_password(dir_fd, password, err) != 0 ||
-	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
-		return -1;
-	file_close(&mail_fd);
-	int len = snprintf(conf, sizeof conf, "local-part = %s\nonion = %s\ncreated = %s\n", out->local_part, out->onion,
-	    out->created);
-	/* The last file: its fsync of the folder makes the others' names durable, too. */
-	return file_replace(dir_fd, CONF_FILE, conf, (size_t)len, 0600, err);
 }
 
 int
@@ -252,57 +213,6 @@ identity_check_onion_is_new(int identities_fd, const char *onion, struct error *
 			result = error_set(err, ERROR_EXISTS, "identity %s has this address already", names[i]);
 	free(names);
 	return result;
-}
-
-/* lock: NULL, or how to lock the keys. */
-static int
-create(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
-    const struct identity_lock *lock, struct slice password, const char *today, struct identity *out, struct error *err)
-{
-	struct staging staging = STAGING_NONE;
-	int result = -1;
-	memset(out, 0, sizeof *out);
-	if (identity_check_name(name, err) != 0 || address_check_local_part(slice_of_string(local_part), err) != 0)
-		return -1;
-	snprintf(out->name, sizeof out->name, "%s", name);
-	snprintf(out->local_part, sizeof out->local_part, "%s", local_part);
-	snprintf(out->created, sizeof out->created, "%s", today);
-	onionkey_name(key->public_key, out->onion);
-	strcat(out->onion, ".onion");
-	if (staging_lock(&staging, identities_fd, err) == 0 && staging_make(&staging, name, err) == 0 &&
-	    identity_check_onion_is_new(identities_fd, out->onion, err) == 0 &&
-	    fill(staging.fd, key, lock, password, out, err) == 0)
-		result = staging_commit(&staging, name, err);
-	staging_finish(&staging);
-	return result;
-}
-
-int
-identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
-    struct slice password, const char *today, struct identity *out, struct error *err)
-{
-	return create(identities_fd, name, local_part, key, NULL, password, today, out, err);
-}
-
-int
-identity_create_locked(int identities_fd, const char *name, const char *local_part, const struct identity_lock *lock,
-    struct slice password, const char *today, struct identity *out, struct error *err)
-{
-	unsigned char seed[32];
-	struct onionkey key;
-	random_bytes(seed, sizeof seed);
-	onionkey_from_seed(seed, &key);
-	int result = create(identities_fd, name, local_part, &key, lock, password, today, out, err);
-	sodium_memzero(seed, sizeof seed);
-	onionkey_wipe(&key);
-	return result;
-}
-
-int
-identity_create(int identities_fd, const char *name, const char *local_part, struct slice password,
-    const char *today, struct identity *out, struct error *err)
-{
-	return identity_create_locked(identities_fd, name, local_part, NULL, password, today, out, err);
 }
 
 int
@@ -351,7 +261,7 @@ identity_set_password(int identities_fd, const char *name, struct slice password
 	int dir;
 	if (open_identity(identities_fd, name, &dir, err) != 0)
 		return -1;
-	int result = write_password(dir, password, err);
+	int result = identity_write_password(dir, password, err);
 	file_close(&dir);
 	return result;
 }

@@ -4,6 +4,7 @@
  *
  *   identity.conf   local-part, onion, created (a date); the form of smtorp.conf
  *   onion.key       tor's hs_ed25519_secret_key format
+ *   openpgp.key     OpenPGP secret keys, binary and one behind the other: the present one first (identity/openpgpkey.h)
  *   tls.key, tls.crt  PEM (identity/certificate.h)
  *   tickets.key     keys of the server's tickets (identity/tickets.h); the node makes it
  *   password        one line, an Argon2id hash (base/password.h)
@@ -29,7 +30,10 @@
 
 #define IDENTITY_NAME_MAX 32
 #define IDENTITIES_MAX 1000
+#define IDENTITY_CONF_FILE "identity.conf"
 #define IDENTITY_ONION_KEY_FILE "onion.key"
+#define IDENTITY_OPENPGP_FILE "openpgp.key"
+#define IDENTITY_OPENPGP_MAX_BYTES 32768
 #define IDENTITY_PASSWORD_FILE "password"
 #define IDENTITY_STANDBY_FILE "standby"
 #define IDENTITY_MAIL_FOLDER "mail"
@@ -90,6 +94,8 @@ int identity_remove(int identities_fd, const char *name, struct error *err);
 bool identity_stands_by(int identities_fd, const char *name);
 int identity_set_standby(int identities_fd, const char *name, bool stands_by, struct error *err);
 
+/* Into the folder that is open as dir_fd. */
+int identity_write_password(int dir_fd, struct slice password, struct error *err);
 int identity_set_password(int identities_fd, const char *name, struct slice password, struct error *err);
 int identity_load_password_hash(int identities_fd, const char *name, char out[PASSWORD_HASH_MAX], struct error *err);
 

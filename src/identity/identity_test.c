@@ -111,7 +111,7 @@ static void
 all_files_are_for_the_owner_only(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const files[] = { "identity.conf", "onion.key", "tls.key", "tls.crt", "password" };
+	static const char *const files[] = { "identity.conf", "onion.key", "openpgp.key", "tls.key", "tls.crt", "password" };
 	static const char *const folders[] = { ".", "mail" };
 	struct identity made;
 	struct stat st;
@@ -126,7 +126,7 @@ all_files_are_for_the_owner_only(void **state)
 		assert_int_equal(fstatat(dir, folders[i], &st, AT_SYMLINK_NOFOLLOW), 0);
 		assert_int_equal(st.st_mode, S_IFDIR | 0700);
 	}
-	assert_int_equal(count_entries(dir), 6);
+	assert_int_equal(count_entries(dir), 7);
 	close(dir);
 }
 

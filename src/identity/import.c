@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "identity/certificate.h"
 #include "identity/lock.h"
+#include "identity/openpgpkey.h"
 #include "identity/secrets.h"
 #include "identity/staging.h"
 #include "identity/tickets.h"
@@ -119,6 +120,23 @@ check_lock(int dir_fd, struct error *err)
 	return lock_load(dir_fd, &lock, err) == 0 ? lock_check(&lock, err) : -1;
 }
 
+/* That they are keys; one is made for an identity that was exported before there were any. */
+static int
+check_openpgp(int dir_fd, const struct secrets *secrets, const struct identity *identity, struct error *err)
+{
+	struct slice keys[OPENPGP_OWN_KEYS_MAX];
+	struct buffer made;
+	size_t count;
+	if (secrets->openpgp_key_len > 0)
+		return openpgpkey_list(slice_of(secrets->openpgp_key, secrets->openpgp_key_len), keys, &count, err);
+	buffer_init(&made, IDENTITY_OPENPGP_MAX_BYTES);
+	int result = openpgpkey_make(identity, &made, err);
+	if (result == 0)
+		result = file_replace(dir_fd, IDENTITY_OPENPGP_FILE, buffer_bytes(&made), buffer_len(&made), 0600, err);
+	openpgpkey_wipe(&made);
+	return result;
+}
+
 static int
 check_keys(int dir_fd, const struct identity *identity, struct error *err)
 {
@@ -129,6 +147,8 @@ check_keys(int dir_fd, const struct identity *identity, struct error *err)
 	int result = secrets_load(dir_fd, secrets, err);
 	if (result == 0)
 		result = secrets_onion_key(secrets, identity, &key, err);
+	if (result == 0)
+		result = check_openpgp(dir_fd, secrets, identity, err);
 	secrets_free(secrets);
 	onionkey_wipe(&key);
 	return result == 0 ? certificate_ensure(dir_fd, identity->onion, err) : -1;

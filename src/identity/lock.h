@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * An identity's secrets behind a passphrase (doc/secrets.md): the file "secrets" in its folder stands for onion.key and
- * tls.key, which are not there then. Argon2id makes a key of the passphrase; the key opens the file. Whoever has the key
+ * An identity's secrets behind a passphrase (doc/secrets.md): the file "secrets" in its folder stands for onion.key,
+ * tls.key and openpgp.key, which are not there then. Argon2id makes a key of the passphrase; the key opens the file. Whoever has the key
  * but not the file has nothing, so the key may travel where the passphrase and the secrets may not.
  *
  * The file is written, durable, before the plain ones are removed, and the other way round, so that a crash in between
@@ -21,7 +21,8 @@
 #define LOCK_KEY_BYTES SEAL_KEY_BYTES
 #define LOCK_HEADER_BYTES 65
 #define LOCK_OVERHEAD_BYTES 32 /* an authenticator and a checksum */
-#define LOCK_BYTES_MAX (LOCK_HEADER_BYTES + ONIONKEY_FILE_BYTES + CERTIFICATE_PEM_MAX + LOCK_OVERHEAD_BYTES)
+#define LOCK_BYTES_MAX \
+	(LOCK_HEADER_BYTES + ONIONKEY_FILE_BYTES + 2 + CERTIFICATE_PEM_MAX + IDENTITY_OPENPGP_MAX_BYTES + LOCK_OVERHEAD_BYTES)
 
 enum lock_state {
 	LOCK_NONE,  /* no passphrase: the keys lie open */
@@ -41,6 +42,9 @@ struct lock {
  * empty or too long, ERROR_NO_MEMORY. */
 int lock_seal(struct lock *out, const struct secrets *secrets, struct slice passphrase, struct seal_cost cost,
     unsigned char key[LOCK_KEY_BYTES], struct error *err);
+
+/* The same secrets or others under the key that *lock has already: the passphrase stays. */
+int lock_seal_again(struct lock *lock, const struct secrets *secrets, const unsigned char key[LOCK_KEY_BYTES], struct error *err);
 
 /* Makes the key of a passphrase, which may be a wrong one: only lock_open() tells. Takes a second and 256 MiB, and never
  * more than archive/seal.h allows. ERROR_INVALID when the file is damaged or no such file, ERROR_UNSUPPORTED,
@@ -63,10 +67,10 @@ int lock_load(int dir_fd, struct lock *out, struct error *err);
 /* Durable on return; replaces one that is there. */
 int lock_save(int dir_fd, const struct lock *lock, struct error *err);
 
-/* For a new identity: a TLS key and its certificate are made here, and neither key is ever written as it is. key_out as
+/* For a new identity: a TLS key and its certificate are made here, and no key is ever written as it is. key_out as
  * for lock_seal(). */
-int lock_make(int dir_fd, const struct onionkey *onion_key, const char *onion, struct slice passphrase, struct seal_cost cost,
-    unsigned char key_out[LOCK_KEY_BYTES], struct error *err);
+int lock_make(int dir_fd, const struct onionkey *onion_key, struct slice openpgp_key, const char *onion, struct slice passphrase,
+    struct seal_cost cost, unsigned char key_out[LOCK_KEY_BYTES], struct error *err);
 
 /* After lock_save(): the plain files go. To overwrite them first would promise more than disks keep (doc/secrets.md). */
 int lock_remove_plain(int dir_fd, struct error *err);

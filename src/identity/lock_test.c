@@ -237,6 +237,41 @@ an_identity_may_be_locked_from_the_beginning(void **state)
 	close(folder);
 }
 
+/* Locked before there were OpenPGP keys: version 1 has the TLS key to the end. */
+static void
+a_file_of_the_first_version_is_opened_and_gets_an_openpgp_key(void **state)
+{
+	(void)state;
+	struct lock lock;
+	struct secrets *again = secrets_new();
+	unsigned char key[LOCK_KEY_BYTES], old[ONIONKEY_FILE_BYTES + CERTIFICATE_PEM_MAX];
+	unsigned long long len;
+	seal(&lock, key);
+	lock.bytes[16] = 1;
+	memcpy(old, plain->onion_key, ONIONKEY_FILE_BYTES);
+	memcpy(old + ONIONKEY_FILE_BYTES, plain->tls_key, plain->tls_key_len);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(lock.bytes + LOCK_HEADER_BYTES, &len, old, ONIONKEY_FILE_BYTES + plain->tls_key_len,
+	    lock.bytes, LOCK_HEADER_BYTES, NULL, lock.bytes + LOCK_HEADER_BYTES - crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, key);
+	lock.len = LOCK_HEADER_BYTES + (size_t)len + SUM_BYTES;
+	put_sum_right(&lock);
+	assert_int_equal(lock_open(&lock, key, again, NULL), 0);
+	assert_int_equal(again->openpgp_key_len, 0);
+	assert_int_equal(again->tls_key_len, plain->tls_key_len);
+	assert_memory_equal(again->tls_key, plain->tls_key, plain->tls_key_len);
+	memcpy(again->openpgp_key, "another", 7);
+	again->openpgp_key_len = 7;
+	assert_int_equal(lock_seal_again(&lock, again, key, NULL), 0);
+	unsigned char derived[LOCK_KEY_BYTES];
+	assert_int_equal(lock_derive_key(&lock, PASSPHRASE, derived, NULL), 0); /* still the same passphrase's */
+	assert_memory_equal(derived, key, sizeof key);
+	memset(again, 0, sizeof *again);
+	assert_int_equal(lock_open(&lock, key, again, NULL), 0);
+	assert_int_equal(again->openpgp_key_len, 7);
+	assert_memory_equal(again->openpgp_key, "another", 7);
+	assert_memory_equal(again->tls_key, plain->tls_key, plain->tls_key_len);
+	secrets_free(again);
+}
+
 /* All that a crash in the middle may leave. */
 static void
 what_a_crash_leaves_loses_nothing(void **state)
@@ -328,6 +363,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_file_cannot_ask_for_much_memory_or_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_locked_folder_holds_no_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_identity_may_be_locked_from_the_beginning, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_file_of_the_first_version_is_opened_and_gets_an_openpgp_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_crash_leaves_loses_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_locked_identity_moves_locked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_lock_is_not_imported, set_up, tear_down),

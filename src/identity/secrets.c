@@ -42,19 +42,27 @@ load(int dir_fd, const char *name, unsigned char *out, size_t room, size_t *out_
 	return result;
 }
 
+static int
+load_if_there(int dir_fd, const char *name, unsigned char *out, size_t room, size_t *out_len, struct error *err)
+{
+	struct error why = { 0 };
+	if (load(dir_fd, name, out, room, out_len, &why) == 0)
+		return 0;
+	*out_len = 0;
+	return why.code == ERROR_NOT_FOUND ? 0 : error_set(err, why.code, "%s", why.text);
+}
+
 int
 secrets_load(int dir_fd, struct secrets *out, struct error *err)
 {
-	struct error why = { 0 };
 	size_t len;
 	if (load(dir_fd, IDENTITY_ONION_KEY_FILE, out->onion_key, sizeof out->onion_key, &len, err) != 0)
 		return -1;
 	if (len != sizeof out->onion_key)
 		return error_set(err, ERROR_INVALID, IDENTITY_ONION_KEY_FILE " is too short");
-	if (load(dir_fd, CERTIFICATE_KEY_FILE, out->tls_key, sizeof out->tls_key, &out->tls_key_len, &why) == 0)
-		return 0;
-	out->tls_key_len = 0;
-	return why.code == ERROR_NOT_FOUND ? 0 : error_set(err, why.code, "%s", why.text);
+	if (load_if_there(dir_fd, CERTIFICATE_KEY_FILE, out->tls_key, sizeof out->tls_key, &out->tls_key_len, err) != 0)
+		return -1;
+	return load_if_there(dir_fd, IDENTITY_OPENPGP_FILE, out->openpgp_key, sizeof out->openpgp_key, &out->openpgp_key_len, err);
 }
 
 int
