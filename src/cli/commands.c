@@ -9,6 +9,7 @@
 #include "cli/cmd_lock.h"
 #include "cli/cmd_logs.h"
 #include "cli/cmd_mua.h"
+#include "cli/cmd_openpgp.h"
 #include "cli/cmd_peer.h"
 #include "cli/cmd_queue.h"
 #include "cli/cmd_scrub.h"
@@ -60,6 +61,12 @@ const struct cli_command commands_all[] = {
 	    cmd_identity_import_sheet_options, cmd_identity_import_sheet, 0 },
 	{ "identity private", "NAME", 1, 1, "be found only by those who were given a key", NULL, cmd_access_private, 0 },
 	{ "identity public", "NAME", 1, 1, "be found by whoever knows the address", NULL, cmd_access_public, 0 },
+	{ "openpgp show", "NAME", 1, 1, "show an identity's OpenPGP keys", cmd_openpgp_options, cmd_openpgp_show, 0 },
+	{ "openpgp export", "NAME", 1, 1, "print its public key, for programs that know nothing of SMTorP", cmd_openpgp_export_options,
+	    cmd_openpgp_export, 0 },
+	{ "openpgp import", "NAME FILE", 2, 2, "take a secret key that you have from elsewhere", cmd_openpgp_options, cmd_openpgp_import, 0 },
+	{ "openpgp rotate", "NAME", 1, 1, "make a new key; mail to the former ones can still be read", cmd_openpgp_rotate_options,
+	    cmd_openpgp_rotate, 0 },
 	{ "contact access", "", 0, 0, "show who finds a private identity, and which private onions it finds", cmd_access_options,
 	    cmd_access_list, 0 },
 	{ "contact grant", "WHO", 1, 1, "make a key by which somebody finds a private identity", cmd_access_options, cmd_access_grant, 0 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/test_folder.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -68,6 +69,9 @@ assert_is_plain(const struct secrets *secrets)
 	assert_memory_equal(secrets->onion_key, plain->onion_key, sizeof plain->onion_key);
 	assert_int_equal(secrets->tls_key_len, plain->tls_key_len);
 	assert_memory_equal(secrets->tls_key, plain->tls_key, plain->tls_key_len);
+	assert_true(plain->openpgp_key_len > 0);
+	assert_int_equal(secrets->openpgp_key_len, plain->openpgp_key_len);
+	assert_memory_equal(secrets->openpgp_key, plain->openpgp_key, plain->openpgp_key_len);
 }
 
 static void

@@ -19,6 +19,7 @@ ring_error(struct error *err, enum error_code code, const char *what, rnp_result
 int
 ring_new(rnp_ffi_t *out, struct error *err)
 {
+	setenv("RNP_LOG_CONSOLE", "0", 0); /* it would tell standard error of everything that it does not like in strangers' bytes */
 	rnp_result_t result = rnp_ffi_create(out, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG);
 	return result == RNP_SUCCESS ? 0 : ring_error(err, ERROR_NO_MEMORY, "cannot begin with OpenPGP", result);
 }
@@ -317,6 +318,21 @@ openpgp_import(struct slice bytes, const char *passphrase, struct buffer *secret
 	rnp_key_handle_destroy(key);
 	rnp_ffi_destroy(ffi);
 	return result;
+}
+
+int
+openpgp_armour_secret(struct slice secret_key, struct buffer *armoured, struct error *err)
+{
+	rnp_input_t input = ring_input(secret_key);
+	rnp_output_t output = ring_output(OPENPGP_ARMOURED_MAX_BYTES);
+	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
+	if (input != NULL && output != NULL)
+		result = rnp_enarmor(input, output, "secret key");
+	rnp_input_destroy(input);
+	if (result == RNP_SUCCESS)
+		return ring_take(output, armoured, err);
+	rnp_output_destroy(output);
+	return ring_error(err, ERROR_INVALID, "the OpenPGP key cannot be written", result);
 }
 
 /* ---- the owner's */

@@ -39,6 +39,9 @@ int openpgp_look(struct slice key, struct openpgp_key *out, struct error *err);
  * passphrase; ERROR_INVALID also for one that cannot both sign and decrypt. passphrase NULL: there is none. */
 int openpgp_import(struct slice key, const char *passphrase, struct buffer *secret_key, struct error *err);
 
+/* A secret key, which is binary, in armour. */
+int openpgp_armour_secret(struct slice secret_key, struct buffer *armoured, struct error *err);
+
 /* The owner's keys, the present one first; older ones only decrypt. */
 struct openpgp;
 int openpgp_new(const struct slice *secret_keys, size_t count, struct openpgp **out, struct error *err);

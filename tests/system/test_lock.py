@@ -26,11 +26,12 @@ def folder_of(node, name):
 
 
 def secrets_of(node, name):
-    """What must not be on the disk: both keys, in every form that they could be written in."""
+    """What must not be on the disk: the keys, in every form that they could be written in."""
     onion = (folder_of(node, name) / 'onion.key').read_bytes()[32:]
     lines = (folder_of(node, name) / 'tls.key').read_text().splitlines()
     tls = base64.b64decode(''.join(lines[1:-1]))
-    return [onion[:32], onion[32:], base64.b64encode(onion)[:40], tls, lines[2].encode()]
+    openpgp = (folder_of(node, name) / 'openpgp.key').read_bytes()[50:90]
+    return [onion[:32], onion[32:], base64.b64encode(onion)[:40], tls, lines[2].encode(), openpgp]
 
 
 def hold_a_secret(folder, secrets):
