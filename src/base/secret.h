@@ -17,7 +17,7 @@ void secret_free_ordinary(void *memory);
 /* From here on this process writes no core file, and no other of the same user may look into it. */
 void secret_shield_process(void);
 
-/* A pipe's reading end that gives the bytes once: the kernel's own memory, which is never written to swap. At most
- * SECRET_PIPE_BYTES. -1 when there is no descriptor left. */
+/* A pipe's reading end that gives the bytes once: the kernel's own memory, which is never written to swap. Of
+ * SECRET_PIPE_BYTES there is always room; -1 when there is none for more, or no descriptor left. */
 #define SECRET_PIPE_BYTES 4096
 int secret_pipe(const void *bytes, size_t len);

@@ -135,6 +135,7 @@ struct parent_identity {
 	int listen_25, listen_465;
 	char path_25[IPC_PATH_MAX + 1], path_465[IPC_PATH_MAX + 1];
 	struct role_process mail, smtp, content;
+	bool makes_openpgp_key; /* content was asked to */
 	enum ipc_store_condition store;
 	char trouble[IPC_TEXT_MAX + 1]; /* of the store, in words; "" when there is none */
 	enum ipc_publication state;
@@ -186,6 +187,13 @@ void parent_identity_on_store(struct parent_identity *identity, const struct ipc
 void parent_identity_nothing_published(struct parent *parent); /* tor is gone */
 /* The Argon2id text of its password; the caller wipes it. */
 int parent_identity_password(const struct parent_identity *identity, char out[PASSWORD_HASH_MAX], struct error *err);
+
+/* ---- parent_openpgp.c: the OpenPGP keys of identities, which content@ID has */
+
+/* Sends OPENPGP_KEY when content runs: as it begins, and when the keys have changed. Without a key it does what needs none. */
+void parent_openpgp_tell_content(struct parent_identity *identity);
+/* Keeps a key that was asked for, unless there is one by now. */
+void parent_openpgp_on_made(struct parent_identity *identity, struct slice key);
 
 /* ---- parent_tickets.c: the keys of tickets */
 

@@ -300,6 +300,7 @@ parent_identity_load(struct parent *parent, const char *name, struct error *err)
 		parent_lock_look_again(identity);
 		if (was_locked && !identity->is_locked && parent_identity_wake(identity, err) != 0)
 			return -1;
+		parent_openpgp_tell_content(identity); /* they may be others now */
 	}
 	if (identity->is_locked)
 		return 0;

@@ -64,10 +64,13 @@ parent_lock_open_key(const struct parent_identity *identity, const char *file, i
 {
 	const struct secrets *secrets = identity->secrets;
 	bool is_onion = strcmp(file, IDENTITY_ONION_KEY_FILE) == 0, is_tls = strcmp(file, CERTIFICATE_KEY_FILE) == 0;
-	if (secrets == NULL || (!is_onion && !is_tls))
+	bool is_openpgp = strcmp(file, IDENTITY_OPENPGP_FILE) == 0;
+	if (secrets == NULL || (!is_onion && !is_tls && !is_openpgp))
 		return identity_open(identity->parent->identities_fd, identity->is.name, file, out_fd, err);
+	if (is_openpgp && secrets->openpgp_key_len == 0)
+		return error_set(err, ERROR_NOT_FOUND, "there is no OpenPGP key among its secrets: `smtorp unlock` adds one");
 	*out_fd = is_onion ? secret_pipe(secrets->onion_key, sizeof secrets->onion_key) :
-	    secret_pipe(secrets->tls_key, secrets->tls_key_len);
+	    is_tls ? secret_pipe(secrets->tls_key, secrets->tls_key_len) : secret_pipe(secrets->openpgp_key, secrets->openpgp_key_len);
 	return *out_fd >= 0 ? 0 : error_set(err, ERROR_BUSY, "no descriptor is left for a pipe");
 }
 
@@ -108,8 +111,10 @@ parent_lock_unlock(struct parent *parent, const char *name, struct slice key, st
 		return -1;
 	secrets_free(identity->secrets);
 	identity->secrets = secrets;
-	if (!identity->is_locked)
-		return 0; /* its passphrase has just been set: the plain files go now */
+	if (!identity->is_locked) { /* its passphrase has just been set, and the plain files go now; or its OpenPGP keys are others */
+		parent_openpgp_tell_content(identity);
+		return 0;
+	}
 	if (parent_identity_wake(identity, err) != 0) {
 		if (identity->is_locked) { /* no sockets: as before */
 			secrets_free(identity->secrets);

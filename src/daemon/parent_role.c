@@ -148,6 +148,9 @@ on_message(void *context, struct ipc_message *m)
 			break;
 		need_content(&role->identity->content);
 		break;
+	case IPC_TYPE_OPENPGP_MADE:
+		parent_openpgp_on_made(role->identity, m->openpgp_made.key);
+		break;
 	case IPC_TYPE_CONTROL_REQUEST:
 		parent_control_on_request(parent, &m->control_request);
 		break;
@@ -267,6 +270,9 @@ tell(struct role_process *role, struct error *err)
 		return parent_identity_tell_smtp(role->identity, err);
 	case ROLE_MAIL:
 		tell_mail(role);
+		return 0;
+	case ROLE_CONTENT:
+		parent_openpgp_tell_content(role->identity);
 		return 0;
 	default:
 		return 0;

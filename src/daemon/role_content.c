@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * The role content@ID: everything that parses message content. Started when mail@ID has something for it, ends with that
- * channel or when it was idle for a while. It keeps nothing between two requests and after its start opens nothing; mail@ID
- * asks again when it dies.
+ * channel or when it was idle for a while. It keeps nothing between two requests but the identity's OpenPGP keys, and after its
+ * start opens nothing; mail@ID asks again when it dies.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,6 +15,7 @@
 #include "daemon/role.h"
 #include "ipc/body.h"
 #include "ipc/pack.h"
+#include "identity/openpgpkey.h"
 #include "mime/dsn.h"
 #include "mime/library.h"
 #include "mime/note.h"
@@ -28,6 +30,7 @@ static struct {
 	struct timer *idle;
 	int into; /* where the message of request into_id is to be, or -1 */
 	uint64_t into_id;
+	struct openpgp *pgp; /* the identity's keys; NULL: it has none */
 } self = { .into = -1 };
 
 /* The reply that the sender gets for an error. */
@@ -278,10 +281,48 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 	timer_start(self.idle, IDLE_MS);
 }
 
+/* One for an identity that has none yet: the parent keeps it. */
+static int
+make_key(const struct ipc_openpgp_key *of, struct buffer *file, struct error *err)
+{
+	struct ipc_message made = { .type = IPC_TYPE_OPENPGP_MADE, .fd = -1 };
+	struct identity identity = { 0 };
+	snprintf(identity.local_part, sizeof identity.local_part, "%s", of->local_part);
+	snprintf(identity.onion, sizeof identity.onion, "%s", of->onion);
+	snprintf(identity.created, sizeof identity.created, "%s", of->created);
+	if (openpgpkey_make(&identity, file, err) != 0)
+		return -1;
+	made.openpgp_made.key = slice_of(buffer_bytes(file), buffer_len(file));
+	role_tell_parent(&made);
+	return 0;
+}
+
+static void
+on_openpgp_key(const struct ipc_message *m)
+{
+	struct slice keys[OPENPGP_OWN_KEYS_MAX];
+	struct error err = { 0 };
+	struct buffer file;
+	size_t count;
+	buffer_init(&file, IDENTITY_OPENPGP_MAX_BYTES + 1);
+	int result = m->fd >= 0 ? file_read_all(m->fd, &file, &err) : make_key(&m->openpgp_key, &file, &err);
+	openpgp_free(self.pgp);
+	self.pgp = NULL;
+	if (result == 0)
+		result = openpgpkey_list(slice_of(buffer_bytes(&file), buffer_len(&file)), keys, &count, &err);
+	if (result == 0)
+		result = openpgp_new(keys, count, &self.pgp, &err);
+	if (result != 0)
+		log_warn("goes on without OpenPGP keys: %s", err.text);
+	openpgpkey_wipe(&file);
+}
+
 static void
 on_parent(void *context, struct ipc_message *m)
 {
-	(void)context, (void)m; /* there is nothing to configure */
+	(void)context;
+	if (m->type == IPC_TYPE_OPENPGP_KEY)
+		on_openpgp_key(m);
 }
 
 static void
@@ -305,8 +346,11 @@ int
 main(void)
 {
 	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
+	struct error err = { 0 };
 	bound_memory();
 	library_init();
+	if (openpgp_prepare(&err) != 0)
+		log_warn("%s", err.text);
 	role_init(ROLE_CONTENT, &events, NULL);
 	self.idle = timer_new(role_loop(), on_idle, NULL);
 	timer_start(self.idle, IDLE_MS);

@@ -4,6 +4,9 @@
  */
 #include "daemon/test_role.h"
 
+#include "base/secret.h"
+#include "identity/openpgpkey.h"
+
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -251,6 +254,55 @@ ends_when_mail_breaks_the_rules(void **state)
 	assert_int_equal(test_role_wait(&c->role), 1);
 }
 
+/* ---- OpenPGP keys */
+
+static struct ipc_message
+key_message(int fd)
+{
+	struct ipc_message m = { .type = IPC_TYPE_OPENPGP_KEY, .fd = fd };
+	strcpy(m.openpgp_key.local_part, "alice");
+	strcpy(m.openpgp_key.onion, "own.onion");
+	strcpy(m.openpgp_key.created, "2026-01-31");
+	return m;
+}
+
+static void
+an_identity_of_before_gets_an_openpgp_key_once(void **state)
+{
+	struct content *c = *state;
+	struct slice keys[OPENPGP_OWN_KEYS_MAX];
+	struct openpgp_key seen;
+	size_t count;
+	struct ipc_message m = key_message(-1);
+	test_role_send(c->role.parent, &m);
+	m = test_role_next(&c->role, c->role.parent, IPC_TYPE_OPENPGP_MADE);
+	assert_int_equal(openpgpkey_list(m.openpgp_made.key, keys, &count, NULL), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(openpgp_look(keys[0], &seen, NULL), 0);
+	assert_string_equal(seen.user_id, "alice@own.onion");
+	assert_true(seen.has_secret);
+	int fd = secret_pipe(m.openpgp_made.key.data, m.openpgp_made.key.len);
+	assert_true(fd >= 0);
+	m = key_message(fd);
+	test_role_send(c->role.parent, &m);
+	close(fd);
+	m = (struct ipc_message){ .type = IPC_TYPE_PING, .fd = -1 };
+	test_role_send(c->role.parent, &m);
+	test_role_next(&c->role, c->role.parent, IPC_TYPE_PONG); /* and no other key */
+}
+
+static void
+rubbish_instead_of_keys_keeps_no_message_from_leaving(void **state)
+{
+	struct content *c = *state;
+	int fd = secret_pipe("no key", 6);
+	struct ipc_message m = key_message(fd);
+	test_role_send(c->role.parent, &m);
+	close(fd);
+	m = ask(c, slice_of_string(FROM "\r\nHello\r\n"));
+	assert_int_equal(m.content_result.code, 250);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -258,6 +310,8 @@ main(int argc, char **argv)
 		return 2;
 	program = argv[1];
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_identity_of_before_gets_an_openpgp_key_once, start, finish),
+		cmocka_unit_test_setup_teardown(rubbish_instead_of_keys_keeps_no_message_from_leaving, start, finish),
 		cmocka_unit_test_setup_teardown(prepares_a_message, start, finish),
 		cmocka_unit_test_setup_teardown(no_two_messages_have_a_boundary_in_common, start, finish),
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),

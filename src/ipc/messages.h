@@ -44,6 +44,7 @@ enum role {
 #define IPC_PATH_MAX 108
 #define IPC_KEY_BYTES 32
 #define IPC_HINT_MAX 200
+#define IPC_OPENPGP_MADE_MAX 4096
 #define IPC_KEY_HASH_BYTES 32
 #define IPC_DIGEST_BYTES 32
 #define IPC_SIGNATURE_BYTES 64
@@ -111,6 +112,11 @@ enum role {
 #define IPC_SIGN_SESSION(U8, U16, U32, U64, STR, BYTES) U64(request_id) STR(server, IPC_ONION_MAX) BYTES(exporter, IPC_DIGEST_BYTES)
 /* Each of those two is answered once; without a signature when there is no key. */
 #define IPC_SIGNED(U8, U16, U32, U64, STR, BYTES) U64(request_id) BYTES(signature, IPC_SIGNATURE_BYTES)
+
+/* ---- OpenPGP keys: the first that content hears. The descriptor is the file openpgp.key, or a pipe with its bytes; without one the
+ * identity, which is older than such keys, has none: content makes one for it, which the parent keeps. */
+#define IPC_OPENPGP_KEY(U8, U16, U32, U64, STR, BYTES) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(created, 10)
+#define IPC_OPENPGP_MADE(U8, U16, U32, U64, STR, BYTES) BYTES(key, IPC_OPENPGP_MADE_MAX)
 
 /* ---- mail tells the parent how its folder is, whenever that changes */
 #define IPC_STORE_STATE(U8, U16, U32, U64, STR, BYTES) U8(state) STR(text, IPC_TEXT_MAX) /* enum ipc_store_condition */
@@ -250,6 +256,8 @@ enum role {
 	M(SERVICE_STATE, service_state, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SERVICE_STATE) \
 	M(SIGN_KEY, sign_key, ROLE_PARENT, ROLE_SIGN, FD_ALWAYS, IPC_SIGN_KEY) \
 	M(SIGN_KEY_REMOVE, sign_key_remove, ROLE_PARENT, ROLE_SIGN, FD_NONE, IPC_SIGN_KEY_REMOVE) \
+	M(OPENPGP_KEY, openpgp_key, ROLE_PARENT, ROLE_CONTENT, FD_MAY, IPC_OPENPGP_KEY) \
+	M(OPENPGP_MADE, openpgp_made, ROLE_CONTENT, ROLE_PARENT, FD_NONE, IPC_OPENPGP_MADE) \
 	M(SIGN, sign, ROLE_MAIL, ROLE_SIGN, FD_NONE, IPC_SIGN) \
 	M(SIGN_SESSION, sign_session, ROLE_SMTP, ROLE_SIGN, FD_NONE, IPC_SIGN_SESSION) \
 	M(SIGNED, signed_, ROLE_SIGN, ROLE_MAIL | ROLE_SMTP, FD_NONE, IPC_SIGNED) \

@@ -254,6 +254,18 @@ openpgp_generate(const char *address, int64_t created_s, struct buffer *secret_k
 	return result;
 }
 
+int
+openpgp_prepare(struct error *err)
+{
+	struct buffer key;
+	buffer_init(&key, OPENPGP_KEY_MAX_BYTES);
+	int result = openpgp_generate("nobody@localhost", DAY_S, &key, err);
+	if (key.data != NULL)
+		explicit_bzero(key.data, key.capacity);
+	buffer_finish(&key);
+	return result;
+}
+
 /* ---- importing */
 
 static int

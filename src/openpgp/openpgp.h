@@ -28,6 +28,9 @@ struct openpgp_key {
 	bool has_secret, is_revoked, is_expired, can_encrypt, can_sign;
 };
 
+/* Once, before the process gives up opening files: what the library keeps open (a source of randomness) is opened here. */
+int openpgp_prepare(struct error *err);
+
 /* A new Ed25519 key that signs, with a Curve25519 subkey that decrypts, which do not expire; the user id is the bare address.
  * created_s is rounded down to the day. Appends the secret key, binary and unprotected: the caller's to encrypt and wipe. */
 int openpgp_generate(const char *address, int64_t created_s, struct buffer *secret_key, struct error *err);

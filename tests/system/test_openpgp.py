@@ -7,6 +7,8 @@ import subprocess
 import pytest
 
 from harness.node import Node
+from harness.programs import swaks
+from harness.waiting import until
 
 FAILED, USAGE, EXISTS, WRONG = 1, 2, 5, 20
 PASSPHRASE = 'six random words would be better'
@@ -129,3 +131,17 @@ def test_an_identity_of_before_gets_a_key_when_it_is_asked_for(offline):
     file_of(offline, 'old').unlink()
     key, = keys_of(offline, 'old')
     assert key['user_id'] == made['address'] and file_of(offline, 'old').stat().st_mode & 0o777 == 0o600
+
+
+def test_a_running_node_makes_the_key_of_an_identity_of_before_and_takes_others_in(running, subject):
+    node = running.a
+    late = node.identity('late', wait=False)
+    file_of(node, 'late').unlink()
+    swaks(late, [running.bob.address], '--header', f'Subject: {subject}')
+    until(lambda: file_of(node, 'late').exists(), what='the key that the node makes')
+    key, = keys_of(node, 'late')
+    assert key['user_id'] == late.address and file_of(node, 'late').stat().st_mode & 0o777 == 0o600
+    node.cli('openpgp', 'rotate', 'late')
+    swaks(late, [running.bob.address], '--header', f'Subject: {subject}')
+    assert [former['fingerprint'] for former in keys_of(node, 'late')][1] == key['fingerprint']
+    node.cli('identity', 'delete', 'late', '--yes')
