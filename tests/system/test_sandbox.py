@@ -50,7 +50,7 @@ def node(make_node):
     node = make_node('sandboxed', {'tor.extra': 'DisableNetwork 1'}, tor=False).start(wait=False)
     for name in ('alice', 'bob'):
         node.identity(name, wait=False)
-    node.wait_for(lambda status: len(status['roles']) == 7 and all(row['ready'] for row in status['roles']), 30, 'every role')
+    node.wait_for(lambda status: len(status['roles']) == 8 and all(row['ready'] for row in status['roles']), 30, 'every role')
     yield node
     node.stop()
 
@@ -72,7 +72,7 @@ def roles(node, *names):
 def test_the_kernel_holds_every_role(node):
     """`smtorp status --json` says what holds on this kernel."""
     rows = node.status()['roles']
-    assert {row['role'] for row in rows} == {'tor', 'smtp', 'submission', 'mail', 'control'}
+    assert {row['role'] for row in rows} == {'tor', 'smtp', 'submission', 'mail', 'control', 'sign'}
     assert all(row['sandbox']['seccomp'] for row in rows)
     for row in roles(node):
         status = dict(line.split(':\t', 1) for line in pathlib.Path(f'/proc/{row["pid"]}/status').read_text().splitlines())
