@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "daemon/content_sign.h"
 #include "daemon/role.h"
 #include "ipc/body.h"
 #include "ipc/pack.h"
@@ -20,6 +21,7 @@
 #include "mime/library.h"
 #include "mime/note.h"
 #include "mime/prepare.h"
+#include "onionkey/onionkey.h"
 
 #define IDLE_MS 60000
 #define MEMORY_MAX_BYTES (512 * 1024 * 1024)
@@ -59,9 +61,9 @@ set_reply(struct ipc_content_result *result, const struct error *err)
 	result->text[len] = '\0';
 }
 
-/* Sends the body, or what went wrong when failed->code says so. Finishes the body. */
+/* Sends the body, or what went wrong when failed->code says so. signing: with the field for it; or NULL. Finishes the body. */
 static void
-answer_body(uint64_t request_id, const struct error *failed, struct body *body, uint8_t flags)
+answer_body(uint64_t request_id, const struct error *failed, struct body *body, uint8_t flags, const struct content_sign *signing)
 {
 	struct ipc_message m = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	struct error err = *failed;
@@ -70,6 +72,10 @@ answer_body(uint64_t request_id, const struct error *failed, struct body *body, 
 		m.content_result.code = 250;
 		strcpy(m.content_result.enhanced, "2.0.0");
 		m.content_result.flags = flags;
+		if (signing != NULL && signing->to[0] != '\0') {
+			m.content_result.field = slice_of(buffer_bytes(&signing->field), buffer_len(&signing->field));
+			m.content_result.digest = slice_of(signing->digest, sizeof signing->digest);
+		}
 	} else {
 		m.fd = -1;
 		m.content_result.body = slice_of("", 0);
@@ -90,7 +96,7 @@ answer(uint64_t request_id, const struct error *failed, struct buffer *content, 
 	if (failed->code == ERROR_NONE)
 		body_from_buffer(content, &body);
 	buffer_finish(content);
-	answer_body(request_id, failed, &body, flags);
+	answer_body(request_id, failed, &body, flags, NULL);
 }
 
 static uint8_t
@@ -103,6 +109,7 @@ flags_of(bool has_8bit, bool needs_smtputf8)
 struct copying {
 	struct body from;
 	struct body into;
+	struct content_sign *signing;
 };
 
 static int
@@ -117,6 +124,8 @@ write_into(void *context, const void *bytes, size_t len, struct error *err)
 {
 	struct copying *c = context;
 	c->into.file_bytes += len;
+	if (content_sign_update(c->signing, bytes, len, err) != 0)
+		return -1;
 	return file_write_all(c->into.fd, bytes, len, err);
 }
 
@@ -129,9 +138,9 @@ prepare_in_file(const struct prepare_request *request, uint64_t request_id, stru
 	const struct prepare_stream stream = { c->from.file_bytes, read_from, write_into, c, NULL };
 	if (c->into.fd < 0)
 		error_set(&err, ERROR_NO_SPACE, "there is no space for the message; try again later");
-	else
-		prepare_stream(request, &stream, &facts, &err);
-	answer_body(request_id, &err, &c->into, flags_of(facts.has_8bit, facts.needs_smtputf8));
+	else if (prepare_stream(request, &stream, &facts, &err) == 0)
+		content_sign_end(c->signing, &err);
+	answer_body(request_id, &err, &c->into, flags_of(facts.has_8bit, facts.needs_smtputf8), c->signing);
 	body_finish(&c->from);
 }
 
@@ -145,32 +154,45 @@ on_prepare_into(struct ipc_message *m)
 }
 
 static void
+prepare_in_memory(struct prepare_request *request, uint64_t request_id, struct copying *c)
+{
+	struct error err = { 0 };
+	struct buffer out;
+	struct body result = BODY_EMPTY;
+	struct prepare_facts facts = { 0 };
+	request->message = c->from.bytes;
+	buffer_init(&out, MESSAGE_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
+	if (prepare_message(request, &out, &facts, &err) == 0 &&
+	    content_sign_update(c->signing, buffer_bytes(&out), buffer_len(&out), &err) == 0 && content_sign_end(c->signing, &err) == 0)
+		body_from_buffer(&out, &result);
+	buffer_finish(&out);
+	answer_body(request_id, &err, &result, flags_of(facts.has_8bit, facts.needs_smtputf8), c->signing);
+	body_finish(&c->from);
+}
+
+static void
 on_prepare(struct ipc_message *m)
 {
 	struct error err = { 0 };
-	struct copying c = { .into = { .fd = self.into_id == m->prepare.request_id ? self.into : -1 } };
-	struct body *message = &c.from;
-	struct buffer out;
-	struct prepare_facts facts = { 0 };
+	struct content_sign signing;
+	struct body none = BODY_EMPTY;
+	struct copying c = { .into = { .fd = self.into_id == m->prepare.request_id ? self.into : -1 }, .signing = &signing };
 	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
 		.now_s = (int64_t)m->prepare.now_s, .date_step_s = m->prepare.date_step_s,
 		.ids = m->prepare.ids };
 	random_bytes(request.seed, sizeof request.seed);
 	strcpy(request.id_letters, m->prepare.id_letters);
-	int taken = body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, message, &err);
-	if (taken == 0 && message->file_bytes > 0) {
+	content_sign_init(&signing, m->prepare.onion, m->prepare.to);
+	if (body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, &c.from, &err) != 0) {
+		answer_body(m->prepare.request_id, &err, &none, 0, NULL);
+	} else if (c.from.file_bytes > 0) {
 		if (c.into.fd >= 0)
 			self.into = -1;
 		prepare_in_file(&request, m->prepare.request_id, &c);
-		return;
+	} else {
+		prepare_in_memory(&request, m->prepare.request_id, &c);
 	}
-	buffer_init(&out, MESSAGE_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
-	if (taken == 0) {
-		request.message = message->bytes;
-		prepare_message(&request, &out, &facts, &err);
-	}
-	answer(m->prepare.request_id, &err, &out, flags_of(facts.has_8bit, facts.needs_smtputf8));
-	body_finish(message);
+	content_sign_finish(&signing);
 }
 
 /* The packed list, borrowed from it. *out is the caller's to free. */
@@ -348,6 +370,7 @@ main(void)
 	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
 	struct error err = { 0 };
 	bound_memory();
+	onionkey_library_init();
 	library_init();
 	if (openpgp_prepare(&err) != 0)
 		log_warn("%s", err.text);

@@ -4,11 +4,16 @@
  */
 #include "daemon/test_role.h"
 
-#include "base/secret.h"
-#include "identity/openpgpkey.h"
-
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "identity/openpgpkey.h"
+#include "mime/library.h"
+#include "onionkey/onionkey.h"
+#include "proof/onionsig.h"
 
 #define FROM "From: alice@own.onion\r\nDate: Sun, 22 Nov 2026 10:47:51 +0000\r\nMessage-ID: <" LETTERS "@own.onion>\r\n"
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
@@ -172,6 +177,106 @@ what_comes_in_a_file_goes_into_a_file(void **state)
 	buffer_finish(&text);
 }
 
+/* Completes the field as mail@ID does, and judges the message as its receiver will. */
+static enum onionsig_verdict
+judge(const struct ipc_message *m, const struct onionkey *key, const char *to, const char *change)
+{
+	struct error err = { 0 }, why;
+	struct address sender;
+	struct header_scan scan;
+	struct header_field field;
+	struct dkim_body text;
+	struct body body;
+	struct buffer all;
+	unsigned char signature[64], digest[32];
+	enum onionsig_verdict verdict;
+	struct ipc_message copy = *m;
+	assert_int_equal(m->content_result.code, 250);
+	assert_int_equal(m->content_result.digest.len, 32);
+	buffer_init(&all, 8 * 1024 * 1024);
+	assert_int_equal(buffer_append(&all, m->content_result.field.data, m->content_result.field.len, NULL), 0);
+	onionkey_sign(key, m->content_result.digest, signature);
+	assert_int_equal(onionsig_end(&all, signature, NULL), 0);
+	assert_int_equal(buffer_append_string(&all, change, NULL), 0);
+	copy.fd = copy.fd < 0 ? -1 : dup(copy.fd);
+	assert_int_equal(body_take_any(&copy, m->content_result.body, 8 * 1024 * 1024, &body, &err), 0);
+	unsigned char *bytes = malloc((size_t)body_len(&body));
+	assert_non_null(bytes);
+	if (body.file_bytes > 0)
+		assert_int_equal(body_read(&body, 0, bytes, (size_t)body.file_bytes, NULL), 0);
+	else
+		memcpy(bytes, body.bytes.data, body.bytes.len);
+	assert_int_equal(buffer_append(&all, bytes, (size_t)body_len(&body), NULL), 0);
+	free(bytes);
+	body_finish(&body);
+	struct slice message = slice_of(buffer_bytes(&all), buffer_len(&all));
+	header_scan_init(&scan, message);
+	while (header_scan_next(&scan, &field, NULL) == 1)
+		;
+	dkim_body_init(&text);
+	dkim_body_update(&text, scan.rest.data, scan.rest.len);
+	dkim_body_final(&text, digest);
+	assert_int_equal(onionsig_check(message, digest, to, &verdict, &sender, &why, &err), 0);
+	buffer_finish(&all);
+	return verdict;
+}
+
+static void
+make_onion(unsigned char seed_byte, struct onionkey *key, char onion[ONIONKEY_NAME_LEN + 7])
+{
+	unsigned char seed[32];
+	memset(seed, seed_byte, sizeof seed);
+	onionkey_from_seed(seed, key);
+	onionkey_name(key->public_key, onion);
+	strcat(onion, ".onion");
+}
+
+/* In memory and in a file, of one byte and of megabytes; with no body at all. */
+static void
+makes_the_signature_field_for_one_onion(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 70000, 3 * 1024 * 1024 };
+	struct content *c = *state;
+	struct onionkey alice, bob;
+	char own[ONIONKEY_NAME_LEN + 7], to[ONIONKEY_NAME_LEN + 7], from[128];
+	make_onion(1, &alice, own);
+	make_onion(2, &bob, to);
+	int header = snprintf(from, sizeof from, "From: alice@%s\r\nSubject: x\r\n\r\n", own);
+	for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+		const size_t len = (size_t)header + sizes[i / 2];
+		char *text = malloc(len + 1);
+		struct ipc_message into = { .type = IPC_TYPE_PREPARE_INTO, .prepare_into.request_id = 42, .fd = memfd_create("out", MFD_CLOEXEC) };
+		struct ipc_message m = { .type = IPC_TYPE_PREPARE, .fd = -1, .prepare = { .request_id = 42, .local_part = "alice",
+			.id_letters = LETTERS, .now_s = 1795344471 } };
+		struct body body;
+		memset(text, 'x', len);
+		memcpy(text, from, (size_t)header);
+		for (size_t at = (size_t)header + 70; at + 2 < len; at += 72)
+			memcpy(text + at, "\r\n", 2);
+		strcpy(m.prepare.onion, own);
+		strcpy(m.prepare.to, to);
+		assert_int_equal(body_from_bytes(slice_of(text, len), &body, NULL), 0);
+		if (i % 2 == 0) {
+			assert_int_equal(body_attach(&body, &m, &m.prepare.body, NULL), 0);
+			test_role_send(c->mail, &m);
+		} else {
+			m.fd = memfd_create("in", MFD_CLOEXEC);
+			assert_int_equal(file_write_all(m.fd, text, len, NULL), 0);
+			test_role_send(c->mail, &into);
+			test_role_send(c->mail, &m);
+			close(m.fd);
+		}
+		m = test_role_next(&c->role, c->mail, IPC_TYPE_CONTENT_RESULT);
+		assert_int_equal(judge(&m, &alice, to, ""), ONIONSIG_PROVED);
+		assert_int_equal(judge(&m, &alice, own, ""), ONIONSIG_WRONG);               /* sent on to somebody else */
+		assert_int_equal(judge(&m, &bob, to, ""), ONIONSIG_WRONG);                  /* by another key */
+		assert_int_equal(judge(&m, &alice, to, "Reply-To: a@b\r\n"), ONIONSIG_WRONG); /* changed on the way */
+		close(into.fd);
+		body_finish(&body);
+		free(text);
+	}
+}
+
 static void
 composes_a_notification(void **state)
 {
@@ -309,6 +414,7 @@ main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	program = argv[1];
+	library_init();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_identity_of_before_gets_an_openpgp_key_once, start, finish),
 		cmocka_unit_test_setup_teardown(rubbish_instead_of_keys_keeps_no_message_from_leaving, start, finish),
@@ -317,6 +423,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),
 		cmocka_unit_test_setup_teardown(what_comes_in_a_file_goes_into_a_file, start, finish),
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
+		cmocka_unit_test_setup_teardown(makes_the_signature_field_for_one_onion, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_notification, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_copy_with_a_note, start, finish),
 		cmocka_unit_test_setup_teardown(takes_no_more_memory_than_it_may, start, finish),

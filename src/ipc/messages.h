@@ -47,6 +47,7 @@ enum role {
 #define IPC_OPENPGP_MADE_MAX 4096
 #define IPC_KEY_HASH_BYTES 32
 #define IPC_DIGEST_BYTES 32
+#define IPC_FIELD_MAX 8192        /* an Onion-Signature */
 #define IPC_SIGNATURE_BYTES 64
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 #define IPC_RESUME_MAX 4096      /* a TLS session to be resumed: with the peer's certificate and ticket some 1.2 KiB */
@@ -167,10 +168,10 @@ enum role {
 
 /* ---- content: pure functions over messages */
 #define IPC_NEED_CONTENT(U8, U16, U32, U64, STR, BYTES) /* mail asks parent to start its content role */
-/* Makes a submitted message fit to leave: identity's own From, Bcc gone, Date and Message-ID there. id_letters: of its
- * Message-ID; ids: what stands for those that it refers to (mime/threads.h). */
+/* Makes a submitted message fit to leave for one onion: identity's own From, Bcc gone, Date and Message-ID there. id_letters: of its
+ * Message-ID; ids: what stands for those that it refers to (mime/threads.h). to: the onion; "": it is not to be signed. */
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(id_letters, 26) U64(now_s) U32(date_step_s) \
+	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(to, IPC_ONION_MAX) STR(id_letters, 26) U64(now_s) U32(date_step_s) \
 	BYTES(ids, IPC_IDS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 /* Comes before the PREPARE of a message in a file: an empty file, in which the result is to be. */
 #define IPC_PREPARE_INTO(U8, U16, U32, U64, STR, BYTES) U64(request_id)
@@ -182,8 +183,11 @@ enum role {
 /* Composes a copy of the message in body, or of its beginning, for the owner's eyes (mime/note.h). */
 #define IPC_COMPOSE_NOTE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(is_cut) STR(mark, 128) BYTES(text, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
+/* field, digest: of PREPARE for an onion: the Onion-Signature that is to stand before the body, but for its signature, and what is to be
+ * signed (proof/onionsig.h). Else empty. */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX)
+	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) \
+	BYTES(field, IPC_FIELD_MAX) BYTES(digest, IPC_DIGEST_BYTES)
 
 /* ---- control: the owner's commands; parent answers with any number of rows and one end */
 #define IPC_CONTROL_REQUEST(U8, U16, U32, U64, STR, BYTES) \
