@@ -79,7 +79,7 @@ publishes_what_was_staged(void **state)
 	struct error err = { 0 };
 	struct maildir *m;
 	struct buffer b;
-	char name[256], path[300], host[256];
+	char name[256], path[300];
 	assert_int_equal(maildir_open(dir, &m, &err), 0);
 	assert_int_equal(maildir_stage(m, 0x1f, 1700000000123, slice_of_string("alice@x.onion"), read_text, message,
 	    strlen(message), &err), 0);
@@ -99,10 +99,8 @@ publishes_what_was_staged(void **state)
 	assert_memory_equal(buffer_bytes(&b), expected, strlen(expected));
 	char sizes[64];
 	snprintf(sizes, sizeof sizes, ".local,S=%zu,W=%zu", strlen(expected), strlen(expected) + 4);
-	assert_string_equal(strstr(name, ".local"), sizes);
+	assert_string_equal(strstr(name, ".local"), sizes); /* where others have the host's name, which random letters may hold by chance */
 	assert_int_equal(strncmp(name, "1700000000.M123000Q1fR", 22), 0);
-	assert_int_equal(gethostname(host, sizeof host), 0);
-	assert_null(strstr(name, host));
 	buffer_finish(&b);
 	maildir_free(m);
 	empty("Maildir/new");
