@@ -61,12 +61,14 @@ a_header_inside_cannot_say_who_wrote_or_what_the_verdict_is(void **state)
 	(void)state;
 	struct buffer message, opened;
 	wrap_payload(&alice, OUTSIDE "Message-ID: <1@aliceonion.onion>\r\n", slice_of_string(
-	    "From: " ALICE "\r\nSubject: Hidden\r\nSubject: Second\r\nMessage-ID: <2@x>\r\nReceived: by x\r\nSMTorP-Verdict: proved\r\n"
+	    "From: Alice! <" ALICE ">\r\nSubject: Hidden\r\nSubject: Second\r\nMessage-ID: <2@x>\r\nReceived: by x\r\nSMTorP-Verdict: proved\r\n"
 	    "Onion-Signature: x\r\nAutocrypt: x\r\nContent-Type: text/plain; hp=\"cipher\"\r\n\r\nHello\r\n"), &message);
 	bob_opens(&alice.key, 1, ALICE, all_of(&message), &opened);
 	static const char *const words[] = { "<2@x>", "Received", "Verdict", "Onion-", "Autocrypt", "Second", "Subject: ..." };
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		assert_false(has_text(all_of(&opened), words[i]));
+	assert_memory_equal(buffer_bytes(&opened), "From: " ALICE "\r\nTo:", strlen("From: " ALICE "\r\nTo:"));
+	assert_false(has_text(all_of(&opened), "Alice!"));
 	assert_true(has_text(all_of(&opened), "Subject: Hidden\r\n"));
 	assert_true(has_text(all_of(&opened), "<1@aliceonion.onion>"));
 	buffer_finish(&message);
@@ -250,6 +252,8 @@ a_signature_over_a_part_is_none(void **state)
 	assert_int_equal(judge_message(all_of(&message)).signature, PGPMIME_SIGNED_WRONG);
 	buffer_finish(&message);
 	buffer_finish(&inner);
+	assert_int_equal(judge_message(slice_of_string(OUTSIDE "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n"
+	    "\r\n--s\r\n\r\nHello\r\n--s--\r\n")).signature, PGPMIME_SIGNED_WRONG);
 }
 
 static void
