@@ -3,6 +3,7 @@
 import pathlib
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -17,7 +18,8 @@ from harness.tornet import TorNetwork  # noqa: E402
 NODES = pytest.StashKey()
 
 def pytest_configure(config):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
+    if threading.current_thread() is threading.main_thread():  # a worker of xdist may have another one
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
     config.addinivalue_line('markers', 'slow: takes minutes; left out of a usual run (make check-slow)')
     config.addinivalue_line('markers', 'sanitized: also run against the build with ASan and UBSan')
 
