@@ -22,6 +22,7 @@ struct request {
 	enum ipc_type type;
 	union {
 		struct ipc_prepare prepare;
+		struct ipc_check check;
 		struct ipc_compose_dsn compose;
 		struct ipc_compose_note note;
 	};
@@ -100,6 +101,9 @@ send_request(struct mail_content *c, struct request *r)
 		m.prepare = r->prepare;
 		m.prepare.now_s = (uint64_t)clock_wall_s();
 		inline_bytes = &m.prepare.body;
+	} else if (r->type == IPC_TYPE_CHECK) {
+		m.check = r->check;
+		inline_bytes = &m.check.body;
 	} else if (r->type == IPC_TYPE_COMPOSE_NOTE) {
 		m.compose_note = r->note;
 		inline_bytes = &m.compose_note.body;
@@ -182,11 +186,23 @@ mail_content_prepare(struct mail_content *c, const struct mail_content_message *
 	r->type = IPC_TYPE_PREPARE;
 	strncpy(r->prepare.local_part, message->local_part, sizeof r->prepare.local_part - 1);
 	strncpy(r->prepare.onion, message->onion, sizeof r->prepare.onion - 1);
+	strncpy(r->prepare.to, message->to, sizeof r->prepare.to - 1);
 	strncpy(r->prepare.id_letters, message->id_letters, sizeof r->prepare.id_letters - 1);
 	r->prepare.date_step_s = message->date_step_s;
 	r->prepare.ids = slice_of(r->list, message->ids.len);
 	add(c, r, body, done, context);
 	r->prepare.request_id = r->id;
+}
+
+void
+mail_content_check(struct mail_content *c, const char *onion, struct body *body, mail_content_done *done, void *context)
+{
+	struct request *r = calloc(1, sizeof *r);
+	assert(r != NULL);
+	r->type = IPC_TYPE_CHECK;
+	strncpy(r->check.onion, onion, sizeof r->check.onion - 1);
+	add(c, r, body, done, context);
+	r->check.request_id = r->id;
 }
 
 void

@@ -28,12 +28,15 @@ size_t mail_content_waiting(const struct mail_content *content);
 
 /* The body is moved out of *body. id_letters and ids: see PREPARE; copied. */
 struct mail_content_message {
-	const char *local_part, *onion, *id_letters;
+	const char *local_part, *onion, *to, *id_letters;
 	uint32_t date_step_s;
 	struct slice ids;
 };
 void mail_content_prepare(struct mail_content *content, const struct mail_content_message *message, struct body *body,
     mail_content_done *done, void *context);
+
+/* Who wrote the message that came in for onion? */
+void mail_content_check(struct mail_content *content, const char *onion, struct body *body, mail_content_done *done, void *context);
 
 struct mail_content_dsn {
 	const char *onion, *recipient;

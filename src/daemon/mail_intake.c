@@ -10,7 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/mail_destinations.h"
 #include "ipc/pack.h"
+#include "mime/verdict.h"
+#include "proof/context.h"
+#include "proof/onionsig.h"
 
 /* One message between INTAKE and INTAKE_DONE. */
 struct pending {
@@ -20,18 +24,35 @@ struct pending {
 	unsigned generation;
 	uint64_t transaction_id;
 	uint64_t below; /* it is durable when all sequences below this one are */
-	/* submissions, while content has the body */
+	/* while content looks at the body */
 	uint64_t bytes;
 	uint8_t flags;
 	char reverse_path[IPC_MAILBOX_MAX + 1];
+	struct body body;
+	struct buffer recipients;   /* of a stranger's, packed */
+	/* submissions */
 	struct buffer destinations; /* record_add_destination() */
 	struct ids_leaving ids;
+	struct copy *copies, **last_copy; /* those that are ready, each for one destination */
+	struct slice left;                /* of destinations, without that at hand */
+	char onion[IPC_ONION_MAX + 1];    /* of the one at hand */
+	struct slice at_hand;
+};
+
+/* What one destination gets. */
+struct copy {
+	struct copy *next;
+	struct slice destination; /* in the pending's list */
+	uint8_t flags;
+	struct buffer field; /* the Onion-Signature, to stand before the body */
+	struct body body;
 };
 
 struct mail_intake {
 	struct mail_intake_config config;
 	struct mailstore *mailstore;
 	struct mail_content *content;
+	struct mail_sign *sign;
 	const struct mail_intake_events *events;
 	void *context;
 	struct pending *preparing; /* content has it */
@@ -50,6 +71,8 @@ static const struct answer busy = { 451, "4.3.1", "too much is waiting here; try
 static const struct answer stopping = { 451, "4.3.2", "going down; try again later" };
 static const struct answer no_space = { 452, "4.3.1", "no space for mail; try again later" };
 static const struct answer failed = { 451, "4.3.0", "cannot store mail now; try again later" };
+static const struct answer unchecked = { 451, "4.3.0", "the message could not be looked at; try again later" };
+static const struct answer unsigned_ = { 451, "4.3.0", "the message could not be signed; try again later" };
 static const struct answer unprepared = { 451, "4.3.0", "the message could not be prepared; try again later" };
 
 /* ---- answering */
@@ -78,6 +101,15 @@ unlink_from(struct pending *p)
 static void
 free_pending(struct pending *p)
 {
+	while (p->copies != NULL) {
+		struct copy *copy = p->copies;
+		p->copies = copy->next;
+		buffer_finish(&copy->field);
+		body_finish(&copy->body);
+		free(copy);
+	}
+	buffer_finish(&p->recipients);
+	body_finish(&p->body);
 	buffer_finish(&p->destinations);
 	ids_leaving_finish(&p->ids);
 	free(p);
@@ -135,7 +167,25 @@ after_append(struct pending *p, int result, const struct error *err)
 		mail_intake_commit(in); /* refuses the others */
 }
 
+/* The beginning of a message: its header, most likely. *copy: an empty buffer of THREADS_SCAN_BYTES for that of a file, to which a role that is trusted
+ * less can still write. */
+static int
+read_beginning(const struct body *body, struct buffer *copy, struct slice *beginning, struct error *err)
+{
+	size_t len = body_len(body) < THREADS_SCAN_BYTES ? (size_t)body_len(body) : THREADS_SCAN_BYTES;
+	*beginning = slice_of(body->bytes.data, len);
+	if (body->file_bytes == 0)
+		return 0;
+	unsigned char *room = buffer_reserve(copy, len, err);
+	if (room == NULL || body_read(body, 0, room, len, err) != 0)
+		return -1;
+	*beginning = slice_of(room, len);
+	return 0;
+}
+
 /* ---- strangers' mail */
+
+#define UNPROVED VERDICT_FIELD ": unproved\r\n"
 
 static bool
 is_plain(struct slice s)
@@ -163,121 +213,104 @@ check_envelope(const struct ipc_intake *m, struct error *err)
 	return 0;
 }
 
+/* verdict: the line of the mailbox copy. */
 static void
-take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
+receive(struct pending *p, const char *verdict, uint8_t flags, const char *reverse_path, struct slice recipients, const struct body *body)
 {
 	struct error err = { 0 };
-	struct record r = { .type = RECORD_RECEIVED, .flags = m->flags, .arrival_ms = clock_wall_ms(),
-		.reverse_path = slice_of_string(m->reverse_path), .recipients = m->recipients };
+	struct record r = { .type = RECORD_RECEIVED, .flags = flags, .arrival_ms = clock_wall_ms(),
+		.verdict = slice_of_string(verdict), .reverse_path = slice_of_string(reverse_path), .recipients = recipients };
 	int result = record_hash(r.reverse_path, r.recipients, body, r.hash, &err);
 	if (result == 0)
 		result = mailstore_receive(p->intake->mailstore, &r, body, &err);
 	after_append(p, result, &err);
 }
 
-/* ---- the owner's mail */
-
-/* The onion to which a submitted recipient goes: "" for the own mailbox. *mailbox: its address in the normal form. */
-static int
-destination_of(const struct mail_intake *in, struct slice recipient, char onion[IPC_ONION_MAX + 1],
-    char mailbox[ADDRESS_MAX + 1], struct error *err)
+/* What content has found of a message's sender. */
+static void
+on_checked(void *context, const struct ipc_content_result *result, struct body *body)
 {
-	struct address a;
-	if (address_parse(recipient, &a, err) != 0)
-		return -1;
-	address_format(&a, mailbox);
-	snprintf(onion, IPC_ONION_MAX + 1, "%s", a.onion);
-	if (strcmp(a.onion, in->config.onion) != 0)
-		return 0;
-	onion[0] = '\0';
-	struct slice local = slice_of_string(a.local_part);
-	if (address_is_mailbox(local, in->config.local_part) || slice_is_nocase(local, "postmaster"))
-		return 0;
-	return error_set(err, ERROR_INVALID, "there is no such mailbox at your own address");
+	struct pending *p = context;
+	struct mail_intake *in = p->intake;
+	char verdict[RECORD_VERDICT_MAX], text[IPC_TEXT_MAX];
+	(void)body;
+	if (in->is_stopped || result == NULL || result->code != 250) {
+		finish(p, in->is_stopped ? &stopping : &unchecked);
+		return;
+	}
+	bool is_false = result->verdict == ONIONSIG_MISSING || result->verdict == ONIONSIG_WRONG;
+	const char *why = result->verdict == ONIONSIG_MISSING ? "there is no Onion-Signature" : result->text;
+	if (is_false && in->config.refuse_unproved) {
+		snprintf(text, sizeof text, "the sender is not proved to be who From says: %.300s", why);
+		const struct answer refused = { 550, "5.7.1", text };
+		finish(p, &refused);
+		return;
+	}
+	if (result->verdict == ONIONSIG_PROVED)
+		snprintf(verdict, sizeof verdict, VERDICT_FIELD ": proved;\r\n sender=%s\r\n", result->sender);
+	else if (is_false)
+		snprintf(verdict, sizeof verdict, VERDICT_FIELD ": false;\r\n reason=%.400s\r\n", why);
+	else
+		snprintf(verdict, sizeof verdict, UNPROVED);
+	receive(p, verdict, p->flags, p->reverse_path, slice_of(buffer_bytes(&p->recipients), buffer_len(&p->recipients)), &p->body);
 }
 
-struct destination {
-	char onion[IPC_ONION_MAX + 1];
-	struct buffer recipients;
-};
+/* Keeps what is needed until content has answered. */
+static void
+hold(struct pending *p, const struct ipc_intake *m, struct body *body)
+{
+	p->body = *body;
+	*body = BODY_EMPTY;
+	p->flags = m->flags;
+	p->bytes = body_len(&p->body);
+	p->intake->preparing_bytes += p->bytes;
+	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
+	link_to(&p->intake->preparing, p);
+}
 
-/* Whether two addresses of one onion are the same mailbox, and the label of one begins that of the other (or is not there). */
 static bool
-are_the_same(struct slice a, struct slice b, const char *onion)
+is_busy(const struct mail_intake *in, const struct body *body)
 {
-	struct slice label_a = address_label_of(a, onion), label_b = address_label_of(b, onion);
-	size_t shorter = label_a.len < label_b.len ? label_a.len : label_b.len;
-	size_t front_a = a.len - label_a.len - (label_a.len > 0), front_b = b.len - label_b.len - (label_b.len > 0);
-	return front_a == front_b && memcmp(a.data, b.data, front_a - strlen(onion)) == 0 &&
-	    (shorter == 0 || memcmp(label_a.data, label_b.data, shorter) == 0);
+	return mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX || (in->preparing_bytes > 0 &&
+	    in->preparing_bytes + body_len(body) > in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE);
 }
 
-/* Adds a mailbox to a list. One that is named twice, with a fingerprint and without, stands there once, by the form that
- * asks for more. */
-static int
-add_once(struct buffer *recipients, struct slice mailbox, const char *onion, struct error *err)
+static void
+take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 {
-	struct slice list = slice_of(buffer_bytes(recipients), buffer_len(recipients)), each;
-	if (onion[0] == '\0') /* the own mailbox, however it is called */
-		return pack_string(recipients, mailbox, err);
-	struct buffer kept;
-	char longest[ADDRESS_MAX + 1];
-	int result = 0;
-	buffer_init(&kept, IPC_RECIPIENTS_MAX);
-	while (result == 0 && pack_next(&list, &each))
-		if (!are_the_same(each, mailbox, onion)) {
-			result = pack_string(&kept, each, err);
-		} else if (each.len > mailbox.len) {
-			memcpy(longest, each.data, each.len);
-			mailbox = slice_of(longest, each.len);
-		}
-	if (result == 0)
-		result = pack_string(&kept, mailbox, err);
-	buffer_finish(recipients);
-	*recipients = kept;
-	return result;
+	struct mail_intake *in = p->intake;
+	struct buffer copy;
+	struct slice beginning;
+	struct body shared;
+	struct error err = { 0 };
+	buffer_init(&copy, THREADS_SCAN_BYTES);
+	int result = read_beginning(body, &copy, &beginning, &err);
+	bool is_asked_for = result == 0 && verdict_is_asked_for(beginning), ends = result == 0 && verdict_header_ends(beginning);
+	buffer_finish(&copy);
+	if (result == 0 && !ends && body_len(body) > THREADS_SCAN_BYTES)
+		result = error_set(&err, ERROR_TOO_LARGE, "a header of more than %d bytes", THREADS_SCAN_BYTES);
+	if (result != 0) {
+		finish_error(p, &err);
+		return;
+	}
+	if (!is_asked_for) {
+		receive(p, UNPROVED, m->flags, m->reverse_path, m->recipients, body);
+		return;
+	}
+	if (is_busy(in, body)) {
+		finish(p, &busy);
+		return;
+	}
+	hold(p, m, body);
+	buffer_init(&p->recipients, IPC_RECIPIENTS_MAX);
+	if (buffer_append(&p->recipients, m->recipients.data, m->recipients.len, &err) != 0 || body_share(&p->body, &shared, &err) != 0) {
+		finish_error(p, &err);
+		return;
+	}
+	mail_content_check(in->content, in->config.onion, &shared, on_checked, p);
 }
 
-static int
-add_recipient(struct destination **list, size_t *count, const char *onion, struct slice recipient, struct error *err)
-{
-	size_t i = 0;
-	while (i < *count && strcmp((*list)[i].onion, onion) != 0)
-		i++;
-	if (i == *count) {
-		struct destination *grown = reallocarray(*list, *count + 1, sizeof **list);
-		if (grown == NULL)
-			return error_set(err, ERROR_NO_MEMORY, "out of memory");
-		*list = grown;
-		snprintf(grown[i].onion, sizeof grown[i].onion, "%s", onion);
-		buffer_init(&grown[i].recipients, IPC_RECIPIENTS_MAX);
-		(*count)++;
-	}
-	return add_once(&(*list)[i].recipients, recipient, onion, err);
-}
-
-static int
-group_by_destination(const struct mail_intake *in, struct slice recipients, struct buffer *out, struct error *err)
-{
-	struct destination *list = NULL;
-	struct slice recipient;
-	char onion[IPC_ONION_MAX + 1], mailbox[ADDRESS_MAX + 1];
-	size_t count = 0;
-	int result = 0;
-	while (result == 0 && pack_next(&recipients, &recipient)) {
-		result = destination_of(in, recipient, onion, mailbox, err);
-		if (result == 0)
-			result = add_recipient(&list, &count, onion, slice_of_string(mailbox), err);
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct buffer *b = &list[i].recipients;
-		if (result == 0)
-			result = record_add_destination(out, slice_of_string(list[i].onion), slice_of(buffer_bytes(b), buffer_len(b)), err);
-		buffer_finish(b);
-	}
-	free(list);
-	return result;
-}
+/* ---- the owner's mail */
 
 static int
 check_sender(const struct mail_intake *in, const char *reverse_path, struct error *err)
@@ -294,6 +327,40 @@ check_sender(const struct mail_intake *in, const char *reverse_path, struct erro
 	    in->config.onion);
 }
 
+/* All destinations are ready: their records follow one another, so that a message is taken as a whole. */
+static void
+submit(struct pending *p)
+{
+	struct error err = { 0 };
+	int result = 0;
+	for (const struct copy *copy = p->copies; result == 0 && copy != NULL; copy = copy->next) {
+		const struct record r = { .type = RECORD_SUBMITTED, .flags = copy->flags | (p->flags & BODY_SMTPUTF8),
+			.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(p->reverse_path),
+			.ids = slice_of(buffer_bytes(&p->ids.kept), buffer_len(&p->ids.kept)), .destinations = copy->destination,
+			.front = slice_of(buffer_bytes(&copy->field), buffer_len(&copy->field)) };
+		result = mailstore_submit(p->intake->mailstore, &r, &copy->body, &err);
+	}
+	after_append(p, result, &err);
+}
+
+static void prepare_next(struct pending *p);
+
+static void
+on_signed(void *context, const unsigned char *signature)
+{
+	struct pending *p = context;
+	struct copy *copy = p->copies;
+	struct error err = { 0 };
+	while (copy->next != NULL)
+		copy = copy->next;
+	if (p->intake->is_stopped || signature == NULL)
+		finish(p, p->intake->is_stopped ? &stopping : &unsigned_);
+	else if (onionsig_end(&copy->field, signature, &err) != 0)
+		finish_error(p, &err);
+	else
+		prepare_next(p);
+}
+
 static void
 on_prepared(void *context, const struct ipc_content_result *result, struct body *body)
 {
@@ -303,7 +370,8 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 		finish(p, &stopping);
 		return;
 	}
-	if (result == NULL || (result->code == 250 && body_len(body) == 0)) {
+	bool is_to_be_signed = p->onion[0] != '\0';
+	if (result == NULL || (result->code == 250 && (body_len(body) == 0 || is_to_be_signed != (result->digest.len == IPC_DIGEST_BYTES)))) {
 		finish(p, &unprepared);
 		return;
 	}
@@ -312,27 +380,53 @@ on_prepared(void *context, const struct ipc_content_result *result, struct body 
 		finish(p, &a);
 		return;
 	}
-	struct record r = { .type = RECORD_SUBMITTED, .flags = result->flags | (p->flags & BODY_SMTPUTF8),
-		.arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(p->reverse_path),
-		.ids = slice_of(buffer_bytes(&p->ids.kept), buffer_len(&p->ids.kept)),
-		.destinations = slice_of(buffer_bytes(&p->destinations), buffer_len(&p->destinations)) };
-	after_append(p, mailstore_submit(p->intake->mailstore, &r, body, &err), &err);
+	struct copy *copy = calloc(1, sizeof *copy);
+	assert(copy != NULL);
+	*copy = (struct copy){ .destination = p->at_hand, .flags = result->flags, .body = *body };
+	*body = BODY_EMPTY;
+	buffer_init(&copy->field, 2 * IPC_FIELD_MAX);
+	*p->last_copy = copy;
+	p->last_copy = &copy->next;
+	if (buffer_append(&copy->field, result->field.data, result->field.len, &err) != 0)
+		finish_error(p, &err);
+	else if (is_to_be_signed)
+		mail_sign_ask(p->intake->sign, CONTEXT_MESSAGE, result->digest.data, on_signed, p);
+	else
+		prepare_next(p);
+}
+
+/* One after another, each destination gets a copy of its own: what is signed for it, and what is encrypted to it, is nobody else's affair. */
+static void
+prepare_next(struct pending *p)
+{
+	struct mail_intake *in = p->intake;
+	struct slice onion, recipients, before = p->left;
+	struct body shared;
+	struct error err = { 0 };
+	if (!record_next_destination(&p->left, &onion, &recipients)) {
+		submit(p);
+		return;
+	}
+	p->at_hand = slice_of(before.data, before.len - p->left.len);
+	snprintf(p->onion, sizeof p->onion, "%.*s", (int)onion.len, (const char *)onion.data);
+	if (body_share(&p->body, &shared, &err) != 0) {
+		finish_error(p, &err);
+		return;
+	}
+	static_assert(IDS_LINES_MAX_BYTES <= IPC_IDS_MAX, "PREPARE takes them all");
+	const struct mail_content_message message = { in->config.local_part, in->config.onion, p->onion, p->ids.letters,
+		in->config.date_step_s, slice_of(buffer_bytes(&p->ids.map), buffer_len(&p->ids.map)) };
+	mail_content_prepare(in->content, &message, &shared, on_prepared, p);
 }
 
 /* Looks for the message ids, and how they are to leave: content@ID, which reads the message, is told. */
 static int
 name_ids(struct pending *p, const struct body *body, struct error *err)
 {
-	struct buffer copy; /* of what a role that is trusted less can write to */
-	uint64_t len = body_len(body) < THREADS_SCAN_BYTES ? body_len(body) : THREADS_SCAN_BYTES;
-	struct slice beginning = slice_of(body->bytes.data, (size_t)len);
-	int result = 0;
+	struct buffer copy;
+	struct slice beginning;
 	buffer_init(&copy, THREADS_SCAN_BYTES);
-	if (body->file_bytes > 0) {
-		unsigned char *room = buffer_reserve(&copy, (size_t)len, err);
-		beginning.data = room;
-		result = room == NULL ? -1 : body_read(body, 0, room, (size_t)len, err);
-	}
+	int result = read_beginning(body, &copy, &beginning, err);
 	if (result == 0)
 		result = ids_leave(mailstore_ids(p->intake->mailstore), beginning, p->intake->config.onion, &p->ids, err);
 	buffer_finish(&copy);
@@ -345,9 +439,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 	struct mail_intake *in = p->intake;
 	struct error err = { 0 };
 	struct answer refused = { 550, "5.7.1", err.text };
-	uint64_t bytes_max = in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE;
-	if (mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX ||
-	    in->preparing_bytes + body_len(body) > bytes_max) {
+	if (is_busy(in, body)) {
 		finish(p, &busy);
 		return;
 	}
@@ -356,7 +448,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 		return;
 	}
 	buffer_init(&p->destinations, RECORD_HEAD_MAX);
-	if (group_by_destination(in, m->recipients, &p->destinations, &err) != 0) {
+	if (mail_destinations_group(&in->config, m->recipients, &p->destinations, &err) != 0) {
 		refused.enhanced = "5.1.3";
 		finish(p, error_is_temporary(&err) ? &failed : &refused);
 		return;
@@ -365,15 +457,10 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 		finish_error(p, &err);
 		return;
 	}
-	p->bytes = body_len(body);
-	in->preparing_bytes += p->bytes;
-	p->flags = m->flags;
-	memcpy(p->reverse_path, m->reverse_path, sizeof p->reverse_path);
-	link_to(&in->preparing, p);
-	static_assert(IDS_LINES_MAX_BYTES <= IPC_IDS_MAX, "PREPARE takes them all");
-	const struct mail_content_message message = { in->config.local_part, in->config.onion, p->ids.letters,
-		in->config.date_step_s, slice_of(buffer_bytes(&p->ids.map), buffer_len(&p->ids.map)) };
-	mail_content_prepare(in->content, &message, body, on_prepared, p);
+	hold(p, m, body);
+	p->last_copy = &p->copies;
+	p->left = slice_of(buffer_bytes(&p->destinations), buffer_len(&p->destinations));
+	prepare_next(p);
 }
 
 /* ---- from the role */
@@ -408,7 +495,7 @@ mail_intake_take(struct mail_intake *in, enum role source, unsigned generation, 
 	struct pending *p = calloc(1, sizeof *p);
 	assert(p != NULL);
 	*p = (struct pending){ .intake = in, .source = source, .generation = generation,
-		.transaction_id = m->intake.transaction_id };
+		.transaction_id = m->intake.transaction_id, .body = BODY_EMPTY };
 	if (in->is_stopped || is_full(in)) {
 		finish(p, in->is_stopped ? &stopping : &busy);
 		return;
@@ -458,12 +545,12 @@ mail_intake_stop(struct mail_intake *in)
 }
 
 struct mail_intake *
-mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore, struct mail_content *content,
+mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore, struct mail_content *content, struct mail_sign *sign,
     const struct mail_intake_events *events, void *context)
 {
 	struct mail_intake *in = calloc(1, sizeof *in);
 	assert(in != NULL);
-	*in = (struct mail_intake){ .config = *config, .mailstore = mailstore, .content = content, .events = events,
+	*in = (struct mail_intake){ .config = *config, .mailstore = mailstore, .content = content, .sign = sign, .events = events,
 		.context = context };
 	in->last = &in->appended;
 	return in;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "daemon/content_check.h"
 #include "daemon/content_sign.h"
 #include "daemon/role.h"
 #include "ipc/body.h"
@@ -195,6 +196,35 @@ on_prepare(struct ipc_message *m)
 	content_sign_finish(&signing);
 }
 
+/* Says what was found, or what went wrong. */
+static void
+on_check(struct ipc_message *m)
+{
+	struct error err = { 0 }, why = { 0 };
+	struct body message = BODY_EMPTY;
+	struct address sender = { 0 };
+	enum onionsig_verdict verdict = ONIONSIG_WRONG;
+	struct ipc_message answer = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	struct ipc_content_result *result = &answer.content_result;
+	_Static_assert(sizeof result->sender > ADDRESS_MAX, "any address fits into a result");
+	result->request_id = m->check.request_id;
+	if (body_take_any(m, m->check.body, MESSAGE_MAX_BYTES, &message, &err) == 0 &&
+	    content_check(&message, m->check.onion, &verdict, &sender, &why, &err) == 0) {
+		set_reply(result, &why); /* for its text */
+		result->code = 250;
+		result->verdict = (uint8_t)verdict;
+		if (sender.onion[0] != '\0')
+			address_format(&sender, result->sender);
+	} else {
+		set_reply(result, &err);
+	}
+	if (channel_send(self.mail, &answer, &err) != 0) {
+		log_warn("cannot answer mail: %s", err.text);
+		role_quit(1); /* it asks the next one of us */
+	}
+	body_finish(&message);
+}
+
 /* The packed list, borrowed from it. *out is the caller's to free. */
 static int
 unpack_failures(struct slice list, struct dsn_failure **out, size_t *count, struct error *err)
@@ -268,6 +298,8 @@ on_mail(void *context, struct ipc_message *m)
 		on_prepare(m);
 	else if (m->type == IPC_TYPE_PREPARE_INTO)
 		on_prepare_into(m);
+	else if (m->type == IPC_TYPE_CHECK)
+		on_check(m);
 	else if (m->type == IPC_TYPE_COMPOSE_DSN)
 		on_compose_dsn(m);
 	else if (m->type == IPC_TYPE_COMPOSE_NOTE)

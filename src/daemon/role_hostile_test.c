@@ -15,7 +15,7 @@
 #include "loop/test_certificate.h"
 #include "onionkey/onionkey.h"
 
-#define PEERS_MAX 5
+#define PEERS_MAX 6
 #define FLOOD 5000
 #define SETTLE 200
 
@@ -123,7 +123,7 @@ begin_sign(struct hostile *h)
 }
 
 static const struct target targets[] = {
-	{ "mail", NULL, ROLE_MAIL, { ROLE_SMTP, ROLE_SUBMISSION, ROLE_TOR, ROLE_CONTROL, ROLE_CONTENT }, "", begin_mail, false },
+	{ "mail", NULL, ROLE_MAIL, { ROLE_SMTP, ROLE_SUBMISSION, ROLE_TOR, ROLE_CONTROL, ROLE_CONTENT, ROLE_SIGN }, "", begin_mail, false },
 	{ "smtp", "smtp", ROLE_SMTP, { ROLE_MAIL, ROLE_TOR }, "", begin_sessions, false },
 	{ "submission", "submission", ROLE_SUBMISSION, { ROLE_MAIL }, "alice", begin_sessions, false },
 	{ "content", NULL, ROLE_CONTENT, { ROLE_MAIL }, "", begin_nothing, true },

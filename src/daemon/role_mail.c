@@ -17,6 +17,7 @@
 #include "daemon/mail_notice.h"
 #include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
+#include "daemon/mail_sign.h"
 #include "daemon/mail_trouble.h"
 #include "daemon/mail_waiting.h"
 #include "daemon/role.h"
@@ -47,6 +48,7 @@ static struct mail {
 	struct schedule schedule;
 	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
 	struct mail_content *content;
+	struct mail_sign *sign;
 	struct mail_intake *intake;
 	struct mail_bounce *bounce;
 	struct mail_notice *notice;
@@ -418,6 +420,10 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 		mail_content_set_peer(mail.content, fd);
 		return;
 	}
+	if (peer == ROLE_SIGN && mail.sign != NULL) {
+		mail_sign_set_peer(mail.sign, fd);
+		return;
+	}
 	if (s == NULL) {
 		file_close(&fd);
 		return;
@@ -470,7 +476,7 @@ open_store(void)
 	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
-		.date_step_s = c->date_step_s };
+		.date_step_s = c->date_step_s, .refuse_unproved = c->refuse_unproved };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
@@ -502,7 +508,8 @@ open_store(void)
 	mail.rest = timer_new(loop, on_rest, NULL);
 	mail.network = timer_new(loop, on_network, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
-	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, &intake_events, NULL);
+	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
+	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
@@ -569,6 +576,7 @@ finish(void)
 		stop_threads();
 	dispatch_free(mail.dispatch);
 	mail_content_free(mail.content);
+	mail_sign_free(mail.sign);
 	mail_bounce_free(mail.bounce);
 	mail_waiting_free(mail.waiting);
 	mail_notice_free(mail.notice);

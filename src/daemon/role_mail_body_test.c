@@ -167,9 +167,11 @@ prepare_in_file(struct mail_process *p)
 	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_PREPARE);
 	file_close(&m.fd);
 	assert_int_equal(file_write_all(into.fd, text, BODY_BYTES, NULL), 0);
-	const struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = into.fd, .content_result = {
+	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = into.fd, .content_result = {
 		.request_id = m.prepare.request_id, .code = 250, .flags = BODY_8BIT } };
+	begin_field(&m, &result);
 	test_role_send(p->content, &result);
+	sign(p);
 	return into.fd;
 }
 
@@ -190,9 +192,9 @@ a_result_changed_by_content_afterwards_changes_nothing(void **state)
 	struct ipc_message m = expect_deliver(p, session);
 	struct body body;
 	assert_int_equal(body_take_any(&m, m.deliver.body, 8 * 1024 * 1024, &body, NULL), 0);
-	assert_int_equal(body_len(&body), BODY_BYTES);
+	assert_int_equal(body_len(&body), strlen(SIGNED) + BODY_BYTES);
 	char *sent = malloc(BODY_BYTES);
-	assert_int_equal(body_read(&body, 0, sent, BODY_BYTES, NULL), 0);
+	assert_int_equal(body_read(&body, strlen(SIGNED), sent, BODY_BYTES, NULL), 0);
 	assert_memory_equal(sent, text, BODY_BYTES);
 	/* smtp@ID has the queue's file for this, and cannot change it either */
 	assert_true(body.fd < 0 || (fcntl(body.fd, F_GETFL) & O_ACCMODE) == O_RDONLY);

@@ -56,7 +56,7 @@ deliver_to_bob(struct mail_process *p)
 	uint64_t session = expect_dial(p, 465);
 	be_ready(p, session);
 	struct ipc_message m = expect_deliver(p, session);
-	assert_true(slice_is(m.deliver.body, "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
+	assert_true(slice_is(m.deliver.body, SIGNED "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
 }
 
@@ -121,7 +121,7 @@ a_large_message_is_shown_without_its_content(void **state)
 	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_COMPOSE_NOTE);
 	assert_int_equal(m.fd, -1); /* nothing of it travels but what is inline */
 	assert_true(m.compose_note.is_cut && m.compose_note.body.len == IPC_BODY_INLINE_MAX);
-	assert_memory_equal(m.compose_note.body.data, "Prepared: yes\r\nSubject: large\r\n", 31);
+	assert_memory_equal(m.compose_note.body.data, SIGNED "Prepared: yes\r\nSubject: large\r\n", 31 + strlen(SIGNED));
 	assert_non_null(memmem(m.compose_note.text.data, m.compose_note.text.len, "(3.0 MiB)", 9));
 }
 

@@ -14,7 +14,7 @@ a_stranger_s_message_comes_into_the_mailbox(void **state)
 	struct mail_process *p = *state;
 	receive_text(p, 7, "Subject: hello\r\n\r\nHello\r\n");
 	expect_done(p, p->smtp, 7, 250);
-	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSubject: hello\n\nHello\n", 1);
+	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\n" UNPROVED "Subject: hello\n\nHello\n", 1);
 	stop(p);
 	assert_int_equal(test_folder_count("staging", NULL), 0);
 }
@@ -48,7 +48,7 @@ a_large_message_comes_sealed(void **state)
 	memcpy(text, "A: 1\r\n\r\n", 8);
 	intake(p->smtp, 1, "", "alice@" OWN, slice_of(text, LARGE_BYTES));
 	expect_done(p, p->smtp, 1, 250);
-	await_files("Maildir/new", "Return-Path: <>\nA: 1\n\nxxx", 1);
+	await_files("Maildir/new", "Return-Path: <>\n" UNPROVED "A: 1\n\nxxx", 1);
 	/* more than the identity takes */
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
 	struct buffer recipients;
@@ -85,7 +85,7 @@ a_large_message_comes_in_a_file(void **state)
 		expect_done(p, p->smtp, 7, 250);
 		close(m.fd);
 	}
-	await_files("Maildir/new", "Return-Path: <>\nA: 1\n\nxxx", 1);
+	await_files("Maildir/new", "Return-Path: <>\n" UNPROVED "A: 1\n\nxxx", 1);
 	stop(p);
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 1); /* the second was seen to be the same */
 	buffer_finish(&recipients);
@@ -137,7 +137,7 @@ a_submitted_message_is_delivered(void **state)
 	await_files("queue", NULL, 1);
 	be_ready(p, session);
 	struct ipc_message m = expect_deliver(p, session);
-	assert_true(slice_is(m.deliver.body, "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
+	assert_true(slice_is(m.deliver.body, SIGNED "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
 	struct slice list = m.deliver.recipients, recipient;
 	assert_true(pack_next(&list, &recipient));
 	assert_true(slice_is(recipient, "bob@" BOB));
@@ -165,9 +165,9 @@ a_large_message_is_delivered(void **state)
 	struct ipc_message m = expect_deliver(p, session);
 	assert_int_equal(fcntl(m.fd, F_GETFL) & O_ACCMODE, O_RDONLY); /* its file: the message is nowhere in memory */
 	assert_int_equal(body_take_any(&m, m.deliver.body, 8 * 1024 * 1024, &body, NULL), 0);
-	assert_int_equal(body.file_bytes, LARGE_BYTES + strlen("Prepared: yes\r\n"));
+	assert_int_equal(body.file_bytes, LARGE_BYTES + strlen(SIGNED "Prepared: yes\r\n"));
 	char *sent = malloc(LARGE_BYTES);
-	assert_int_equal(body_read(&body, strlen("Prepared: yes\r\n"), sent, LARGE_BYTES, NULL), 0);
+	assert_int_equal(body_read(&body, strlen(SIGNED "Prepared: yes\r\n"), sent, LARGE_BYTES, NULL), 0);
 	assert_memory_equal(sent, text, LARGE_BYTES);
 	free(sent);
 	body_finish(&body);
@@ -194,7 +194,7 @@ what_fails_for_now_is_tried_again(void **state)
 	session = expect_dial(p, 465);
 	be_ready(p, session);
 	m = expect_deliver(p, session);
-	assert_true(slice_is(m.deliver.body, "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
+	assert_true(slice_is(m.deliver.body, SIGNED "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
 	answer_delivery(p, session, m.deliver.delivery_id, 250);
 	await_files_of(p, "queue", NULL, 0);
 	assert_int_equal(test_folder_count("Maildir/new", NULL), 0);
@@ -338,7 +338,7 @@ compose(struct mail_process *p, unsigned code)
 	assert_true(slice_is(recipient, "bob@" BOB));
 	assert_int_equal(why.code, code);
 	assert_int_equal(list.len, 0);
-	assert_true(slice_is(m.compose_dsn.body, "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
+	assert_true(slice_is(m.compose_dsn.body, SIGNED "Prepared: yes\r\nSubject: out\r\n\r\nHello\r\n"));
 	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	result.content_result.request_id = m.compose_dsn.request_id;
 	result.content_result.code = 250;
@@ -480,7 +480,7 @@ the_owner_sees_what_waits_and_why(void **state)
 	row = expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR);
 	assert_int_equal(row.tries, 1);
 	assert_true(row.next_s > (uint64_t)clock_wall_s() + 300);
-	assert_int_equal(row.size_bytes, strlen(message) + strlen("Prepared: yes\r\n"));
+	assert_int_equal(row.size_bytes, strlen(message) + strlen(SIGNED "Prepared: yes\r\n"));
 	file_close(&p->tor);
 	for (int i = 0; i < 2; i++) /* by the second one it knows that tor is gone: but it is not the time for a try */
 		expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR);

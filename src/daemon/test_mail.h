@@ -16,6 +16,10 @@
 
 #define OWN "efv6n5rgp4snez6qh7qc3wphma44lemwpqacfmo5xxw6o4tjgygz45yd.onion"
 #define BOB "5ta3lbzh6pyswmmuranj5s454czizz5sa4rq3dutb7q3zz26evwb64qd.onion"
+#define FIELD "Onion-Signature: "
+/* What stands in front of a message that leaves: the field that content began, and a signature of NULs. */
+#define SIGNED FIELD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+#define UNPROVED "SMTorP-Verdict: unproved\n" /* in the mailbox */
 #define LARGE_BYTES (3 * 1024 * 1024)
 
 static const char *program;
@@ -23,7 +27,7 @@ static uint32_t retry_s = 1, keep_delivered_s;
 
 struct mail_process {
 	struct test_role role;
-	int smtp, submission, tor, content, control; /* our ends */
+	int smtp, submission, tor, content, control, sign; /* our ends */
 };
 
 /* ---- messages */
@@ -45,6 +49,7 @@ close_peers(struct mail_process *p)
 	file_close(&p->tor);
 	file_close(&p->content);
 	file_close(&p->control);
+	file_close(&p->sign);
 }
 
 static inline void
@@ -60,12 +65,14 @@ launch(struct mail_process *p)
 	m.mail_config.retry_most_s = retry_s;
 	m.mail_config.expire_s = 3600;
 	m.mail_config.keep_delivered_s = keep_delivered_s;
+	m.mail_config.refuse_unproved = 1;
 	test_role_send(p->role.parent, &m);
 	assert_int_equal(test_role_next(&p->role, p->role.parent, IPC_TYPE_STORE_STATE).store_state.state, STORE_WORKS);
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
 	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
 	p->tor = test_role_give_peer(&p->role, ROLE_TOR, "");
 	p->control = test_role_give_peer(&p->role, ROLE_CONTROL, "");
+	p->sign = test_role_give_peer(&p->role, ROLE_SIGN, "");
 }
 
 static inline void
@@ -147,7 +154,31 @@ next_to_content(struct mail_process *p, enum ipc_type type)
 	}
 }
 
-/* content: answers PREPARE with the same bytes and a mark in front. */
+/* sign: answers with a signature, which nobody verifies here. */
+static inline void
+sign(struct mail_process *p)
+{
+	static const unsigned char signature[IPC_SIGNATURE_BYTES];
+	struct ipc_message m = test_role_next(&p->role, p->sign, IPC_TYPE_SIGN);
+	const struct ipc_message answer = { .type = IPC_TYPE_SIGNED, .fd = -1, .signed_ = { .request_id = m.sign.request_id,
+		.signature = slice_of(signature, sizeof signature) } };
+	assert_int_equal(m.sign.context, 0);
+	assert_int_equal(m.sign.digest.len, IPC_DIGEST_BYTES);
+	test_role_send(p->sign, &answer);
+}
+
+/* What content says of the signature. */
+static inline void
+begin_field(const struct ipc_message *prepare, struct ipc_message *result)
+{
+	static const unsigned char digest[IPC_DIGEST_BYTES];
+	if (prepare->prepare.to[0] == '\0')
+		return;
+	result->content_result.field = slice_of_string(FIELD);
+	result->content_result.digest = slice_of(digest, sizeof digest);
+}
+
+/* content: answers PREPARE with the same bytes and a mark in front; what goes to others is signed. */
 static inline void
 prepare(struct mail_process *p)
 {
@@ -161,6 +192,8 @@ prepare(struct mail_process *p)
 	result.content_result.request_id = m.prepare.request_id;
 	result.content_result.code = 250;
 	result.content_result.flags = BODY_8BIT;
+	bool is_to_be_signed = m.prepare.to[0] != '\0';
+	begin_field(&m, &result);
 	assert_int_equal(body_take(&m, m.prepare.body, 8 * 1024 * 1024, &body, NULL), 0);
 	buffer_init(&marked, 8 * 1024 * 1024);
 	assert_int_equal(buffer_append_string(&marked, "Prepared: yes\r\n", NULL), 0);
@@ -171,6 +204,8 @@ prepare(struct mail_process *p)
 	test_role_send(p->content, &result);
 	body_finish(&body);
 	buffer_finish(&marked);
+	if (is_to_be_signed)
+		sign(p);
 }
 
 static inline void

@@ -110,6 +110,10 @@ take_line(void *context, unsigned line, struct slice key, struct slice value, st
 		return copy_value(identity->onion, sizeof identity->onion, value, err);
 	if (slice_is(key, "created"))
 		return copy_value(identity->created, sizeof identity->created, value, err);
+	if (slice_is(key, "unproved") && !slice_is(value, "mark") && !slice_is(value, "refuse"))
+		return error_set(err, ERROR_INVALID, "unproved is 'refuse' or 'mark'");
+	if (slice_is(key, "unproved"))
+		identity->marks_unproved = slice_is(value, "mark");
 	return 0; /* a later version may write more */
 }
 

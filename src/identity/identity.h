@@ -2,7 +2,7 @@
  *
  * An identity is a folder <data>/identities/NAME that holds everything of one onion name and nothing of any other:
  *
- *   identity.conf   local-part, onion, created (a date); the form of smtorp.conf
+ *   identity.conf   local-part, onion, created (a date), unproved (refuse or mark); the form of smtorp.conf
  *   onion.key       tor's hs_ed25519_secret_key format
  *   openpgp.key     OpenPGP secret keys, binary and one behind the other: the present one first (identity/openpgpkey.h)
  *   tls.key, tls.crt  PEM (identity/certificate.h)
@@ -44,6 +44,7 @@ struct identity {
 	char local_part[ADDRESS_LOCAL_PART_MAX + 1];
 	char onion[ADDRESS_ONION_LEN + 1]; /* with ".onion" */
 	char created[sizeof "2026-01-31"]; /* UTC */
+	bool marks_unproved; /* unproved = mark: mail that claims an onion sender without proof is taken, and marked */
 };
 
 /* A name is 1 to 32 of a-z, 0-9 and '-', and does not begin with '-'. ERROR_INVALID. */

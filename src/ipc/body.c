@@ -140,6 +140,16 @@ body_from_file(int fd, size_t len, struct body *out, struct error *err)
 	return 0;
 }
 
+int
+body_share(const struct body *body, struct body *out, struct error *err)
+{
+	*out = (struct body){ .bytes = body->bytes, .file_bytes = body->file_bytes, .fd = -1 };
+	if (body->fd < 0)
+		return 0;
+	out->fd = fcntl(body->fd, F_DUPFD_CLOEXEC, 0);
+	return out->fd >= 0 ? 0 : error_set_errno(err, errno, "a body cannot be sent twice");
+}
+
 void
 body_from_buffer(struct buffer *buffer, struct body *out)
 {

@@ -36,6 +36,8 @@ void body_of_file(int fd, uint64_t len, struct body *out);
 int body_from_bytes(struct slice bytes, struct body *out, struct error *err);
 /* A body of our own that takes over what the buffer holds; the buffer is empty then. Nothing is copied. */
 void body_from_buffer(struct buffer *buffer, struct body *out);
+/* The same body once more, to be attached and finished for itself, but not after the first one is: its bytes are borrowed. */
+int body_share(const struct body *body, struct body *out, struct error *err);
 /* Maps len bytes of a file of ours, which nobody shortens while it is mapped; fd stays the caller's. ERROR_IO when
  * the file is shorter. */
 int body_from_file(int fd, size_t len, struct body *out, struct error *err);

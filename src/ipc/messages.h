@@ -73,6 +73,7 @@ enum role {
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U64(keep_free_bytes) U32(retry_first_s) U32(retry_most_s) \
 	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */ \
+	U8(refuse_unproved) /* mail that claims an onion as its sender and does not prove it */ \
 	U32(date_step_s) /* dates that leave are cut to it */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
@@ -183,11 +184,13 @@ enum role {
 /* Composes a copy of the message in body, or of its beginning, for the owner's eyes (mime/note.h). */
 #define IPC_COMPOSE_NOTE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(is_cut) STR(mark, 128) BYTES(text, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
+/* Who wrote a message that came in for onion, proved by its Onion-Signature (proof/onionsig.h)? */
+#define IPC_CHECK(U8, U16, U32, U64, STR, BYTES) U64(request_id) STR(onion, IPC_ONION_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 /* field, digest: of PREPARE for an onion: the Onion-Signature that is to stand before the body, but for its signature, and what is to be
- * signed (proof/onionsig.h). Else empty. */
+ * signed (proof/onionsig.h). Else empty. verdict, sender: of CHECK, with no body; and in text why it is wrong. */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) \
-	BYTES(field, IPC_FIELD_MAX) BYTES(digest, IPC_DIGEST_BYTES)
+	BYTES(field, IPC_FIELD_MAX) BYTES(digest, IPC_DIGEST_BYTES) U8(verdict) STR(sender, IPC_MAILBOX_MAX) /* enum onionsig_verdict */
 
 /* ---- control: the owner's commands; parent answers with any number of rows and one end */
 #define IPC_CONTROL_REQUEST(U8, U16, U32, U64, STR, BYTES) \
@@ -285,6 +288,7 @@ enum role {
 	M(NEED_CONTENT, need_content, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_NEED_CONTENT) \
 	M(PREPARE_INTO, prepare_into, ROLE_MAIL, ROLE_CONTENT, FD_ALWAYS, IPC_PREPARE_INTO) \
 	M(PREPARE, prepare, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_PREPARE) \
+	M(CHECK, check, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_CHECK) \
 	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
 	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \
 	M(CONTENT_RESULT, content_result, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_CONTENT_RESULT) \

@@ -118,14 +118,6 @@ onionsig_begin(struct slice section, const unsigned char body_digest[HASH_SHA256
 	return digest_field(section, field, digest, err);
 }
 
-int
-onionsig_end(struct buffer *field, const unsigned char signature[DKIM_SIGNATURE_BYTES], struct error *err)
-{
-	char base64[ENCODE_BASE64_LEN(DKIM_SIGNATURE_BYTES) + 1];
-	encode_base64(base64, signature, DKIM_SIGNATURE_BYTES);
-	return buffer_printf(field, err, "%.64s\r\n %s\r\n", base64, base64 + 64);
-}
-
 /* ---- judging */
 
 static size_t

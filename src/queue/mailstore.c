@@ -184,9 +184,9 @@ append(struct mailstore *s, const struct record *record, uint64_t identifiers, c
 	buffer_init(&head, RECORD_HEAD_MAX + 4);
 	int result = record_encode(record, &head, err);
 	if (result == 0) {
-		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), body->bytes };
+		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), record->front, body->bytes };
 		const struct journal_file file = { body->fd, body->file_bytes };
-		result = journal_append_file(s->journal, record->type, identifiers, parts, 2, body->file_bytes > 0 ? &file : NULL,
+		result = journal_append_file(s->journal, record->type, identifiers, parts, 3, body->file_bytes > 0 ? &file : NULL,
 		    &sequence, err);
 	}
 	buffer_finish(&head);

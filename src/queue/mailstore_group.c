@@ -8,6 +8,7 @@
 
 #include "base/encode.h"
 #include "base/file.h"
+#include "mime/verdict.h"
 #include "queue/mailstore_internal.h"
 
 #define COPY_STEP_BYTES 65536
@@ -144,14 +145,23 @@ restore_ids(struct opened *o, struct note *note, struct error *err)
 		return 0; /* written here, for the owner's eyes */
 	buffer_init(&beginning, THREADS_SCAN_BYTES);
 	buffer_finish(&o->front);
-	buffer_init(&o->front, THREADS_RESTORED_MAX_BYTES);
+	buffer_init(&o->front, RECORD_VERDICT_MAX + THREADS_SCAN_BYTES + THREADS_RESTORED_MAX_BYTES);
 	int result = read_beginning(o, &beginning, err);
 	struct slice text = slice_of(buffer_bytes(&beginning), buffer_len(&beginning));
-	if (result == 0 && is_received)
+	size_t dropped = 0;
+	if (result == 0 && is_received) {
 		ids_find_received(known, text, &note->received);
+		text.len = verdict_drop(beginning.data + beginning.start, text.len);
+		dropped = buffer_len(&beginning) - text.len;
+		result = buffer_append(&o->front, o->record.verdict.data, o->record.verdict.len, err);
+	}
 	/* a stranger's message keeps its own: it must not pass for one that the owner wrote */
 	if (result == 0)
 		result = ids_restore(o->mailstore->ids, text, o->record.ids, !is_received, &o->front, &o->replaced, err);
+	if (result == 0 && dropped > 0) { /* what is left of the header stands in front, too */
+		result = buffer_append(&o->front, text.data + o->replaced, text.len - o->replaced, err);
+		o->replaced = buffer_len(&beginning);
+	}
 	buffer_finish(&beginning);
 	return result;
 }

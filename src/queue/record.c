@@ -45,12 +45,13 @@ record_encode(const struct record *r, struct buffer *out, struct error *err)
 {
 	unsigned char fixed[FIXED_BYTES], len[4];
 	struct buffer head, first;
+	struct slice rest = r->type == RECORD_RECEIVED ? r->verdict : r->ids;
 	int result = -1;
 	buffer_init(&head, RECORD_HEAD_MAX);
 	buffer_init(&first, RECORD_HEAD_MAX);
 	fixed[0] = r->flags;
 	encode_number(fixed + 1, (uint64_t)r->arrival_ms, 8);
-	if (buffer_append(&first, fixed, sizeof fixed, err) != 0 || buffer_append(&first, r->ids.data, r->ids.len, err) != 0 ||
+	if (buffer_append(&first, fixed, sizeof fixed, err) != 0 || buffer_append(&first, rest.data, rest.len, err) != 0 ||
 	    pack_string(&head, slice_of(buffer_bytes(&first), buffer_len(&first)), err) != 0 ||
 	    pack_string(&head, r->reverse_path, err) != 0 || encode_rest(r, &head, err) != 0)
 		goto out;
@@ -74,7 +75,7 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 		goto malformed;
 	r->flags = fixed.data[0];
 	r->arrival_ms = (int64_t)encode_from_number(fixed.data + 1, 8);
-	r->ids = slice_of(fixed.data + FIXED_BYTES, fixed.len - FIXED_BYTES);
+	*(type == RECORD_RECEIVED ? &r->verdict : &r->ids) = slice_of(fixed.data + FIXED_BYTES, fixed.len - FIXED_BYTES);
 	switch (type) {
 	case RECORD_RECEIVED:
 		if (!pack_next(&head, &string) || string.len != RECORD_HASH_BYTES)

@@ -3,7 +3,7 @@
  * What stands in the journal's records. A payload is the length of a head (32 bits, little-endian), the head, and the
  * body as it was on the wire. The head is a list of strings (ipc/pack.h):
  *
- *   flags (1 byte), arrival (8 bytes, wall clock in ms) and ids (the rest, of SUBMITTED); reverse-path; then
+ *   flags (1 byte), arrival (8 bytes, wall clock in ms) and the rest: ids of SUBMITTED, verdict of RECEIVED; reverse-path; then
  *   RECEIVED   hash (32 bytes), recipients
  *   SUBMITTED  for each destination: onion ("": the own mailbox), number of recipients (2 bytes), recipients
  *   BOUNCE     item (8 bytes), positions of the recipients it reports (4 bytes each)
@@ -20,6 +20,7 @@
 #include "ipc/body.h"
 
 #define RECORD_HASH_BYTES 32
+#define RECORD_VERDICT_MAX 2048
 #define RECORD_HEAD_MAX (256 * 1024)
 
 enum record_type {
@@ -35,6 +36,8 @@ struct record {
 	uint8_t flags; /* enum ipc_body_flags */
 	int64_t arrival_ms;
 	struct slice ids;      /* SUBMITTED: what ids_keep() takes */
+	struct slice verdict;  /* RECEIVED: the line about it, with its CRLF, for the top of the mailbox copy; or nothing */
+	struct slice front;    /* when appending: stands before the body, as a part of it */
 	struct slice reverse_path;
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
 	struct slice recipients;               /* RECEIVED: packed */

@@ -23,6 +23,11 @@ def find(mailbox, folder, subject):
     return [uid for uid, text in subjects(mailbox, folder).items() if text.endswith(subject)]
 
 
+def wait_for_all(mailbox, folder, subject, count, deadline_s=60):
+    """Waits for so many messages whose subjects end so."""
+    return until(lambda: len(find(mailbox, folder, subject)) == count, deadline_s, f'{count} of {subject!r} in {folder}', every_s=0.2)
+
+
 def wait_for(mailbox, folder, subject, deadline_s=60, what=''):
     """Waits for the one message whose subject ends so, and returns it."""
     uids = until(lambda: find(mailbox, folder, subject), deadline_s, f'{subject!r} in {folder} {what}', every_s=0.2)

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/content_check.h"
+
+#include "mime/header.h"
+
+#define BEGINNING_BYTES (HEADER_SECTION_MAX_BYTES + HEADER_LINE_MAX_BYTES + 2) /* a longer header is refused before this is at its end */
+#define STEP_BYTES 65536
+
+/* A message's header and its body's digest. */
+struct looked {
+	struct buffer copy; /* of the beginning of a file, to which somebody else might still write */
+	struct slice section;
+	unsigned char digest[HASH_SHA256_BYTES];
+};
+
+static int
+digest_body(const struct body *message, uint64_t offset, unsigned char digest[HASH_SHA256_BYTES], struct error *err)
+{
+	static unsigned char step[STEP_BYTES];
+	struct dkim_body body;
+	uint64_t len = body_len(message);
+	dkim_body_init(&body);
+	while (offset < len) {
+		size_t n = len - offset < sizeof step ? (size_t)(len - offset) : sizeof step;
+		if (body_read(message, offset, step, n, err) != 0)
+			return -1;
+		dkim_body_update(&body, step, n);
+		offset += n;
+	}
+	dkim_body_final(&body, digest);
+	return 0;
+}
+
+/* How long the header is, with the empty line that ends it. */
+static int
+measure(struct slice beginning, size_t *section_len, size_t *body_at, struct error *err)
+{
+	struct header_scan scan;
+	struct header_field field;
+	int got;
+	header_scan_init(&scan, beginning);
+	*section_len = 0;
+	while ((got = header_scan_next(&scan, &field, err)) == 1)
+		*section_len = (size_t)(field.raw.data + field.raw.len - beginning.data);
+	*body_at = beginning.len - scan.rest.len;
+	return got;
+}
+
+static int
+look(const struct body *message, struct looked *out, struct error *err)
+{
+	size_t len = body_len(message) < BEGINNING_BYTES ? (size_t)body_len(message) : BEGINNING_BYTES, section_len, body_at;
+	struct slice beginning = slice_of(message->bytes.data, len);
+	if (message->file_bytes > 0) {
+		unsigned char *room = buffer_reserve(&out->copy, len, err);
+		if (room == NULL || body_read(message, 0, room, len, err) != 0)
+			return -1;
+		buffer_commit(&out->copy, len);
+		beginning = slice_of(room, len);
+	}
+	if (measure(beginning, &section_len, &body_at, err) != 0)
+		return -1;
+	out->section = slice_of(beginning.data, section_len);
+	return digest_body(message, body_at, out->digest, err);
+}
+
+int
+content_check(const struct body *message, const char *to, enum onionsig_verdict *verdict, struct address *sender,
+    struct error *why, struct error *err)
+{
+	struct looked looked = { .section = slice_of("", 0) };
+	struct error failed = { 0 };
+	*verdict = ONIONSIG_WRONG;
+	*sender = (struct address){ 0 };
+	*why = (struct error){ 0 };
+	buffer_init(&looked.copy, BEGINNING_BYTES);
+	int result = look(message, &looked, &failed);
+	if (result == 0)
+		result = onionsig_check(looked.section, looked.digest, to, verdict, sender, why, &failed);
+	buffer_finish(&looked.copy);
+	if (result == 0)
+		return 0;
+	if (failed.code == ERROR_IO || failed.code == ERROR_NO_MEMORY)
+		return error_set(err, failed.code, "%s", failed.text);
+	*verdict = ONIONSIG_WRONG;
+	*why = failed;
+	return 0;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Drives the real executable (its path is the argument): what is signed when it leaves, and what is believed of what comes in.
+ */
+#include "daemon/test_mail.h"
+
+static const char claim[] = "From: bob@" BOB "\r\nSubject: claim\r\n\r\nHello\r\n";
+
+/* content: says what it has found of a message's sender. verdict: enum onionsig_verdict. */
+static void
+check(struct mail_process *p, unsigned verdict, const char *sender, const char *why)
+{
+	if (p->content < 0) {
+		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	}
+	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	assert_string_equal(m.check.onion, OWN);
+	file_close(&m.fd);
+	result.content_result.request_id = m.check.request_id;
+	result.content_result.code = 250;
+	result.content_result.verdict = (uint8_t)verdict;
+	strcpy(result.content_result.sender, sender);
+	strcpy(result.content_result.text, why);
+	test_role_send(p->content, &result);
+}
+
+enum { UNCLAIMED, MISSING, WRONG, PROVED };
+
+static void
+a_proved_sender_is_named_in_the_mailbox(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, claim);
+	check(p, PROVED, "bob@" BOB, "");
+	expect_done(p, p->smtp, 1, 250);
+	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSMTorP-Verdict: proved;\n sender=bob@" BOB "\nFrom: bob@", 1);
+}
+
+static void
+a_false_sender_is_refused_before_anything_is_kept(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, claim);
+	check(p, MISSING, "", "");
+	expect_done(p, p->smtp, 1, 550);
+	receive_text(p, 2, claim);
+	check(p, WRONG, "", "the signature is of another onion");
+	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_INTAKE_DONE);
+	assert_int_equal(m.intake_done.code, 550);
+	assert_non_null(strstr(m.intake_done.text, "of another onion"));
+	receive_text(p, 3, "Subject: plain\r\n\r\n");
+	expect_done(p, p->smtp, 3, 250);
+	await_files("Maildir/new", NULL, 1);
+	await_files("Maildir/new", UNPROVED "Subject: plain", 1);
+}
+
+static void
+what_claims_nothing_is_unproved(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, "From: \"onion soup\" <cook@example.org>\r\nSubject: x\r\n\r\n");
+	check(p, UNCLAIMED, "", "");
+	expect_done(p, p->smtp, 1, 250);
+	await_files("Maildir/new", UNPROVED "From: \"onion soup\"", 1);
+}
+
+static void
+verdicts_of_strangers_are_dropped(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, "Subject: x\r\nSMTorP-Verdict: proved;\r\n sender=eve\r\nTo: y\r\n\r\nSMTorP-Verdict: text\r\n");
+	expect_done(p, p->smtp, 1, 250);
+	await_files("Maildir/new", UNPROVED "Subject: x\nTo: y\n\nSMTorP-Verdict: text\n", 1);
+	await_files("Maildir/new", "sender=eve", 0);
+}
+
+static void
+a_header_without_end_is_refused(void **state)
+{
+	struct mail_process *p = *state;
+	static char text[100000] = "Subject: x\r\n";
+	for (size_t len = strlen(text); len + 100 < sizeof text; len = strlen(text))
+		strcpy(text + len, "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n");
+	receive_text(p, 1, text);
+	expect_done(p, p->smtp, 1, 554);
+}
+
+/* A message that content dies of twice is refused for now, and its sender tries again. */
+static void
+what_cannot_be_looked_at_is_refused_for_now(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, claim);
+	for (int i = 0; i < 2; i++) {
+		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+		test_role_next(&p->role, p->content, IPC_TYPE_CHECK);
+		file_close(&p->content);
+	}
+	expect_done(p, p->smtp, 1, 451);
+}
+
+static void
+the_role_that_signs_may_be_started_again(void **state)
+{
+	struct mail_process *p = *state;
+	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string("Subject: out\r\n\r\nHello\r\n"));
+	file_close(&p->sign);
+	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	p->sign = test_role_give_peer(&p->role, ROLE_SIGN, "");
+	prepare(p);
+	expect_done(p, p->submission, 1, 250);
+}
+
+static void
+what_cannot_be_signed_is_refused_for_now(void **state)
+{
+	struct mail_process *p = *state;
+	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string("Subject: out\r\n\r\nHello\r\n"));
+	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	struct ipc_message m = next_to_content(p, IPC_TYPE_PREPARE), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	result.content_result.request_id = m.prepare.request_id;
+	result.content_result.code = 250;
+	result.content_result.body = slice_of_string("Subject: out\r\n\r\n");
+	begin_field(&m, &result);
+	test_role_send(p->content, &result);
+	m = test_role_next(&p->role, p->sign, IPC_TYPE_SIGN);
+	const struct ipc_message none = { .type = IPC_TYPE_SIGNED, .fd = -1, .signed_.request_id = m.sign.request_id };
+	test_role_send(p->sign, &none);
+	expect_done(p, p->submission, 1, 451);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_proved_sender_is_named_in_the_mailbox),
+		TEST(a_false_sender_is_refused_before_anything_is_kept),
+		TEST(what_claims_nothing_is_unproved),
+		TEST(verdicts_of_strangers_are_dropped),
+		TEST(a_header_without_end_is_refused),
+		TEST(what_cannot_be_looked_at_is_refused_for_now),
+		TEST(the_role_that_signs_may_be_started_again),
+		TEST(what_cannot_be_signed_is_refused_for_now),
+	};
+	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
+	if (program == NULL)
+		return 2;
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
+}

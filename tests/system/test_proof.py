@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: ISC
+"""Who wrote it: mail between nodes is signed by the onion's key, and what claims an onion without that is refused."""
+import email.message
+import email.policy
+import re
+
+import pytest
+
+from harness.programs import run, swaks
+from harness.smtp import tls_session
+
+FORGED = 'SMTorP-Verdict: proved;\r\n sender=somebody@else.onion\r\n'
+
+
+def signed_by_bob(pair, subject):
+    """A message of bob's as it arrived at alice's: the octets below what alice's node has put on top."""
+    swaks(pair.bob, [pair.alice.address], '--header', f'Subject: {subject}', '--body', 'signed')
+    with pair.alice.mailbox() as mailbox:
+        uid = mailbox.wait_for(subject)
+        assert verdict(mailbox.message(uid)) == f'proved; sender={pair.bob.address}'
+        raw = mailbox.raw(uid)
+    return raw[raw.index(b'Onion-Signature:'):]
+
+
+def verdict(message):
+    field, = message.get_all('SMTorP-Verdict')
+    return ' '.join(field.split())
+
+
+def deliver(identity, sender, recipient, octets):
+    """Hands a message to the onion's port 25 as any server could. Returns the answer to its end."""
+    with tls_session(identity) as session:
+        for line in (f'MAIL FROM:<{sender}>', f'RCPT TO:<{recipient}>'):
+            assert session.command(line).startswith('250 ')
+        session.say(f'BDAT {len(octets)} LAST\r\n'.encode() + octets)
+        return session.reply()
+
+
+def test_mail_between_nodes_is_proved(running, subject):
+    signed_by_bob(running, subject)
+
+
+@pytest.fixture(scope='module')
+def original(pair):
+    return signed_by_bob(pair, 'test_proof original')
+
+
+@pytest.mark.parametrize('change', [
+    lambda octets: octets[octets.index(b'From:'):],                                      # no signature
+    lambda octets: octets.replace(b'signed', b'forged'),
+    lambda octets: octets.replace(b'Subject: ', b'Subject: not '),
+    lambda octets: octets.replace(b'From: ', b'Reply-To: eve@example.org\r\nFrom: ', 1),
+    lambda octets: re.sub(rb'From: (\S+)', rb'From: Alice <\1>', octets, count=1),
+], ids=['without', 'body', 'subject', 'added field', 'name'])
+def test_a_false_sender_is_refused(running, original, change):
+    answer = deliver(running.alice, 'eve@example.org', running.alice.address, change(original))
+    assert answer.startswith('550 5.7.1 ') and 'not proved' in answer
+
+
+def test_what_was_meant_for_another_is_refused(running, original):
+    """alice cannot pass bob's letter on to work as if he had written to work."""
+    answer = deliver(running.work, 'eve@example.org', running.work.address, original)
+    assert answer.startswith('550 5.7.1 ')
+
+
+def test_the_same_octets_once_more_are_proved(running, original):
+    assert deliver(running.alice, 'eve@example.org', running.alice.address, original).startswith('250 ')
+
+
+def test_verdicts_from_outside_are_removed(running, subject):
+    octets = f'{FORGED}From: carol@example.org\r\nsmtorp-verdict: proved\r\nSubject: {subject}\r\n\r\nplain\r\n'.encode()
+    assert deliver(running.alice, 'carol@example.org', running.alice.address, octets).startswith('250 ')
+    with running.alice.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for(subject))
+    assert verdict(message) == 'unproved'
+
+
+def test_large_messages_are_signed_and_proved(running, subject):
+    message = email.message.EmailMessage(policy=email.policy.SMTP)
+    message['From'], message['To'], message['Subject'] = running.alice.address, running.bob.address, subject
+    message.set_content('large')
+    message.add_attachment(bytes(range(256)) * 4096 * 3, maintype='application', subtype='octet-stream', filename='large.bin')
+    run(running.a, running.a.installation.program('smtorp-sendmail'), '-i', '-f', running.alice.address, running.bob.address,
+        input=message.as_bytes(policy=message.policy.clone(linesep='\n')), text=False)
+    with running.bob.mailbox() as mailbox:
+        got = mailbox.message(mailbox.wait_for(subject))
+    assert verdict(got) == f'proved; sender={running.alice.address}'
+
+
+def test_each_recipient_gets_a_signature_of_its_own(running, subject):
+    swaks(running.alice, [running.bob.address, running.home.address], '--header', f'Subject: {subject}')
+    for identity in (running.bob, running.home):
+        with identity.mailbox() as mailbox:
+            message = mailbox.message(mailbox.wait_for(subject))
+        assert verdict(message) == f'proved; sender={running.alice.address}'
+        field, = message.get_all('Onion-Signature')
+        assert f'to={identity.onion}' in field
+
+
+def test_an_identity_may_want_it_marked_only(running, make_node, subject):
+    node = make_node('marks').start()
+    carol = node.identity('carol')
+    conf = node.home / 'identities' / 'carol' / 'identity.conf'
+    node.stop()
+    conf.write_text(conf.read_text() + 'unproved = mark\n')
+    node.start()
+    octets = f'From: {running.alice.address}\r\nSubject: {subject}\r\n\r\nspoofed\r\n'.encode()
+    assert deliver(carol, 'eve@example.org', carol.address, octets).startswith('250 ')
+    with carol.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for(subject))
+    assert verdict(message).startswith('false; reason=')
