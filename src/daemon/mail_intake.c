@@ -268,11 +268,13 @@ hold(struct pending *p, const struct ipc_intake *m, struct body *body)
 	link_to(&p->intake->preparing, p);
 }
 
+/* Whether content has too much to look at. Strangers fill half of the room at most, so that there is always some for the owner. */
 static bool
-is_busy(const struct mail_intake *in, const struct body *body)
+is_busy(const struct mail_intake *in, const struct body *body, bool is_strangers)
 {
-	return mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX || (in->preparing_bytes > 0 &&
-	    in->preparing_bytes + body_len(body) > in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE);
+	unsigned share = is_strangers ? 2 : 1;
+	return mail_content_waiting(in->content) >= MAIL_INTAKE_PREPARED_MAX / share || (in->preparing_bytes > 0 &&
+	    in->preparing_bytes + body_len(body) > in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE / share);
 }
 
 static void
@@ -297,7 +299,7 @@ take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 		receive(p, UNPROVED, m->flags, m->reverse_path, m->recipients, body);
 		return;
 	}
-	if (is_busy(in, body)) {
+	if (is_busy(in, body, true)) {
 		finish(p, &busy);
 		return;
 	}
@@ -439,7 +441,7 @@ take_submitted(struct pending *p, const struct ipc_intake *m, struct body *body)
 	struct mail_intake *in = p->intake;
 	struct error err = { 0 };
 	struct answer refused = { 550, "5.7.1", err.text };
-	if (is_busy(in, body)) {
+	if (is_busy(in, body, false)) {
 		finish(p, &busy);
 		return;
 	}

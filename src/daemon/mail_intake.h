@@ -13,7 +13,7 @@
 /* More than this waiting: 451, try again later. */
 #define MAIL_INTAKE_BACKLOG_BYTES ((uint64_t)256 * 1024 * 1024)
 #define MAIL_INTAKE_BACKLOG_RECORDS 100000
-#define MAIL_INTAKE_PREPARED_MAX 64  /* submissions with content */
+#define MAIL_INTAKE_PREPARED_MAX 64  /* messages with content; strangers' half as many */
 #define MAIL_INTAKE_PREPARED_LARGE 4 /* and of the largest size */
 
 struct mail_intake;

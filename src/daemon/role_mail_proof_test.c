@@ -101,6 +101,22 @@ what_cannot_be_looked_at_is_refused_for_now(void **state)
 	expect_done(p, p->smtp, 1, 451);
 }
 
+/* However many claims strangers make, there is room for what the owner submits. */
+static void
+strangers_leave_room_for_the_owner(void **state)
+{
+	struct mail_process *p = *state;
+	for (uint64_t i = 0; i < 40; i++)
+		receive_text(p, i, claim);
+	for (unsigned i = 0; i < 40 - 32; i++) /* content has the others, and is not here yet */
+		expect_done(p, p->smtp, 32 + i, 451);
+	intake(p->submission, 100, "alice@" OWN, "bob@" BOB, slice_of_string("Subject: out\r\n\r\nHello\r\n"));
+	for (unsigned i = 0; i < 32; i++)
+		check(p, WRONG, "", "no");
+	prepare(p);
+	expect_done(p, p->submission, 100, 250);
+}
+
 static void
 the_role_that_signs_may_be_started_again(void **state)
 {
@@ -145,6 +161,7 @@ main(int argc, char **argv)
 		TEST(verdicts_of_strangers_are_dropped),
 		TEST(a_header_without_end_is_refused),
 		TEST(what_cannot_be_looked_at_is_refused_for_now),
+		TEST(strangers_leave_room_for_the_owner),
 		TEST(the_role_that_signs_may_be_started_again),
 		TEST(what_cannot_be_signed_is_refused_for_now),
 	};
