@@ -277,6 +277,22 @@ is_busy(const struct mail_intake *in, const struct body *body, bool is_strangers
 	    in->preparing_bytes + body_len(body) > in->config.message_max_bytes * MAIL_INTAKE_PREPARED_LARGE / share);
 }
 
+/* What stands behind the beginning of a header is not read when the copy for the mailbox is made: there must be no field of ours. */
+static int
+scan_long_header(const struct body *body, bool *is_asked_for, struct error *err)
+{
+	static unsigned char step[THREADS_SCAN_BYTES];
+	struct verdict_scan scan = { 0 };
+	for (uint64_t at = 0; at < body_len(body) && !scan.has_ended; at += sizeof step) {
+		size_t len = body_len(body) - at < sizeof step ? (size_t)(body_len(body) - at) : sizeof step;
+		if (body_read(body, at, step, len, err) != 0)
+			return -1;
+		verdict_scan_update(&scan, step, len);
+	}
+	*is_asked_for = scan.is_asked_for;
+	return scan.has_verdict ? error_set(err, ERROR_INVALID, "a header of more than %d bytes with a field " VERDICT_FIELD, THREADS_SCAN_BYTES) : 0;
+}
+
 static void
 take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 {
@@ -290,7 +306,7 @@ take_received(struct pending *p, const struct ipc_intake *m, struct body *body)
 	bool is_asked_for = result == 0 && verdict_is_asked_for(beginning), ends = result == 0 && verdict_header_ends(beginning);
 	buffer_finish(&copy);
 	if (result == 0 && !ends && body_len(body) > THREADS_SCAN_BYTES)
-		result = error_set(&err, ERROR_TOO_LARGE, "a header of more than %d bytes", THREADS_SCAN_BYTES);
+		result = scan_long_header(body, &is_asked_for, &err);
 	if (result != 0) {
 		finish_error(p, &err);
 		return;

@@ -86,3 +86,51 @@ verdict_drop(unsigned char *text, size_t len)
 	memmove(out, rest.data, rest.len);
 	return (size_t)(out - text) + rest.len;
 }
+
+static void
+end_name(struct verdict_scan *s)
+{
+	struct slice name = slice_of(s->name, s->name_len);
+	s->is_named = true;
+	s->is_from = slice_is_nocase(name, "From");
+	s->is_asked_for = s->is_asked_for || slice_is_nocase(name, "Onion-Signature");
+	s->has_verdict = s->has_verdict || slice_is_nocase(name, VERDICT_FIELD);
+}
+
+/* One octet that does not end a line. */
+static void
+take(struct verdict_scan *s, unsigned char c)
+{
+	static const char word[] = "onion";
+	unsigned char lower = c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
+	if (s->column == 0 && !is_blank(c)) { /* a new field */
+		s->name_len = 0;
+		s->is_named = s->is_from = false;
+	}
+	s->column++;
+	if (!s->is_named && c == ':')
+		end_name(s);
+	else if (!s->is_named && !is_blank(c) && s->name_len == VERDICT_NAME_MAX)
+		s->is_named = true; /* it is none that is looked for */
+	else if (!s->is_named && !is_blank(c))
+		s->name[s->name_len++] = (char)c;
+	s->matched = lower == (unsigned char)word[s->matched] ? s->matched + 1 : lower == 'o';
+	if (s->matched == sizeof word - 1) {
+		s->is_asked_for = s->is_asked_for || s->is_from;
+		s->matched = 0;
+	}
+}
+
+void
+verdict_scan_update(struct verdict_scan *s, const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+	for (size_t i = 0; i < len && !s->has_ended; i++)
+		if (at[i] != '\n') {
+			take(s, at[i]);
+			s->has_cr = s->column == 1 && at[i] == '\r';
+		} else {
+			s->has_ended = s->column == 0 || (s->column == 1 && s->has_cr);
+			s->column = 0;
+		}
+}

@@ -23,7 +23,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len = verdict_drop(text, size);
 	if (len > size || verdict_drop(text, len) != len || (ends && !verdict_header_ends(slice_of(text, len))))
 		abort();
-	verdict_is_asked_for(slice_of(data, size));
+	struct verdict_scan scan = { 0 };
+	verdict_scan_update(&scan, data, size / 2);
+	verdict_scan_update(&scan, data + size / 2, size - size / 2);
+	if ((verdict_is_asked_for(slice_of(data, size)) && !scan.is_asked_for) || scan.has_ended != ends || (len < size && !scan.has_verdict))
+		abort();
 	free(text);
 	return 0;
 }

@@ -44,6 +44,30 @@ verdicts_of_others_are_dropped(void **state)
 	}
 }
 
+/* Whatever is cut where, and however long the lines are. */
+static void
+long_headers_are_scanned_in_pieces(void **state)
+{
+	(void)state;
+	static const struct { const char *text; bool asked, verdict, ended; } table[] = {
+		{ "From: alice@x.onion\r\n\r\n", true, false, true }, { "X: y\r\nfrom \t : a\r\n b@x . oOnion\r\n", true, false, false },
+		{ "X: y\r\nOnion-Signature: x\r\n\r\n", true, false, true }, { "a: b\nSMTorP-Verdict: x\n\n", false, true, true },
+		{ "To: bob@x.onion\r\n\r\nFrom: alice@x.onion\r\nSMTorP-Verdict: x\r\n", false, false, true },
+		{ "From: a@b\r\nTo: c@x.onion\r\n", false, false, false }, { "X-From: a@x.onion\r\n SMTorP-Verdict: y\r\n\r\n", false, false, true },
+		{ "Fromfromfromfromfromfromfromfrom: x.onion\n\n", false, false, true },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		for (size_t step = 1; step < 8; step++) {
+			struct verdict_scan scan = { 0 };
+			size_t len = strlen(table[i].text);
+			for (size_t at = 0; at < len; at += step)
+				verdict_scan_update(&scan, table[i].text + at, step < len - at ? step : len - at);
+			assert_int_equal(scan.is_asked_for, table[i].asked);
+			assert_int_equal(scan.has_verdict, table[i].verdict);
+			assert_int_equal(scan.has_ended, table[i].ended);
+		}
+}
+
 static void
 ends_of_headers_are_seen(void **state)
 {
@@ -61,6 +85,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asked_for_when_an_onion_is_claimed),
 		cmocka_unit_test(verdicts_of_others_are_dropped),
+		cmocka_unit_test(long_headers_are_scanned_in_pieces),
 		cmocka_unit_test(ends_of_headers_are_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ def node(work):
 
 def await_roles(node):
     """All of them, and not one that has just ended; content comes and goes."""
-    node.wait_for(lambda status: len([row for row in status['roles'] if row['ready'] and row['role'] != 'content']) == 7, 60, 'every role')
+    node.wait_for(lambda status: len([row for row in status['roles'] if row['ready'] and row['role'] != 'content']) == 8, 60, 'every role')
 
 
 def descriptors(pid):

@@ -14,7 +14,7 @@ from harness.waiting import until
 MIB = 1024 * 1024
 PIECE = 57 * 1024  # of random bytes, in whole lines of base64
 # submission takes 19 MiB to check a password
-RESIDENT_KIB = {'smtorp-smtp': 32 * 1024}
+RESIDENT_KIB = {'smtorp-smtp': 32 * 1024, 'smtorp-content': 24 * 1024}  # content has librnp in it
 RESIDENT_OTHERS_KIB = 16 * 1024
 MEMFD_KIB = 2 * 1024
 

@@ -191,10 +191,11 @@ def test_who_has_no_use_for_the_secrets_has_no_copy_of_them(make_node):
     node.start(wait=False)
     node.wait_for(lambda status: status['identities'], 30, 'the node')
     unlock(node, 'vault')
-    node.wait_for(lambda status: len(status['roles']) == 5 and all(row['ready'] for row in status['roles']), 30, 'every role')
+    node.wait_for(lambda status: len(status['roles']) == 6 and all(row['ready'] for row in status['roles']), 30, 'every role')
     until(lambda: 'onion key' in in_memory(node.program('tor')['pid'], secrets), 30, 'tor to have the key')
     found = {name: in_memory(pid, secrets) for name, pid in processes(node).items()}
     assert found.pop('parent') == {'onion key', 'its second half', 'TLS key'}, 'or the test would see nothing'
+    assert found.pop('sign') == {'onion key', 'its second half'}
     found.pop('tor')  # stands for the role, which may be sending it, and for the program, which has to have it
     assert not any(found.values()), found
     dovecot = node.program('dovecot')['pid']
