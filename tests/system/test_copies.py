@@ -17,8 +17,8 @@ def wait_state(node, name, state):
 
 
 def test_the_copy_that_was_published_before_stands_by(running, make_node, subject):
-    old = make_node('old', {'tor.watch-copies': '6s'}).start()
-    new = make_node('new', {'tor.watch-copies': '6s'}).start()
+    old = make_node('before', {'tor.watch-copies': '6s'}).start()
+    new = make_node('after', {'tor.watch-copies': '6s'}).start()
     dave = old.identity('dave')
     file = old.folder / 'dave.export'
     old.cli('identity', 'export', 'dave', file, '--passphrase-stdin', input='correct horse battery staple\n')

@@ -17,7 +17,7 @@ from harness.smtp import Session
 
 # What may stand in a message that left, and in one of its parts (doc/spec/message.md).
 OF_MESSAGES = {'from', 'to', 'cc', 'subject', 'date', 'message-id', 'in-reply-to', 'references', 'mime-version', 'content-type',
-               'content-disposition', 'content-transfer-encoding'}
+               'content-disposition', 'content-transfer-encoding', 'onion-signature'}
 OF_PARTS = {'content-type', 'content-disposition', 'content-transfer-encoding', 'content-id', 'content-description'}
 
 
@@ -37,9 +37,13 @@ def put(path, content):
     return path
 
 
-def arrived(identity, subject):
+def arrived(identity, subject, is_own=False):
+    """As it was on the way, but for Return-Path: without the field in which the receiver's node says what it found."""
     with identity.mailbox() as mailbox:
-        return mailbox.raw(mailbox.wait_for(subject))
+        raw = mailbox.raw(mailbox.wait_for(subject))
+    verdict = re.compile(rb'^SMTorP-Verdict: proved;\r\n sender=[^\r\n]*\r\n', re.M)
+    assert len(verdict.findall(raw)) == (0 if is_own else 1)
+    return verdict.sub(b'', raw)
 
 
 def check_form(raw):
@@ -60,9 +64,8 @@ def test_what_arrives_names_no_machine_no_program_no_path(running, subject):
     alice = running.alice
     run(running.a, running.a.installation.program('smtorp-sendmail'), '-f', alice.address, running.bob.address,
         input=f'From: {alice.address}\nTo: {running.bob.address}\nSubject: {subject}\n\nx\n')
-    with running.bob.mailbox() as mailbox:
-        message = mailbox.message(mailbox.wait_for(subject))
-    assert set(message.keys()) == {'Return-Path', 'From', 'To', 'Subject', 'Date', 'Message-ID'}
+    message = email.message_from_bytes(arrived(running.bob, subject))
+    assert set(message.keys()) == {'Return-Path', 'Onion-Signature', 'From', 'To', 'Subject', 'Date', 'Message-ID'}
     assert message['Date'].endswith('+0000')
     assert re.fullmatch(rf'<[a-z2-7]{{26}}@{re.escape(alice.onion)}>', message['Message-ID'])
 
@@ -71,8 +74,7 @@ def test_what_mail_programs_add_about_the_machine_is_removed(running, subject):
     swaks(running.alice, [running.bob.address], '--header', f'Subject: {subject}',
           '--add-header', 'Received: from laptop.home.example ([192.0.2.7])', '--add-header', 'X-Originating-IP: 192.0.2.7',
           '--add-header', 'User-Agent: Mail 1.0 (laptop)', '--header', 'X-Mailer: swaks')
-    with running.bob.mailbox() as mailbox:
-        raw = mailbox.raw(mailbox.wait_for(subject))
+    raw = arrived(running.bob, subject)
     for canary in (b'Received', b'192.0.2.7', b'laptop', b'X-Mailer', b'User-Agent', socket.gethostname().encode() + b'.',
                    b'smtorp', b'SMTorP', str(running.a.folder).encode()):
         assert canary not in raw, canary
@@ -288,7 +290,7 @@ def test_dates_are_as_coarse_as_configured(make_node, running, subject):
     carol = node.identity('carol')
     run(node, node.installation.program('smtorp-sendmail'), '-f', carol.address, carol.address,
         input=f'Subject: {subject}\nDate: Sun, 22 Nov 2026 03:47:51 +0900\n\nx\n')
-    assert email.message_from_bytes(arrived(carol, subject))['Date'] == 'Sat, 21 Nov 2026 00:00:00 +0000'
+    assert email.message_from_bytes(arrived(carol, subject, is_own=True))['Date'] == 'Sat, 21 Nov 2026 00:00:00 +0000'
 
 
 def test_replies_tell_nothing_either(running):

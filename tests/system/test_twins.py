@@ -346,6 +346,8 @@ class Recorded:
             octets = octets.replace(name.encode(), place.encode()).replace(name.upper().encode(), place.upper().encode())
             octets = octets.replace(name.encode().hex().upper().encode(), place.encode().hex().upper().encode())
         octets = re.sub(rb'(?i)\b%s\b' % self.local_part.encode(), b'LOCAL', octets)
+        octets = re.sub(rb'(?<= bh=)[A-Za-z0-9+/=]{44}(?=;)', b'h' * 44, octets)  # of the Onion-Signature
+        octets = re.sub(rb'(?<= b=)[A-Za-z0-9+/]{64}\r\n [A-Za-z0-9+/=]{24}', b's' * 88, octets)
         octets = re.sub(rb'<[a-z2-7]{26}(?=@o{56}\.onion>)', b'<' + b'i' * 26, octets)
         octets = re.sub(rb'[A-Z][a-z]{2}, [ 0-3]?\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000', b'DATE', octets)
         for at, boundary in enumerate(re.findall(rb'(?i)boundary="?([^";\r\n]+)', octets)):
