@@ -8,6 +8,7 @@ int role_control_main(void);
 #define main role_control_main
 #include "daemon/role_control.c"
 #undef main
+#include "loop/test_round.h"
 
 #define BYTEWISE_MAX 512
 #define QUESTIONS_MAX 64
@@ -16,7 +17,6 @@ int role_control_main(void);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct timer *round_end;
 static struct ipc_message questions[QUESTIONS_MAX];
 static size_t question_count;
 static char words[IPC_TEXT_MAX + 1];
@@ -77,20 +77,12 @@ answer_questions(void)
 /* ---- */
 
 static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
-static void
 let_react(int fd, struct buffer *said)
 {
 	static unsigned char text[65536];
 	ssize_t n;
 	for (int i = 0; i < 2; i++) {
-		timer_start(round_end, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 		answer_questions();
 	}
 	while ((n = recv(fd, text, sizeof text, MSG_DONTWAIT)) > 0)
@@ -159,7 +151,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (loop == NULL) {
 		loop = loop_new();
-		round_end = timer_new(loop, on_round, NULL);
 		json_object_seed(1);
 		control_queue_init(loop, &queue_events, NULL);
 	}

@@ -12,6 +12,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/test_send.h"
+#include "loop/test_round.h"
 
 #define DESCRIPTORS_MAX 6
 #define ROLES 7
@@ -19,7 +20,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct timer *round_end;
 static enum role own, peer;
 static unsigned ends, messages;
 
@@ -46,13 +46,6 @@ on_end(void *context, const struct error *err)
 		abort();
 }
 
-static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
 static int
 next_descriptor(void)
 {
@@ -71,7 +64,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (loop == NULL) {
 		loop = loop_new();
-		round_end = timer_new(loop, on_round, NULL);
 		something[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		for (size_t i = 1; i < DESCRIPTORS_MAX; i++)
 			something[i] = something[0];
@@ -93,16 +85,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		test_send(fds[1], data, len, something, count, MSG_DONTWAIT);
 		data += len;
 		size -= len;
-		timer_start(round_end, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 	}
 	if (messages > sent)
 		abort();
 	close(fds[1]);
-	for (int i = 0; i < 10 && ends == 0; i++) {
-		timer_start(round_end, 0);
-		loop_run(loop);
-	}
+	for (int i = 0; i < 10 && ends == 0; i++)
+		test_run_rounds(loop, 1);
 	channel_free(channel);
 	if (ends != 1 || next_descriptor() != before)
 		abort();

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "base/random.h"
+#include "loop/test_round.h"
 #include "loop/tlsconn.h"
 
 #define ALPN TLS_ALPN_SMTORP
@@ -82,13 +83,6 @@ make_hello(size_t tickets)
 	hello_len = end;
 }
 
-static void
-stop(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
 /* Whether the server has an answer to it, or ends the connection. */
 static bool
 is_answered(const unsigned char *bytes, size_t len, size_t step)
@@ -100,18 +94,13 @@ is_answered(const unsigned char *bytes, size_t len, size_t step)
 	a.stream = stream_new(loop, fds[0], 1000, 10000, &events, &a);
 	a.stops_on_end = true;
 	assert_int_equal(stream_start_tls_server(a.stream, server_context, ALPN, NULL), 0);
-	struct timer *soon = timer_new(loop, stop, NULL);
 	for (size_t at = 0; at < len && a.ended == 0; at += step) {
 		size_t piece = len - at < step ? len - at : step;
 		assert_int_equal(send(fds[1], bytes + at, piece, MSG_NOSIGNAL), piece);
-		timer_start(soon, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 	}
-	while (a.ended == 0 && (n = recv(fds[1], reply, sizeof reply, MSG_DONTWAIT)) < 0) {
-		timer_start(soon, 1);
-		loop_run(loop);
-	}
-	timer_free(soon);
+	while (a.ended == 0 && (n = recv(fds[1], reply, sizeof reply, MSG_DONTWAIT)) < 0)
+		test_run_rounds(loop, 1);
 	stream_free(a.stream);
 	a.stream = NULL;
 	a.ended = 0;
@@ -177,12 +166,7 @@ only_hellos_are_measured_wherever_they_are_cut(void **state)
 static void
 run_round(void)
 {
-	struct timer *soon = timer_new(loop, stop, NULL);
-	for (int i = 0; i < 2; i++) {
-		timer_start(soon, 0);
-		loop_run(loop);
-	}
-	timer_free(soon);
+	test_run_rounds(loop, 2);
 }
 
 /* OpenSSL itself against our server. */

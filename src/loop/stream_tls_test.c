@@ -3,14 +3,8 @@
 
 #include <openssl/ssl.h>
 
+#include "loop/test_round.h"
 #include "loop/tlsconn.h"
-
-static void
-stop_loop(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
 
 /* ---- TLS */
 
@@ -374,12 +368,8 @@ make_hello(unsigned char *hello, size_t size)
 	client.stream = stream_new(loop, fds[0], 1000, 1000, &events, &client);
 	assert_int_equal(stream_start_tls_client(client.stream, client_context, "example.onion", NULL, NULL), 0);
 	ssize_t n;
-	struct timer *round = timer_new(loop, stop_loop, NULL);
-	while ((n = recv(fds[1], hello, size, 0)) < 0) {
-		timer_start(round, 0);
-		loop_run(loop);
-	}
-	timer_free(round);
+	while ((n = recv(fds[1], hello, size, 0)) < 0)
+		test_run_rounds(loop, 1);
 	stream_free(client.stream);
 	close(fds[1]);
 	assert_true(n > 0 && (size_t)n < size);
@@ -413,19 +403,16 @@ a_flood_of_handshakes_holds_nobody_up(void **state)
 		assert_int_equal(stream_start_tls_server(newcomers[i].side.stream, server_context, NULL, NULL), 0);
 		assert_int_equal(send(fds[0], hello, len, 0), len);
 	}
-	struct timer *round = timer_new(loop, stop_loop, NULL);
 	int before = 0, rounds = 0;
 	for (; before < MANY; rounds++) {
 		write_string(&a, "x");
-		timer_start(round, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 		int answered = count_answered(newcomers, MANY);
 		assert_true(answered - before <= 16); /* two rounds of the loop may fall in one of ours */
 		before = answered;
 		assert_true((int)buffer_len(&b.got) >= rounds - 1); /* meanwhile who is known goes on */
 	}
 	assert_true(rounds >= MANY / 16);
-	timer_free(round);
 	for (int i = 0; i < MANY; i++) {
 		stream_free(newcomers[i].side.stream);
 		close(newcomers[i].fd);
@@ -436,25 +423,18 @@ static void
 buffers_of_a_loop_are_counted_and_bounded(void **state)
 {
 	(void)state;
-	struct timer *round = timer_new(loop, stop_loop, NULL);
 	make_streams(100000, 100000);
 	b.leaves_input = true;
 	char bytes[60000] = { 0 };
 	assert_int_equal(stream_write(a.stream, bytes, sizeof bytes, NULL), 0);
 	assert_true(loop_buffered_bytes(loop) >= sizeof bytes);
-	for (int i = 0; i < 5; i++) {
-		timer_start(round, 0);
-		loop_run(loop);
-	}
+	test_run_rounds(loop, 5);
 	assert_int_equal(stream_buffered_bytes(a.stream), 0);
 	assert_true(stream_buffered_bytes(b.stream) >= sizeof bytes);
 	assert_int_equal(loop_buffered_bytes(loop), stream_buffered_bytes(b.stream));
 	loop_bound_buffers(loop, 1000);
 	write_string(&b, "nobody reads this now");
-	for (int i = 0; i < 5; i++) {
-		timer_start(round, 0);
-		loop_run(loop);
-	}
+	test_run_rounds(loop, 5);
 	assert_int_equal(buffer_len(&a.got), 0);
 	buffer_consume(stream_input(b.stream), sizeof bytes);
 	stream_resume_input(b.stream);
@@ -462,7 +442,6 @@ buffers_of_a_loop_are_counted_and_bounded(void **state)
 	loop_run(loop);
 	got_is(&a, "nobody reads this now");
 	assert_int_equal(loop_buffered_bytes(loop), 0);
-	timer_free(round);
 }
 
 /* b, a client that offers what the probe does, tries its handshake with our server. */

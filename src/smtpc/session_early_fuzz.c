@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "loop/stream.h"
 #include "loop/test_certificate.h"
+#include "loop/test_round.h"
 #include "smtpc/session.h"
 
 #define OWN "ownownownownownownownownownownownownownownownownownowno.onion"
@@ -28,7 +29,6 @@ enum { LARGE = 4 }; /* too large for early data */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct timer *round_end;
 static struct tls_context *client_tls, *server_tls[KINDS];
 static char large_body[LARGE_BYTES];
 static unsigned char ticket[TLS_SESSION_MAX_BYTES];
@@ -117,19 +117,9 @@ on_server_end(void *context, const struct error *err)
 }
 
 static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
-static void
 let_react(void)
 {
-	for (int i = 0; i < 4; i++) {
-		timer_start(round_end, 0);
-		loop_run(loop);
-	}
+	test_run_rounds(loop, 4);
 }
 
 static void
@@ -241,7 +231,6 @@ prepare(void)
 	random_init();
 	tls_library_init();
 	loop = loop_new();
-	round_end = timer_new(loop, on_round, NULL);
 	make_server(TAKES, test_certificate_pem, test_key_pem, 1);
 	make_server(HAS_OTHER_TICKET_KEYS, test_certificate_pem, test_key_pem, 2);
 	make_server(HAS_OTHER_KEY, test_other_certificate_pem, test_other_key_pem, 1);

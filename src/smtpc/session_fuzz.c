@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/random.h"
+#include "loop/test_round.h"
 #include "smtpc/session.h"
 
 #define OWN "ownownownownownownownownownownownownownownownownownowno.onion"
@@ -24,7 +25,6 @@ enum how { LINES = 1, LARGE = 2, SMTORP = 4 }; /* LINES: each line is a piece, a
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct timer *round_end;
 static struct tls_context *tls;
 static char large_body[60000];
 static const char small_body[] = "Subject: x\r\n\r\n.\r\n..\r\nMAIL FROM:<evil@example.net>\r\n";
@@ -106,13 +106,6 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 	buffer_printf(&run.trace, NULL, "end %d %u %s\n", (int)reason, code, text);
 }
 
-static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
 /* ---- the server */
 
 /* The client reacts, and what it writes is taken. */
@@ -122,8 +115,7 @@ let_react(int fd)
 	static unsigned char text[65536];
 	ssize_t n;
 	for (int i = 0; i < 3; i++) {
-		timer_start(round_end, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 		while ((n = recv(fd, text, sizeof text, MSG_DONTWAIT)) > 0)
 			if (buffer_append(&run.output, text, (size_t)n, NULL) != 0)
 				abort(); /* a client that never ends to write */
@@ -258,7 +250,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		random_init();
 		tls_library_init();
 		loop = loop_new();
-		round_end = timer_new(loop, on_round, NULL);
 		if (tls_context_new_client(&tls, NULL) != 0)
 			abort();
 		memset(large_body, 'x', sizeof large_body);

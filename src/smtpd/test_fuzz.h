@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "ipc/pack.h"
+#include "loop/test_round.h"
 #include "smtp/data.h"
 #include "smtpd/rules.h"
 #include "smtpd/smtpd.h"
@@ -87,13 +88,6 @@ on_stopped(void *context)
 	(void)context;
 }
 
-static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
 /* Reads what there is into the trace; every line must be a reply. */
 static void
 check_replies(int fd)
@@ -118,7 +112,6 @@ run_session(unsigned kind, struct slice said, size_t step)
 {
 	static const struct smtpd_events events = { on_sender, on_recipient, on_login, on_message, on_stopped };
 	static struct smtpd_listener *listeners[2];
-	static struct timer *round;
 	int fds[2];
 	if (loop == NULL) {
 		struct smtpd_config config = { .kind = SMTPD_ONION, .hostname = ONION, .message_max_bytes = MESSAGE_MAX,
@@ -126,7 +119,6 @@ run_session(unsigned kind, struct slice said, size_t step)
 		random_init();
 		loop = loop_new();
 		server = smtpd_new(loop, 10, &events, NULL);
-		round = timer_new(loop, on_round, NULL);
 		listeners[0] = smtpd_listen(server, -1, &config);
 		config.kind = SMTPD_SUBMISSION;
 		listeners[1] = smtpd_listen(server, -1, &config);
@@ -142,14 +134,11 @@ run_session(unsigned kind, struct slice said, size_t step)
 		if (send(fds[0], said.data, len, MSG_NOSIGNAL) != (ssize_t)len)
 			break; /* the server has closed */
 		said = slice_of(said.data + len, said.len - len);
-		timer_start(round, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 	}
 	shutdown(fds[0], SHUT_WR);
-	while (smtpd_session_count(server) > 0) {
-		timer_start(round, 0);
-		loop_run(loop);
-	}
+	while (smtpd_session_count(server) > 0)
+		test_run_rounds(loop, 1);
 	check_replies(fds[0]);
 	close(fds[0]);
 }

@@ -23,6 +23,7 @@
 #include "ipc/pack.h"
 #include "loop/loop.h"
 #include "loop/test_certificate.h"
+#include "loop/test_round.h"
 #include "smtpd/rules.h"
 #include "smtpd/smtpd.h"
 
@@ -38,7 +39,7 @@ struct bench {
 	struct loop *loop;
 	struct smtpd *server;
 	struct smtpd_listener *listener;
-	struct timer *round, *later;
+	struct timer *later;
 	struct tls_context *tls;
 	enum answering answering;
 	uint64_t pending;      /* the transaction to be answered later */
@@ -112,12 +113,6 @@ bench_on_stopped(void *context)
 }
 
 static void
-bench_on_round(void *context)
-{
-	loop_stop(((struct bench *)context)->loop);
-}
-
-static void
 bench_begin(struct bench *b, enum smtpd_kind kind)
 {
 	static const struct smtpd_events events = { bench_on_sender, bench_on_recipient, bench_on_login,
@@ -127,7 +122,6 @@ bench_begin(struct bench *b, enum smtpd_kind kind)
 	*b = (struct bench){ .loop = loop_new(), .answer_code = 250 };
 	buffer_init(&b->taken, (size_t)1 << 30);
 	buffer_init(&b->heard, (size_t)1 << 30);
-	b->round = timer_new(b->loop, bench_on_round, b);
 	b->later = timer_new(b->loop, bench_answer, b);
 	assert_int_equal(tls_context_new_server(slice_of_string(test_certificate_pem), slice_of_string(test_key_pem),
 	    &b->tls, NULL), 0);
@@ -141,7 +135,6 @@ bench_end(struct bench *b)
 {
 	smtpd_free(b->server);
 	tls_context_free(b->tls);
-	timer_free(b->round);
 	timer_free(b->later);
 	loop_free(b->loop);
 	buffer_finish(&b->taken);
@@ -151,8 +144,7 @@ bench_end(struct bench *b)
 static void
 bench_round(struct bench *b)
 {
-	timer_start(b->round, 0);
-	loop_run(b->loop);
+	test_run_rounds(b->loop, 1);
 }
 
 /* Connects; *server_fd is the other end, which the server owns. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "loop/test_round.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
 #include "tor/services.h"
@@ -24,7 +25,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct loop *loop;
-static struct timer *round_end;
 static struct onionkey key;
 
 static struct {
@@ -140,19 +140,11 @@ on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint3
 }
 
 static void
-on_round(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
-static void
 let_react(int fd)
 {
 	static unsigned char text[65536];
 	for (int i = 0; i < 2; i++) {
-		timer_start(round_end, 0);
-		loop_run(loop);
+		test_run_rounds(loop, 1);
 		while (recv(fd, text, sizeof text, MSG_DONTWAIT) > 0)
 			continue;
 	}
@@ -216,7 +208,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		static const unsigned char seed[32] = { 7 };
 		random_init();
 		loop = loop_new();
-		round_end = timer_new(loop, on_round, NULL);
 		onionkey_from_seed(seed, &key);
 	}
 	run_conversation(data, size, false, size);

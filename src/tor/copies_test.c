@@ -2,32 +2,16 @@
  *
  * The dialogue with a tor that answers as we like. (With a real tor: tests/system/test_copies.py.)
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/encode.h"
-#include "base/file.h"
-#include "base/random.h"
 #include "tor/copies.h"
+#include "tor/test_control.h"
 
 #define NAME "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
 #define RECEIVED "650 HS_DESC RECEIVED " NAME " NO_AUTH $0112233445566778899AABBCCDDEEFF00112233~relay id\r\n"
 #define ASKS_SHOWN "GETINFO hs/client/desc/id/" NAME "\r\n"
 #define ASKS_OWN "GETINFO hs/service/desc/id/" NAME "\r\n"
 
-static struct loop *loop;
-static struct timer *pause_timer;
-static struct control *control;
 static struct copies *copies;
-static int tor_fd;
 static unsigned found;
 
 static void
@@ -38,34 +22,11 @@ on_event(void *context, const struct control_reply *event)
 }
 
 static void
-on_end(void *context, const struct error *err)
-{
-	(void)context;
-	fail_msg("%s", err->text);
-}
-
-static void
 on_found(void *context, const char *identity)
 {
 	(void)context;
 	assert_string_equal(identity, "alice");
 	found++;
-}
-
-static void
-on_pause(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
-static void
-settle(void)
-{
-	for (int i = 0; i < 10; i++) {
-		timer_start(pause_timer, 0);
-		loop_run(loop);
-	}
 }
 
 /* Until something was said to tor; the loop has its own deadline: the test's. */
@@ -81,16 +42,10 @@ static int
 set_up(void **state)
 {
 	(void)state;
-	static const struct control_events events = { on_event, on_end };
-	int fds[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+	static const struct control_events events = { on_event, on_control_end };
+	if (connect_control(&events) != 0)
 		return -1;
-	random_init();
-	loop = loop_new();
-	pause_timer = timer_new(loop, on_pause, NULL);
-	control = control_new(loop, fds[0], 60000, &events, NULL);
 	copies = copies_new(loop, control, on_found, NULL);
-	tor_fd = fds[1];
 	found = 0;
 	return 0;
 }
@@ -100,28 +55,8 @@ tear_down(void **state)
 {
 	(void)state;
 	copies_free(copies);
-	control_free(control);
-	timer_free(pause_timer);
-	loop_free(loop);
-	file_close(&tor_fd);
+	disconnect_control();
 	return 0;
-}
-
-static void
-tor_hears(const char *expected)
-{
-	char got[2048];
-	settle();
-	ssize_t n = read(tor_fd, got, sizeof got - 1);
-	got[n > 0 ? n : 0] = '\0';
-	assert_string_equal(got, expected);
-}
-
-static void
-tor_says(const char *text)
-{
-	assert_int_equal(file_write_all(tor_fd, text, strlen(text), NULL), 0);
-	settle();
 }
 
 static void

@@ -2,34 +2,18 @@
  *
  * The dialogue about services with a tor that answers as we like. (With a real tor: daemon/role_tor_test.c.)
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "base/random.h"
 #include "tor/services.h"
+#include "tor/test_control.h"
 
 #define RELAY "0112233445566778899AABBCCDDEEFF00112233"
 
 #define ZEROS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ONES "777777777777777777777777777777777777777777777777777q"
 
-static struct loop *loop;
-static struct timer *pause_timer;
-static struct control *control;
 static struct services *services;
 static struct onionkey key;
 static const struct services_paths paths = { "/run/25", "/run/465" };
 static char onion[ONIONKEY_NAME_LEN + 1];
-static int tor_fd;
 static unsigned told;
 static enum ipc_publication last_state;
 static unsigned last_uploaded;
@@ -43,13 +27,6 @@ on_event(void *context, const struct control_reply *event)
 }
 
 static void
-on_end(void *context, const struct error *err)
-{
-	(void)context;
-	fail_msg("%s", err->text);
-}
-
-static void
 on_service(void *context, const char *identity, enum ipc_publication state, unsigned uploaded, const char *detail)
 {
 	(void)context;
@@ -60,39 +37,17 @@ on_service(void *context, const char *identity, enum ipc_publication state, unsi
 	snprintf(last_detail, sizeof last_detail, "%s", detail);
 }
 
-static void
-on_pause(void *context)
-{
-	(void)context;
-	loop_stop(loop);
-}
-
-static void
-settle(void)
-{
-	for (int i = 0; i < 10; i++) {
-		timer_start(pause_timer, 0);
-		loop_run(loop);
-	}
-}
-
 static int
 set_up(void **state)
 {
 	(void)state;
-	static const struct control_events events = { on_event, on_end };
+	static const struct control_events events = { on_event, on_control_end };
 	static const unsigned char seed[32] = "a seed for a test, no secret";
-	int fds[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
-		return -1;
-	random_init();
 	onionkey_from_seed(seed, &key);
 	onionkey_name(key.public_key, onion);
-	loop = loop_new();
-	pause_timer = timer_new(loop, on_pause, NULL);
-	control = control_new(loop, fds[0], 60000, &events, NULL);
+	if (connect_control(&events) != 0)
+		return -1;
 	services = services_new(control, on_service, NULL);
-	tor_fd = fds[1];
 	told = 0;
 	return 0;
 }
@@ -102,10 +57,7 @@ tear_down(void **state)
 {
 	(void)state;
 	services_free(services);
-	control_free(control);
-	timer_free(pause_timer);
-	loop_free(loop);
-	file_close(&tor_fd);
+	disconnect_control();
 	return 0;
 }
 
@@ -116,27 +68,17 @@ add(void)
 	assert_int_equal(services_add(services, "alice", &key, &paths, NULL, &err), 0);
 }
 
-/* The commands that have come since; then tor's answers. */
+/* The same, where a $ in it stands for the key and an @ for the onion. */
 static void
-tor_hears(const char *format)
+tor_hears_key(const char *format)
 {
-	char blob[ONIONKEY_CONTROL_LEN + 1], expected[2048], got[2048];
-	settle();
+	char blob[ONIONKEY_CONTROL_LEN + 1], expected[2048];
 	onionkey_control_blob(&key, blob);
 	size_t len = 0;
 	for (const char *p = format; *p != '\0'; p++)
 		len += (size_t)snprintf(expected + len, sizeof expected - len, *p == '$' ? "%s" : *p == '@' ? "%s" : "%.1s",
 		    *p == '$' ? blob : *p == '@' ? onion : p);
-	ssize_t n = read(tor_fd, got, sizeof got - 1);
-	got[n > 0 ? n : 0] = '\0';
-	assert_string_equal(got, expected);
-}
-
-static void
-tor_says(const char *text)
-{
-	assert_int_equal(file_write_all(tor_fd, text, strlen(text), NULL), 0);
-	settle();
+	tor_hears(expected);
 }
 
 static void
@@ -155,7 +97,7 @@ is_published_when_most_directories_have_it(void **state)
 {
 	(void)state;
 	add();
-	tor_hears(ADD_POW);
+	tor_hears_key(ADD_POW);
 	assert_int_equal(told, 0);
 	tor_says("250-ServiceID=x\r\n250 OK\r\n");
 	assert_int_equal(told, 1);
@@ -182,9 +124,9 @@ does_without_proof_of_work_where_tor_has_none(void **state)
 {
 	(void)state;
 	add();
-	tor_hears(ADD_POW);
+	tor_hears_key(ADD_POW);
 	tor_says("512 Bad arguments to ADD_ONION: Unrecognized keyword argument \"PoWDefensesEnabled\"\r\n");
-	tor_hears(ADD_PLAIN);
+	tor_hears_key(ADD_PLAIN);
 	assert_int_equal(told, 0);
 	tor_says("250 OK\r\n");
 	assert_int_equal(last_state, SERVICE_WAITING);
@@ -195,9 +137,9 @@ a_refusal_is_told_and_not_repeated(void **state)
 {
 	(void)state;
 	add();
-	tor_hears(ADD_POW);
+	tor_hears_key(ADD_POW);
 	tor_says("512 no\r\n");
-	tor_hears(ADD_PLAIN);
+	tor_hears_key(ADD_PLAIN);
 	tor_says("512 Invalid VIRTPORT/TARGET\r\n");
 	tor_hears("");
 	assert_int_equal(last_state, SERVICE_FAILED);
@@ -214,7 +156,7 @@ can_be_taken_back_and_added_anew_at_any_time(void **state)
 	services_remove(services, "alice");
 	services_remove(services, "alice");
 	add();
-	tor_hears(ADD_POW "DEL_ONION @\r\n" ADD_POW);
+	tor_hears_key(ADD_POW "DEL_ONION @\r\n" ADD_POW);
 	tor_says("250-ServiceID=x\r\n250 OK\r\n250 OK\r\n");
 	assert_int_equal(told, 0); /* nothing about what was taken back */
 	tor_says("250-ServiceID=x\r\n250 OK\r\n");
@@ -223,13 +165,13 @@ can_be_taken_back_and_added_anew_at_any_time(void **state)
 	tor_hears("");
 	services_remove(services, "alice");
 	add();
-	tor_hears("DEL_ONION @\r\n" ADD_POW);
+	tor_hears_key("DEL_ONION @\r\n" ADD_POW);
 	tor_reports("UPLOADED", 0);
 	assert_int_equal(told, 1); /* about the one before */
 	tor_says("250 OK\r\n250 OK\r\n");
 	assert_int_equal(told, 2);
 	services_remove(services, "alice");
-	tor_hears("DEL_ONION @\r\n");
+	tor_hears_key("DEL_ONION @\r\n");
 	tor_says("250 OK\r\n");
 	tor_reports("UPLOADED", 0);
 	assert_int_equal(told, 2);
@@ -251,7 +193,7 @@ refuses_what_it_cannot_tell_tor(void **state)
 	add();
 	assert_int_equal(services_add(services, "bob", &key, &paths, NULL, &err), -1);
 	assert_int_equal(err.code, ERROR_EXISTS);
-	tor_hears(ADD_POW);
+	tor_hears_key(ADD_POW);
 }
 
 static void
@@ -265,7 +207,7 @@ only_those_with_a_key_find_a_private_one(void **state)
 	access->client_count = 2;
 	access->is_private = true;
 	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
-	tor_hears("ADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 Port=465,unix:/run/465"
+	tor_hears_key("ADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 Port=465,unix:/run/465"
 	    " ClientAuthV3=" ZEROS " ClientAuthV3=" ONES "\r\n");
 	tor_says("250 OK\r\n");
 	/* the same once more changes nothing; one less does */
@@ -273,13 +215,13 @@ only_those_with_a_key_find_a_private_one(void **state)
 	tor_hears("");
 	access->client_count = 1;
 	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
-	tor_hears("DEL_ONION @\r\nADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 "
+	tor_hears_key("DEL_ONION @\r\nADD_ONION $ Flags=DiscardPK,V3Auth MaxStreams=32 PoWDefensesEnabled=1 Port=25,unix:/run/25 "
 	    "Port=465,unix:/run/465 ClientAuthV3=" ZEROS "\r\n");
 	tor_says("250 OK\r\n250 OK\r\n");
 	/* and public is public, whoever has keys */
 	access->is_private = false;
 	assert_int_equal(services_add(services, "alice", &key, &paths, access, &err), 0);
-	tor_hears("DEL_ONION @\r\n" ADD_POW);
+	tor_hears_key("DEL_ONION @\r\n" ADD_POW);
 	access_free(access);
 }
 

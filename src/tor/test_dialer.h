@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "loop/test_round.h"
 #include "tor/dialer.h"
 #include "tor/endpoint.h"
 
@@ -307,11 +308,7 @@ run_until_holding(unsigned count)
 static void
 settle(void)
 {
-	for (int i = 0; i < 50; i++) {
-		timer_start(deadline, 0);
-		loop_run(loop);
-	}
-	timer_stop(deadline);
+	test_run_rounds(loop, 50);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
