@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +26,18 @@ static char happened[64]; /* a letter for each callback */
 static char letters[][6] = { "a", "b", "r", "z", "never" };
 static struct timer *timers[4];
 static struct watch *watches[2];
+static int refusals; /* of the kernel, to come: it has no room for watches */
+
+int
+epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	if (operation == EPOLL_CTL_ADD && refusals > 0) {
+		refusals--;
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
+}
 
 static int
 start(void **state)
@@ -156,6 +170,50 @@ a_watch_is_silent_until_it_is_enabled(void **state)
 }
 
 static void
+a_watch_waits_while_the_kernel_has_no_room(void **state)
+{
+	(void)state;
+	int a[2];
+	assert_int_equal(pipe(a), 0);
+	assert_int_equal(write(a[1], "x", 1), 1);
+	struct watch *watch = watch_new(loop, a[0], WATCH_READ, on_letter, letters[3]);
+	refusals = 2;
+	watch_enable(watch, true);
+	assert_int_equal(refusals, 1);
+	loop_run(loop);
+	assert_int_equal(refusals, 0);
+	assert_string_equal(happened, "z");
+	watch_free(watch);
+	close(a[0]);
+	close(a[1]);
+}
+
+/* What it waits for is forgotten with it. */
+static void
+a_watch_that_waits_for_room_may_be_disabled_and_freed(void **state)
+{
+	(void)state;
+	int a[2];
+	assert_int_equal(pipe(a), 0);
+	assert_int_equal(write(a[1], "x", 1), 1);
+	for (int i = 0; i < 2; i++)
+		watches[i] = watch_new(loop, a[0], WATCH_READ, on_letter, letters[2]);
+	refusals = 2;
+	watch_enable(watches[0], true);
+	watch_enable(watches[1], true);
+	assert_int_equal(refusals, 0);
+	watch_enable(watches[0], false);
+	watch_free(watches[1]);
+	timers[0] = timer_new(loop, on_letter, letters[3]);
+	timer_start(timers[0], 300); /* longer than it waits */
+	loop_run(loop);
+	assert_string_equal(happened, "z");
+	watch_free(watches[0]);
+	close(a[0]);
+	close(a[1]);
+}
+
+static void
 signals_become_callbacks(void **state)
 {
 	(void)state;
@@ -282,6 +340,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_timer_may_free_itself_and_others_that_are_due, start, finish),
 		cmocka_unit_test_setup_teardown(a_watch_may_free_itself_and_others_that_are_ready, start, finish),
 		cmocka_unit_test_setup_teardown(a_watch_is_silent_until_it_is_enabled, start, finish),
+		cmocka_unit_test_setup_teardown(a_watch_waits_while_the_kernel_has_no_room, start, finish),
+		cmocka_unit_test_setup_teardown(a_watch_that_waits_for_room_may_be_disabled_and_freed, start, finish),
 		cmocka_unit_test_setup_teardown(signals_become_callbacks, start, finish),
 		cmocka_unit_test_setup_teardown(accepts_all_that_wait, start, finish),
 		cmocka_unit_test_setup_teardown(a_listener_may_be_freed_while_it_accepts, start, finish),
