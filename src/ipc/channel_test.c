@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,16 @@
 #include "ipc/channel.h"
 #include "ipc/test_send.h"
 #include "loop/loop.h"
+
+static int receiving_fails_with; /* once */
+
+ssize_t
+recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	errno = receiving_fails_with;
+	receiving_fails_with = 0;
+	return errno != 0 ? -1 : syscall(SYS_recvmsg, fd, msg, flags);
+}
 
 /* One end, and what happened to it. */
 struct end {
@@ -359,6 +370,31 @@ a_callback_may_free_its_channel(void **state)
 	close(fds[0]);
 }
 
+static void
+a_moment_without_memory_costs_nothing(void **state)
+{
+	(void)state;
+	static const int moments[] = { ENOMEM, ENOBUFS, EINTR, EAGAIN };
+	unsigned char bytes[IPC_MESSAGE_MAX];
+	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
+	struct end mail;
+	int fds[2];
+	begin(&mail, fds);
+	for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+		m.intake.transaction_id = i + 1;
+		send_raw(fds[0], bytes, encode(&m, bytes), NULL, 0);
+		mail.stop_after = i + 1;
+		receiving_fails_with = moments[i];
+		loop_run(mail.loop);
+		assert_int_equal(receiving_fails_with, 0);
+		assert_int_equal(mail.ends, 0);
+		assert_int_equal(mail.messages, i + 1);
+	}
+	assert_true(mail.in_order);
+	finish(&mail);
+	close(fds[0]);
+}
+
 /* As when the kernel says first that the process ended, and then that it had said something. */
 static void
 what_a_dead_peer_said_is_there_without_the_loop(void **state)
@@ -400,6 +436,7 @@ main(void)
 		cmocka_unit_test(rule_breakers_lose_the_channel),
 		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),
 		cmocka_unit_test(a_callback_may_free_its_channel),
+		cmocka_unit_test(a_moment_without_memory_costs_nothing),
 		cmocka_unit_test(what_a_dead_peer_said_is_there_without_the_loop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
