@@ -131,6 +131,25 @@ tells_what_became_of_a_session(void **state)
 	close(fds[0]);
 }
 
+/* Mail would wait for the session as long as a dial may take. */
+static void
+tells_at_once_of_a_connection_that_cannot_be_used(void **state)
+{
+	struct smtp *smtp = *state;
+	int fds[2];
+	order(smtp, 25, SESSION_SMTORP);
+	test_role_pair(SOCK_DGRAM, fds);
+	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = fds[1], .connected.session_id = 25 };
+	test_role_send(smtp->tor, &m);
+	expect_end(smtp, 25, SESSION_END_LOST);
+	close(fds[0]);
+	close(fds[1]);
+	order(smtp, 25, SESSION_SMTORP);
+	connect_to(smtp, 25, &smtp->port_465);
+	test_role_next(&smtp->role, smtp->mail, IPC_TYPE_SESSION_READY);
+	quit(smtp, 25);
+}
+
 static void
 gives_sessions_up_when_mail_is_gone(void **state)
 {
@@ -387,6 +406,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_message_goes_with_the_first_flight_to_whom_there_was_a_session_with, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(an_early_message_may_also_come_after_the_connection, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(tells_what_became_of_a_session, start_smtp, stop_smtp),
+		cmocka_unit_test_setup_teardown(tells_at_once_of_a_connection_that_cannot_be_used, start_smtp, stop_smtp),
 		cmocka_unit_test_setup_teardown(gives_sessions_up_when_mail_is_gone, start_smtp, stop_smtp),
 		cmocka_unit_test(strangers_leave_room_for_descriptors),
 		cmocka_unit_test(ends_when_a_descriptor_was_lost),
