@@ -32,10 +32,12 @@ unit: all
 system: all
 	@tools/run-tests --build $(BUILD) --system $(T)
 
-# The system tests that take minutes: very large messages, many identities, a thousand kills, a tor killed a hundred times.
+# The system tests that take minutes: very large messages, many identities, a thousand kills, a tor killed a hundred times; without T all
+# failing calls as well.
 check-slow: all
 	@tools/packages build run demo test
 	@tools/run-tests --build $(BUILD) --slow $(T)
+	@$(if $(T),true,$(MAKE) --no-print-directory faults)
 
 # N processes of two nodes under load are killed, and every message counted. SEED: the plan of another run, again.
 N ?= 1000

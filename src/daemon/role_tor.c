@@ -266,7 +266,7 @@ on_service(void *context, const char *identity, enum ipc_publication state, unsi
 	snprintf(m.service_state.identity, sizeof m.service_state.identity, "%s", identity);
 	m.service_state.state = (uint8_t)state;
 	m.service_state.uploaded = uploaded;
-	snprintf(m.service_state.detail, sizeof m.service_state.detail, "%s", detail);
+	snprintf(m.service_state.detail, sizeof m.service_state.detail, "%.*s", (int)sizeof m.service_state.detail - 1, detail);
 	role_tell_parent(&m);
 	if (state == SERVICE_FAILED)
 		log_warn("the onion service of %s is not published: %s", identity, detail);

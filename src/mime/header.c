@@ -66,7 +66,7 @@ header_scan_next(struct header_scan *scan, struct header_field *field, struct er
 {
 	if (scan->has_empty_line || scan->rest.len == 0)
 		return 0;
-	size_t first_line_len, end = 0;
+	size_t first_line_len = 0, end = 0;
 	if (line_length(scan, 0, &first_line_len, err) != 0)
 		return -1;
 	if (first_line_len == 0) {
