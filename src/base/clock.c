@@ -28,3 +28,9 @@ clock_monotonic_ms(void)
 {
 	return read_ms(CLOCK_BOOTTIME);
 }
+
+int64_t
+clock_awake_ms(void)
+{
+	return read_ms(CLOCK_MONOTONIC);
+}

@@ -12,18 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/parent.h"
 
 #define PATIENCE_MS 4000 /* less than the parent has with the keeper */
 #define ROUND_MS 500
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 _Noreturn static void
 finish(pid_t program, int status)
@@ -46,9 +39,9 @@ keep(pid_t program)
 		if (waitpid(program, &status, WNOHANG) == program)
 			finish(program, status);
 		if (got == SIGTERM && deadline == 0)
-			deadline = now_ms() + PATIENCE_MS;
+			deadline = clock_awake_ms() + PATIENCE_MS;
 		if (deadline != 0)
-			kill(program, now_ms() < deadline ? SIGTERM : SIGKILL);
+			kill(program, clock_awake_ms() < deadline ? SIGTERM : SIGKILL);
 	}
 }
 

@@ -39,9 +39,7 @@ struct watching {
 static int64_t
 read_slept_ms(void)
 {
-	struct timespec running;
-	clock_gettime(CLOCK_MONOTONIC, &running);
-	return clock_monotonic_ms() - ((int64_t)running.tv_sec * 1000 + running.tv_nsec / 1000000);
+	return clock_monotonic_ms() - clock_awake_ms();
 }
 
 void

@@ -8,7 +8,8 @@
 
 struct queueclock {
 	struct statement *save;
-	int64_t offset_ms; /* from the monotonic clock to this one */
+	int64_t offset_ms; /* from the time awake to this clock */
+	int64_t slept_ms;  /* since the machine was started, as far as it is in offset_ms */
 };
 
 int
@@ -28,7 +29,8 @@ queueclock_open(struct database *db, struct queueclock **out, struct error *err)
 	if (row != 1)
 		goto out;
 	int64_t start = schedule_resume_ms(statement_int(load, 0), statement_int(load, 1), clock_wall_ms());
-	c->offset_ms = start - clock_monotonic_ms();
+	c->offset_ms = start - clock_awake_ms();
+	c->slept_ms = clock_monotonic_ms() - clock_awake_ms();
 	*out = c;
 	c = NULL;
 	result = 0;
@@ -48,9 +50,13 @@ queueclock_free(struct queueclock *c)
 }
 
 int64_t
-queueclock_now_ms(const struct queueclock *c)
+queueclock_now_ms(struct queueclock *c)
 {
-	return clock_monotonic_ms() + c->offset_ms;
+	/* In this order: a sleep between the two is counted as one. */
+	int64_t awake_ms = clock_awake_ms(), slept_ms = clock_monotonic_ms() - awake_ms;
+	c->offset_ms += schedule_counted_ms(slept_ms - c->slept_ms);
+	c->slept_ms = slept_ms;
+	return awake_ms + c->offset_ms;
 }
 
 int

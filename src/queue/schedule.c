@@ -31,10 +31,15 @@ schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tr
 }
 
 int64_t
+schedule_counted_ms(int64_t downtime_ms)
+{
+	return downtime_ms < SCHEDULE_DOWNTIME_MOST_MS ? downtime_ms : SCHEDULE_DOWNTIME_MOST_MS;
+}
+
+int64_t
 schedule_resume_ms(int64_t saved_queue_ms, int64_t saved_wall_ms, int64_t wall_ms)
 {
 	if (saved_wall_ms == 0 || wall_ms < saved_wall_ms)
 		return saved_queue_ms;
-	int64_t off = wall_ms - saved_wall_ms;
-	return saved_queue_ms + (off < SCHEDULE_DOWNTIME_MOST_MS ? off : SCHEDULE_DOWNTIME_MOST_MS);
+	return saved_queue_ms + schedule_counted_ms(wall_ms - saved_wall_ms);
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define SCHEDULE_TRIES_MIN 5                                   /* nothing is given up after fewer */
-#define SCHEDULE_DOWNTIME_MOST_MS ((int64_t)24 * 3600 * 1000)  /* counted for one restart */
+#define SCHEDULE_DOWNTIME_MOST_MS ((int64_t)24 * 3600 * 1000)  /* counted for one restart, or one sleep */
 
 struct schedule {
 	int64_t first_ms;  /* after the first failure: less than a minute by default */
@@ -27,6 +27,9 @@ int64_t schedule_delay_ms(const struct schedule *schedule, uint64_t tries, uint6
 int64_t schedule_stagger_ms(int64_t within_ms, uint64_t random);
 
 bool schedule_is_expired(const struct schedule *schedule, int64_t age_ms, uint64_t tries);
+
+/* How much of a time in which nothing could be tried counts as age. */
+int64_t schedule_counted_ms(int64_t downtime_ms);
 
 /* What the queue clock shows at a start, from what was saved together with the wall clock (wall_ms 0: never). */
 int64_t schedule_resume_ms(int64_t saved_queue_ms, int64_t saved_wall_ms, int64_t wall_ms);

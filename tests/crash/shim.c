@@ -472,3 +472,10 @@ clock_monotonic_ms(void)
 {
 	return 1000000 + recorder.now_ms++;
 }
+
+int64_t clock_awake_ms(void);
+int64_t
+clock_awake_ms(void)
+{
+	return clock_monotonic_ms();
+}
