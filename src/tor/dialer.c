@@ -12,14 +12,12 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/secret.h"
-#include "onionkey/onionkey.h"
 #include "tor/control_reply.h"
+#include "tor/destination.h"
 #include "tor/dial.h"
 
 #define SECRET_BYTES 32
 #define ISOLATION_BYTES 32
-#define PORT_SMTP 25
-#define PORT_TLS 465
 
 enum state { STATE_QUEUED, STATE_UNDER_WAY, STATE_REFUSED };
 
@@ -28,7 +26,7 @@ struct dialing {
 	struct caller *caller;
 	uint64_t session_id;
 	enum state state;
-	char host[IPC_ONION_MAX + 1];
+	char host[DESTINATION_HOST_BYTES];
 	uint16_t port;
 	int64_t queued_ms, started_ms, deadline_ms;
 	bool tried_again, is_slow, wants_socks, asked_flight;
@@ -212,7 +210,7 @@ static void
 ask_for_flight(struct dialing *x)
 {
 	struct dialer *d = x->caller->dialer;
-	if (x->port != PORT_TLS || x->asked_flight)
+	if (x->port != DESTINATION_PORT_TLS || x->asked_flight)
 		return;
 	x->asked_flight = true;
 	d->events->on_flight_wanted(d->context, x->caller->identity, x->session_id, x->attempt);
@@ -386,7 +384,7 @@ tell_one_slow(struct dialer *d, int64_t now_ms, int64_t *next_ms)
 				continue;
 			int64_t left_ms = x->started_ms + d->limits.slow_ms - now_ms;
 			if (left_ms <= 0) {
-				char host[IPC_ONION_MAX + 1];
+				char host[DESTINATION_HOST_BYTES];
 				memcpy(host, x->host, sizeof host);
 				x->is_slow = true;
 				timer_start(d->work_timer, 0);
@@ -446,7 +444,7 @@ take_stream_event(struct dialer *d, struct slice words)
 	struct dialing *found = NULL;
 	for (struct caller *c = d->first; c != NULL && found == NULL; c = c->next)
 		for (struct dialing *x = c->first; x != NULL && found == NULL; x = x->next) {
-			if (x->state != STATE_UNDER_WAY || x->asked_flight || x->port != PORT_TLS)
+			if (x->state != STATE_UNDER_WAY || x->asked_flight || x->port != DESTINATION_PORT_TLS)
 				continue;
 			make_isolation(x, isolation);
 			if (strcmp(isolation, password) == 0)
@@ -507,25 +505,6 @@ dialer_set_ready(struct dialer *d, bool ready)
 	timer_start(d->work_timer, 0);
 }
 
-static int
-check_destination(const char *onion, uint16_t port, char host[IPC_ONION_MAX + 1], struct error *err)
-{
-	static const char suffix[] = ".onion";
-	const size_t suffix_len = sizeof suffix - 1;
-	unsigned char public_key[ONIONKEY_PUBLIC_BYTES];
-	struct slice name = slice_of_string(onion);
-	if (name.len < suffix_len || strcasecmp(onion + name.len - suffix_len, suffix) != 0)
-		return error_set(err, ERROR_INVALID, "only .onion names can be dialled");
-	name.len -= suffix_len;
-	if (onionkey_parse_name(name, public_key, err) != 0)
-		return -1;
-	if (port != PORT_SMTP && port != PORT_TLS)
-		return error_set(err, ERROR_INVALID, "mail goes to the ports 25 and 465 only, not to %u", port);
-	onionkey_name(public_key, host); /* in one spelling, so that a destination has one circuit */
-	memcpy(host + ONIONKEY_NAME_LEN, suffix, sizeof suffix);
-	return 0;
-}
-
 int
 dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const char *onion, uint16_t port,
     struct error *too_many)
@@ -543,7 +522,7 @@ dialer_dial(struct dialer *d, const char *identity, uint64_t session_id, const c
 	} else if (c->count >= d->limits.queue_max) {
 		x->reason = DIAL_REASON_OTHER;
 		error_set(&err, ERROR_BUSY, "too many connections are waiting to be made");
-	} else if (check_destination(onion, port, x->host, &err) != 0) {
+	} else if (destination_check(onion, port, x->host, &err) != 0) {
 		x->reason = DIAL_REASON_BAD_ADDRESS;
 	}
 	if (err.code != ERROR_NONE) {
