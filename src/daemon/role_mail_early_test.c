@@ -83,6 +83,17 @@ know_bob(struct mail_process *p)
 	end_session(p, id, SESSION_END_LOST);
 }
 
+/* Message 3, to a bob who is known; its session goes on with the earlier one. */
+static uint64_t
+begin_early(struct mail_process *p, const char *recipient)
+{
+	know_bob(p);
+	send_to_bob(p, 3, recipient);
+	uint64_t id = expect_start(p, resume);
+	say_ready(p, id, 0, true, 0);
+	return id;
+}
+
 static void
 a_ticket_outlives_the_process_and_is_used_once(void **state)
 {
@@ -104,10 +115,7 @@ static void
 an_early_message_is_done_when_it_is_answered(void **state)
 {
 	struct mail_process *p = *state;
-	know_bob(p);
-	send_to_bob(p, 3, "bob@" BOB);
-	uint64_t id = expect_start(p, resume);
-	say_ready(p, id, 0, true, 0);
+	uint64_t id = begin_early(p, "bob@" BOB);
 	uint64_t delivery = expect_message(p, id, 0);
 	answer_delivery(p, id, delivery, 250);
 	give_ticket(p, id);
@@ -124,10 +132,7 @@ static void
 what_was_not_taken_early_is_handed_over_again(void **state)
 {
 	struct mail_process *p = *state;
-	know_bob(p);
-	send_to_bob(p, 3, "bob@" BOB);
-	uint64_t id = expect_start(p, resume);
-	say_ready(p, id, 0, true, 0);
+	uint64_t id = begin_early(p, "bob@" BOB);
 	uint64_t first = expect_message(p, id, 0);
 	say_ready(p, id, 1, false, 0);
 	assert_true(expect_message(p, id, 1) == first);
@@ -140,10 +145,7 @@ static void
 another_key_holds_what_was_handed_over_early(void **state)
 {
 	struct mail_process *p = *state;
-	know_bob(p);
-	send_to_bob(p, 3, "bob@" BOB);
-	uint64_t id = expect_start(p, resume);
-	say_ready(p, id, 0, true, 0);
+	uint64_t id = begin_early(p, "bob@" BOB);
 	expect_message(p, id, 0);
 	say_ready(p, id, 1, false, 1);
 	expect_quit(p, id);
@@ -155,10 +157,7 @@ static void
 an_early_session_that_ends_leaves_the_message(void **state)
 {
 	struct mail_process *p = *state;
-	know_bob(p);
-	send_to_bob(p, 3, "bob@" BOB);
-	uint64_t id = expect_start(p, resume);
-	say_ready(p, id, 0, true, 0);
+	uint64_t id = begin_early(p, "bob@" BOB);
 	uint64_t first = expect_message(p, id, 0);
 	end_session(p, id, SESSION_END_TIMEOUT);
 	expect_cancel(p, id);
@@ -171,10 +170,7 @@ static void
 a_label_that_does_not_fit_the_earlier_key_waits_for_the_one_of_now(void **state)
 {
 	struct mail_process *p = *state;
-	know_bob(p);
-	send_to_bob(p, 3, "bob@aaaaaaab." BOB);
-	uint64_t id = expect_start(p, resume);
-	say_ready(p, id, 0, true, 0);
+	uint64_t id = begin_early(p, "bob@aaaaaaab." BOB);
 	expect_cancel(p, id);
 	expect_quit(p, id);
 	end_session(p, id, SESSION_END_QUIT);
