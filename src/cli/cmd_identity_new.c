@@ -203,7 +203,7 @@ cmd_identity_check_new(const struct cli *cli)
 	if (failed != CLI_OK || cmd_identity_open_all(cli, &fd, &err) != 0)
 		return failed; /* no folder of identities yet */
 	if (identity_load(fd, name, &identity, NULL) == 0)
-		failed = cli_fail_with(CLI_EXISTS, "there is an identity '%s' already", name);
+		failed = cli_fail_with(CLI_EXISTS, "there is an identity '%s' already: choose another name, or see `smtorp identity show %s`", name, name);
 	file_close(&fd);
 	return failed;
 }

@@ -258,7 +258,8 @@ end(struct up *up)
 		return say_damaged(up);
 	if (WIFEXITED(status) && WEXITSTATUS(status) >= EXITS_WRONG_USE && WEXITSTATUS(status) <= EXITS_LAST) {
 		if (WEXITSTATUS(status) == EXITS_PORT_IN_USE)
-			fprintf(stderr, "The configuration is %s, which need not be there yet.\n", up->cli->paths.config_file);
+			fprintf(stderr, "The configuration is %s%s.\n", up->cli->paths.config_file,
+			    access(up->cli->paths.config_file, F_OK) == 0 ? "" : ": make it, it is not there yet");
 		return WEXITSTATUS(status); /* its own words are enough */
 	}
 	if (!up->was_up)

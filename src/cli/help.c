@@ -147,6 +147,14 @@ help_nearest(const char *typed)
 }
 
 int
+help_deny(const char *typed, const char *nearest)
+{
+	if (nearest != NULL)
+		return cli_fail_with(CLI_USAGE, "there is no command '%s'; did you mean `smtorp %s`?", typed, nearest);
+	return cli_fail_with(CLI_USAGE, "there is no command '%s'; `smtorp help` lists them", typed);
+}
+
+int
 help_main(struct cli *cli)
 {
 	char whole[2 * NAME_MAX_LEN + 2];
@@ -162,7 +170,7 @@ help_main(struct cli *cli)
 			return cli_end_output();
 		}
 	if (!help_is_group(whole))
-		return cli_fail_with(CLI_USAGE, "there is no command '%s'; `smtorp help` lists them", whole);
+		return help_deny(whole, help_nearest(whole));
 	help_print_group(stdout, whole);
 	return cli_end_output();
 }

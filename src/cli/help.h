@@ -19,5 +19,8 @@ void help_print_group(FILE *out, const char *group);
 /* The command whose name is nearest to a mistyped one, NULL when none is near. Borrowed for ever. */
 const char *help_nearest(const char *typed);
 
+/* Tells that there is no such command, and which one may have been meant (NULL: none); returns the exit status. */
+int help_deny(const char *typed, const char *nearest);
+
 /* The command "help". */
 int help_main(struct cli *cli);

@@ -157,11 +157,7 @@ no_command(const struct words *words)
 		snprintf(whole, sizeof whole, "%.120s", first);
 	if (nearest == NULL)
 		nearest = help_nearest(whole);
-	if (nearest != NULL)
-		fprintf(stderr, "smtorp: there is no command '%s'; did you mean `smtorp %s`?\n", whole, nearest);
-	else
-		fprintf(stderr, "smtorp: there is no command '%s'; `smtorp help` lists them\n", whole);
-	return CLI_USAGE;
+	return help_deny(whole, nearest);
 }
 
 static int

@@ -59,7 +59,7 @@ staging_make(struct staging *s, const char *name, struct error *err)
 	struct stat st;
 	sweep(s->identities_fd);
 	if (fstatat(s->identities_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return error_set(err, ERROR_EXISTS, "there is an identity '%s' already", name);
+		return error_set(err, ERROR_EXISTS, "there is an identity '%s' already: choose another name, or see `smtorp identity show %s`", name, name);
 	choose_hidden_name(s);
 	return file_open_private_dir(s->identities_fd, s->hidden, &s->fd, err);
 }

@@ -37,6 +37,7 @@ def alice(node):
     (['--version'], OK, 'smtorp 0.'),
     (['version'], OK, 'smtorp 0.'),
     (['statsu'], USAGE, 'did you mean `smtorp status`'),
+    (['help', 'statsu'], USAGE, 'did you mean `smtorp status`'),
     (['identiy', 'new'], USAGE, 'did you mean `smtorp identity new`'),
     (['identity'], USAGE, 'identity password'),
     (['identity', 'nwe', 'x'], USAGE, 'did you mean `smtorp identity new`'),
