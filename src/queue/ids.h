@@ -48,6 +48,7 @@ struct ids_received {
 	size_t count;
 	unsigned char hashes[IDS_RECEIVED_MAX][IDS_HASH_BYTES];
 };
+/* message: from its first octet, at least to the end of its header. Nothing is remembered yet. */
 void ids_find_received(const struct ids *ids, struct slice message, struct ids_received *out);
 int ids_receive(struct ids *ids, const struct ids_received *received, struct error *err); /* remembers them; in a transaction */
 
