@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "onionkey/onionkey.h"
 
 static bool
@@ -28,37 +29,6 @@ copy_lower(char *out, struct slice text)
 		out[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 	}
 	out[text.len] = '\0';
-}
-
-/* The length of the UTF-8 character at the start of text that is not ASCII, 0 when it is malformed (RFC 3629 4). */
-static size_t
-utf8_length(struct slice text)
-{
-	unsigned char first = text.data[0];
-	unsigned char low = 0x80, high = 0xbf; /* of the second octet */
-	size_t len;
-	if (first >= 0xc2 && first <= 0xdf)
-		len = 2;
-	else if (first >= 0xe0 && first <= 0xef)
-		len = 3;
-	else if (first >= 0xf0 && first <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (first == 0xe0)
-		low = 0xa0;
-	else if (first == 0xed)
-		high = 0x9f;
-	else if (first == 0xf0)
-		low = 0x90;
-	else if (first == 0xf4)
-		high = 0x8f;
-	if (text.len < len || text.data[1] < low || text.data[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if (text.data[i] < 0x80 || text.data[i] > 0xbf)
-			return 0;
-	return len;
 }
 
 static int
