@@ -80,4 +80,33 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* Since when they were seen by the queue clock, which no wrong wall clock makes forget them. */
 	"ALTER TABLE seen RENAME COLUMN wall_s TO queue_s;"
 	"UPDATE seen SET queue_s = (SELECT queue_ms / 1000 FROM state);",
+
+	/* Whom the owner knows (stranger = 0), and who only wrote; how: enum contacts_how. verified_s: since when a key of theirs
+	 * was verified, whatever became of it; 0: never was. */
+	"CREATE TABLE contacts ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, onion TEXT NOT NULL, name TEXT NOT NULL,"
+	"  how INTEGER NOT NULL, stranger INTEGER NOT NULL, since_s INTEGER NOT NULL, heard_s INTEGER NOT NULL,"
+	"  verified_s INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX contacts_strangers ON contacts (heard_s, id) WHERE stranger = 1;"
+	"CREATE INDEX contacts_strangers_of_onion ON contacts (onion, heard_s, id) WHERE stranger = 1;"
+
+	/* Their OpenPGP keys, with what became of them; how and state: enum contacts_key_how, contacts_key_state (1: it counts). introducer:
+	 * an address. told: the owner knows of the last change. */
+	"CREATE TABLE contact_keys ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, contact INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE,"
+	"  fingerprint TEXT NOT NULL, key BLOB NOT NULL, how INTEGER NOT NULL, state INTEGER NOT NULL, introducer TEXT NOT NULL,"
+	"  since_s INTEGER NOT NULL, signed_s INTEGER NOT NULL, changed_s INTEGER NOT NULL,"
+	"  compared_s INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 1, UNIQUE (contact, fingerprint)) STRICT;"
+	"CREATE UNIQUE INDEX contact_keys_that_count ON contact_keys (contact) WHERE state = 1;"
+	"CREATE INDEX contact_keys_untold ON contact_keys (id) WHERE told = 0;"
+
+	/* Who said that this is the key of a contact: an address and its onion. */
+	"CREATE TABLE contact_introductions ("
+	"  contact INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE, fingerprint TEXT NOT NULL, onion TEXT NOT NULL,"
+	"  introducer TEXT NOT NULL, since_s INTEGER NOT NULL, PRIMARY KEY (contact, fingerprint, onion)) STRICT, WITHOUT ROWID;"
+
+	/* Who takes mail for them while they are away, the first one first. */
+	"CREATE TABLE contact_carriers ("
+	"  contact INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE, position INTEGER NOT NULL, address TEXT NOT NULL,"
+	"  PRIMARY KEY (contact, position)) STRICT, WITHOUT ROWID;",
 };

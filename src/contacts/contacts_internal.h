@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the files of the address book share.
+ */
+#pragma once
+
+#include "contacts/contacts.h"
+
+enum {
+	CONTACTS_SQL_FIND, CONTACTS_SQL_LOOK, CONTACTS_SQL_ADD, CONTACTS_SQL_KNOW, CONTACTS_SQL_RENAME, CONTACTS_SQL_DELETE, CONTACTS_SQL_HEARD,
+	CONTACTS_SQL_VERIFIED, CONTACTS_SQL_COUNT, CONTACTS_SQL_FORGET, CONTACTS_SQL_FORGET_OF_ONION,
+
+	CONTACTS_SQL_KEY_FIND, CONTACTS_SQL_KEY_ADD, CONTACTS_SQL_KEY_SET, CONTACTS_SQL_KEY_STATE, CONTACTS_SQL_KEY_FORGET, CONTACTS_SQL_KEY_FACTS,
+	CONTACTS_SQL_KEY_UNSEAT, CONTACTS_SQL_KEY_COMPARED, CONTACTS_SQL_INTRODUCE, CONTACTS_SQL_INTRODUCED, CONTACTS_SQL_UNSAY,
+
+	CONTACTS_SQL_KEY_COUNTS, CONTACTS_SQL_KEYS, CONTACTS_SQL_INTRODUCTIONS, CONTACTS_SQL_UNTOLD, CONTACTS_SQL_TELL,
+
+	CONTACTS_STATEMENTS
+};
+
+struct contacts {
+	struct database *db;
+	struct statement *statements[CONTACTS_STATEMENTS];
+};
+
+/* The columns of contacts_read_key(). */
+#define CONTACTS_KEY_COLUMNS \
+	"id, contact, fingerprint, how, state, introducer, since_s, signed_s, changed_s, compared_s"
+void contacts_read_key(const struct statement *s, struct contacts_key *out); /* all but the key's bytes */
+
+/* The address that the book has for this one. ERROR_INVALID. */
+int contacts_address(struct slice text, struct address *out, char address[ADDRESS_MAX + 1], struct error *err);
+
+/* As contacts_find(), and 0 is ERROR_NOT_FOUND. 0 or -1. */
+int contacts_find_or_say(struct contacts *contacts, struct slice address, struct contact *out, struct error *err);
+
+/* The first row of a statement that has its parameters, a number; 0 when there is none. */
+int contacts_ask_int(struct statement *s, int64_t *out, struct error *err);
