@@ -10,10 +10,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/random.h"
+#include "contacts/contacts.h"
 #include "daemon/mail_bounce.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
+#include "daemon/mail_network.h"
 #include "daemon/mail_notice.h"
 #include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
@@ -31,9 +32,6 @@
 #define REST_MS (10 * 60 * 1000) /* without mail: then the journal's spare parts go */
 #define ROOM_AGAIN_MS 2000
 #define ROOM_BYTES (16 * 1024 * 1024) /* two parts of the journal: with less it soon is full again */
-#define NETWORK_SPREAD_MS 5000
-#define NETWORK_SPREAD_PERCENT 50
-#define NETWORK_TRIES 4       /* after the first one: at 15 s, 1 min, 3 min, 10 min or so */
 #define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
 
 /* A role that gives and takes messages here. */
@@ -47,6 +45,7 @@ static struct mail {
 	struct source smtp, submission, tor, control;
 	struct schedule schedule;
 	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
+	struct contacts *contacts;
 	struct mail_content *content;
 	struct mail_sign *sign;
 	struct mail_intake *intake;
@@ -54,12 +53,11 @@ static struct mail {
 	struct mail_notice *notice;
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
-	struct timer *commit, *process, *settle, *rest, *room, *network;
+	struct timer *commit, *process, *settle, *rest, *room;
+	struct mail_network *network;
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
 	struct ipc_mail_config config;
 	bool has_caught_up; /* with what the journal held at the start */
-	int64_t network_pause_ms;
-	unsigned network_tries_left;
 } mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
 	.control = { ROLE_CONTROL } };
 
@@ -123,33 +121,6 @@ on_commit(void *context)
 	mail_intake_commit(mail.intake);
 	if (mailstore_durable_below(mail.mailstore) != before)
 		timer_start(mail.process, 0);
-}
-
-/* At once, but not at the same moment as the other identities of the node: who watches two of them should not see them act
- * together. */
-static void
-on_network(void *context)
-{
-	(void)context;
-	if (mail.mailstore == NULL)
-		return;
-	dispatch_network(mail.dispatch);
-	if (mail.network_tries_left > 0) {
-		mail.network_tries_left--;
-		mail.network_pause_ms *= 3;
-		timer_start(mail.network, random_jitter_ms(mail.network_pause_ms, NETWORK_SPREAD_PERCENT));
-	}
-}
-
-/* Several times: tor needs a while to find its way, and so do peers that sat in the same train. */
-static void
-try_again_soon(void)
-{
-	if (mail.mailstore == NULL)
-		return;
-	mail.network_tries_left = NETWORK_TRIES;
-	mail.network_pause_ms = NETWORK_SPREAD_MS;
-	timer_start(mail.network, (int64_t)random_below(NETWORK_SPREAD_MS));
 }
 
 static void
@@ -497,6 +468,10 @@ open_store(void)
 		return;
 	}
 	mailstore_set_gathering(mail.mailstore, GATHER_MS);
+	if (contacts_open(mailstore_database(mail.mailstore), &mail.contacts, &err) != 0) {
+		die(&err);
+		return;
+	}
 	struct loop *loop = role_loop();
 	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, on_commit, NULL);
 	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, on_process, NULL);
@@ -506,13 +481,13 @@ open_store(void)
 	mail.process = timer_new(loop, on_process, NULL);
 	mail.settle = timer_new(loop, on_settle, NULL);
 	mail.rest = timer_new(loop, on_rest, NULL);
-	mail.network = timer_new(loop, on_network, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
 	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
+	mail.network = mail_network_new(loop, mail.dispatch);
 	begin_waiting(c);
 	tell_dispatch(&mail.tor);
 	tell_dispatch(&mail.smtp);
@@ -534,8 +509,8 @@ on_parent(void *context, struct ipc_message *m)
 	(void)context;
 	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.room == NULL)
 		begin(&m->mail_config);
-	else if (m->type == IPC_TYPE_NETWORK)
-		try_again_soon();
+	else if (m->type == IPC_TYPE_NETWORK && mail.mailstore != NULL)
+		mail_network_changed(mail.network);
 }
 
 /* What is still to be done waits for the disk by itself. */
@@ -574,6 +549,7 @@ finish(void)
 {
 	if (mail.committed != NULL)
 		stop_threads();
+	mail_network_free(mail.network);
 	dispatch_free(mail.dispatch);
 	mail_content_free(mail.content);
 	mail_sign_free(mail.sign);
@@ -581,6 +557,7 @@ finish(void)
 	mail_waiting_free(mail.waiting);
 	mail_notice_free(mail.notice);
 	mail_intake_free(mail.intake);
+	contacts_free(mail.contacts);
 	mailstore_free(mail.mailstore);
 }
 

@@ -354,6 +354,12 @@ mailstore_ids(struct mailstore *s)
 	return s->ids;
 }
 
+struct database *
+mailstore_database(struct mailstore *m)
+{
+	return m->db;
+}
+
 int64_t
 mailstore_now_ms(const struct mailstore *s)
 {

@@ -79,6 +79,7 @@ uint64_t mailstore_backlog_bytes(const struct mailstore *mailstore);
 size_t mailstore_backlog_records(const struct mailstore *mailstore);
 struct queue *mailstore_queue(struct mailstore *mailstore);           /* borrowed, as the next */
 struct ids *mailstore_ids(struct mailstore *mailstore);
+struct database *mailstore_database(struct mailstore *mailstore); /* mail.db, for what else is kept there */
 int64_t mailstore_now_ms(const struct mailstore *mailstore);          /* of the queue clock */
 
 /* Tests only: called when each step is done, so that a process can die there. */
