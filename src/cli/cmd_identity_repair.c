@@ -64,6 +64,9 @@ tell(const char *name, const struct salvage_report *report)
 		       "some of them you may have already, or they may have been delivered.\n", report->recovered);
 	else
 		printf("Nothing %s on its way.\n", report->lost > 0 ? "could be read that was" : "was");
+	if (report->kept.people + report->kept.pins > 0)
+		printf("Kept are %zu people of its address book, and the TLS keys of %zu onions that it writes to. `smtorp contact list` and\n"
+		       "`smtorp peer list` show them: look whether somebody is missing.\n", report->kept.people, report->kept.pins);
 	if (report->lost > 0)
 		printf("%zu of what was on its way cannot be read, or not to its end: so many messages may be missing, or more. Ask those\n"
 		       "who may have written to you, and look at what you have sent, in the time since the damage.\n", report->lost);

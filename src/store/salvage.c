@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "store/maildir.h"
 #include "store/mailtext.h"
-#include "store/salvage_ids.h"
+#include "store/salvage_database.h"
 #include "store/salvage_journal.h"
 
 #define STEP_BYTES 65536
@@ -287,7 +287,7 @@ salvage_mail(int dir_fd, const char *aside, struct salvage_report *report, struc
 	if (result == 0)
 		result = report->is_whole ? move_parts_aside(&s, aside, err) : move_aside(&s, aside, err);
 	if (result == 0 && !report->is_whole)
-		salvage_ids(dir_fd, aside);
+		salvage_database(dir_fd, aside, &report->kept);
 	file_close(&s.tmp_fd);
 	file_close(&s.new_fd);
 	return result;
