@@ -249,6 +249,52 @@ a_key_of_gnupgs_becomes_the_owners_with_its_passphrase(void **state)
 	buffer_finish(&armoured);
 }
 
+/* A key that was brought along, too: its name and comment stay at home, its expiry goes along. */
+static void
+gnupg_encrypts_to_a_key_under_another_name(void **state)
+{
+	(void)state;
+	struct buffer armoured, secret, as, message, text;
+	struct openpgp *erin;
+	struct openpgp_key seen, before;
+	struct openpgp_verdict verdict;
+	struct error err = { 0 };
+	run(GPG "--quick-gen-key 'Erin of the Hill <erin@example.org>' rsa2048 sign 2y 2>/dev/null");
+	run(GPG "--quick-add-key $(gpg --batch --with-colons --list-keys erin@example.org | grep ^fpr | head -1 | cut -d: -f10) rsa2048 encr 2y");
+	run(GPG "--export-secret-keys erin@example.org > erin.secret");
+	read_file("erin.secret", &armoured);
+	buffer_init(&secret, OPENPGP_KEY_MAX_BYTES);
+	buffer_init(&as, OPENPGP_KEY_MAX_BYTES);
+	buffer_init(&text, 1000);
+	if (openpgp_import(all_of(&armoured), "open sesame", &secret, &err) != 0)
+		fail_msg("%s", err.text);
+	struct slice key = all_of(&secret);
+	assert_int_equal(openpgp_new(&key, 1, &erin, &err), 0);
+	assert_int_equal(openpgp_look(key, &before, &err), 0);
+	if (openpgp_key_as(erin, "erinonion.onion", &as, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(openpgp_look(all_of(&as), &seen, &err), 0);
+	assert_string_equal(seen.user_id, "erinonion.onion");
+	assert_int_equal(seen.expires_s, before.expires_s);
+	assert_true(seen.expires_s > 0);
+	assert_null(memmem(buffer_bytes(&as), buffer_len(&as), "Hill", 4));
+	write_file("erin.as", all_of(&as));
+	run("mkdir -m 700 other && GNUPGHOME=other gpg --batch --quiet --import erin.as 2>/dev/null");
+	write_file("text", slice_of_string(TEXT));
+	run("GNUPGHOME=other " GPG "--yes --armor --encrypt -r erinonion.onion -o message text");
+	read_file("message", &message);
+	if (openpgp_decrypt(erin, NULL, 0, all_of(&message), &text, &verdict, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_true(slice_is(all_of(&text), TEXT));
+	run("GNUPGHOME=other gpgconf --kill gpg-agent");
+	openpgp_free(erin);
+	buffer_finish(&armoured);
+	buffer_finish(&secret);
+	buffer_finish(&as);
+	buffer_finish(&message);
+	buffer_finish(&text);
+}
+
 int
 main(void)
 {
@@ -260,6 +306,7 @@ main(void)
 		cmocka_unit_test(a_message_without_integrity_protection_is_refused),
 		cmocka_unit_test(a_compression_bomb_is_stopped_at_the_limit),
 		cmocka_unit_test(a_key_of_gnupgs_becomes_the_owners_with_its_passphrase),
+		cmocka_unit_test(gnupg_encrypts_to_a_key_under_another_name),
 	};
 	return cmocka_run_group_tests(tests, enter, leave);
 }

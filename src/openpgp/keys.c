@@ -6,6 +6,8 @@
 #include "openpgp/ring.h"
 
 #define DAY_S (24 * 3600)
+#define FLAG_CERTIFY 0x01 /* RFC 4880 5.2.3.21 */
+#define FLAG_SIGN 0x02
 #define LATEST_S 0xffffffffLL /* of a creation time in version 4 */
 
 int
@@ -394,14 +396,26 @@ export(struct openpgp *pgp, rnp_result_t (*write)(rnp_key_handle_t, rnp_output_t
 }
 
 static rnp_result_t
-write_autocrypt(rnp_key_handle_t key, rnp_output_t output)
+export_autocrypt(rnp_key_handle_t key, rnp_output_t output, uint32_t flags)
 {
 	char *user_id = NULL;
 	rnp_result_t result = rnp_key_get_primary_uid(key, &user_id);
 	if (result == RNP_SUCCESS)
-		result = rnp_key_export_autocrypt(key, NULL, user_id, output, RNP_KEY_EXPORT_BASE64);
+		result = rnp_key_export_autocrypt(key, NULL, user_id, output, flags);
 	rnp_buffer_destroy(user_id);
 	return result;
+}
+
+static rnp_result_t
+write_autocrypt(rnp_key_handle_t key, rnp_output_t output)
+{
+	return export_autocrypt(key, output, RNP_KEY_EXPORT_BASE64);
+}
+
+static rnp_result_t
+write_autocrypt_binary(rnp_key_handle_t key, rnp_output_t output)
+{
+	return export_autocrypt(key, output, 0);
 }
 
 static rnp_result_t
@@ -432,4 +446,64 @@ int
 openpgp_revocation(struct openpgp *pgp, struct buffer *armoured, struct error *err)
 {
 	return export(pgp, write_revocation, armoured, err);
+}
+
+/* ---- under another name */
+
+/* Certified by the key itself, at the time of its making, since the time tells when somebody asked. */
+static rnp_result_t
+add_user_id(rnp_ffi_t ffi, rnp_key_handle_t key, const char *user_id)
+{
+	uint32_t created = 0, expires = 0;
+	bool can_sign = false;
+	rnp_result_t result = rnp_key_get_creation(key, &created);
+	if (result == RNP_SUCCESS && (result = rnp_key_get_expiration(key, &expires)) == RNP_SUCCESS &&
+	    (result = rnp_key_allows_usage(key, "sign", &can_sign)) == RNP_SUCCESS &&
+	    (result = rnp_set_timestamp(ffi, created)) == RNP_SUCCESS)
+		result = rnp_key_add_uid(key, user_id, "SHA256", expires, (uint8_t)(can_sign ? FLAG_CERTIFY | FLAG_SIGN : FLAG_CERTIFY), false);
+	rnp_set_timestamp(ffi, 0);
+	return result;
+}
+
+static int
+export_as(rnp_ffi_t ffi, const char *fingerprint, const char *user_id, struct buffer *out, struct error *err)
+{
+	rnp_key_handle_t key = ring_find(ffi, fingerprint);
+	rnp_output_t output = ring_output(OPENPGP_KEY_MAX_BYTES);
+	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;
+	if (key != NULL && output != NULL)
+		result = add_user_id(ffi, key, user_id);
+	if (result == RNP_SUCCESS)
+		result = rnp_key_export_autocrypt(key, NULL, user_id, output, 0);
+	rnp_key_handle_destroy(key);
+	if (result == RNP_SUCCESS)
+		return ring_take(output, out, err);
+	rnp_output_destroy(output);
+	return ring_error(err, ERROR_INVALID, "the OpenPGP key cannot be written", result);
+}
+
+int
+openpgp_key_as(struct openpgp *pgp, const char *user_id, struct buffer *binary, struct error *err)
+{
+	char fingerprint[OPENPGP_FINGERPRINT_LEN + 1];
+	struct buffer secret;
+	rnp_ffi_t ffi = NULL;
+	if (user_id == NULL)
+		return export(pgp, write_autocrypt_binary, binary, err);
+	buffer_init(&secret, OPENPGP_KEY_MAX_BYTES);
+	rnp_key_handle_t key = ring_find(pgp->ffi, pgp->own[0]);
+	int result = key == NULL ? error_set(err, ERROR_NO_MEMORY, "out of memory") : export_secret(key, &secret, err);
+	rnp_key_handle_destroy(key);
+	if (result == 0)
+		result = ring_new(&ffi, err); /* of its own, so that the name stays out of all else */
+	if (result == 0)
+		result = ring_load(ffi, slice_of(buffer_bytes(&secret), buffer_len(&secret)), fingerprint, err);
+	if (result == 0)
+		result = export_as(ffi, fingerprint, user_id, binary, err);
+	if (ffi != NULL)
+		rnp_ffi_destroy(ffi);
+	if (secret.data != NULL)
+		explicit_bzero(secret.data, secret.capacity);
+	buffer_finish(&secret);
+	return result;
 }

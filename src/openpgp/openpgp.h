@@ -53,6 +53,9 @@ void openpgp_free(struct openpgp *pgp); /* takes NULL */
 /* The present key for others: five packets in base64 (Autocrypt), or armoured. */
 int openpgp_autocrypt(struct openpgp *pgp, struct buffer *base64, struct error *err);
 int openpgp_public_key(struct openpgp *pgp, struct buffer *armoured, struct error *err);
+/* The same five packets, binary, with another user id than it has (NULL: with its own): a key may be handed out under a name that tells less. The
+ * owner's keys are as before, and the bytes are always the same ones, if the key's algorithm draws nothing by chance (as ECDSA does). */
+int openpgp_key_as(struct openpgp *pgp, const char *user_id, struct buffer *binary, struct error *err);
 /* A standard revocation certificate for it, armoured: to be kept, published when the key is lost. */
 int openpgp_revocation(struct openpgp *pgp, struct buffer *armoured, struct error *err);
 

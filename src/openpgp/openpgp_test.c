@@ -108,6 +108,42 @@ autocrypt_gets_five_packets(void **state)
 }
 
 static void
+a_key_is_handed_out_under_a_name_that_tells_less(void **state)
+{
+	(void)state;
+	struct buffer as, again, message, text;
+	struct openpgp_key seen;
+	struct openpgp_verdict verdict;
+	struct error err = { 0 };
+	buffer_init(&as, OPENPGP_KEY_MAX_BYTES);
+	buffer_init(&again, OPENPGP_KEY_MAX_BYTES);
+	buffer_init(&message, 100000);
+	buffer_init(&text, 1000);
+	if (openpgp_key_as(alice.pgp, "aliceonion.onion", &as, &err) != 0 || openpgp_autocrypt_scan(all_of(&as), &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(openpgp_look(all_of(&as), &seen, &err), 0);
+	assert_string_equal(seen.user_id, "aliceonion.onion");
+	assert_string_equal(seen.fingerprint, alice.key.fingerprint);
+	assert_true(seen.can_encrypt && seen.can_sign && !seen.has_secret && seen.expires_s == 0);
+	assert_null(memmem(buffer_bytes(&as), buffer_len(&as), "alice@", 6));
+	assert_int_equal(openpgp_key_as(alice.pgp, "aliceonion.onion", &again, &err), 0);
+	assert_int_equal(buffer_len(&as), buffer_len(&again));
+	assert_memory_equal(buffer_bytes(&as), buffer_bytes(&again), buffer_len(&as));
+	struct slice key = all_of(&as);
+	assert_int_equal(openpgp_encrypt(bob.pgp, &key, 1, NOW_S, slice_of_string("hello"), &message, &err), 0);
+	assert_int_equal(openpgp_decrypt(alice.pgp, NULL, 0, all_of(&message), &text, &verdict, &err), 0);
+	assert_true(slice_is(all_of(&text), "hello"));
+	buffer_finish(&again);
+	assert_int_equal(openpgp_key_as(alice.pgp, NULL, &again, &err), 0);
+	assert_int_equal(openpgp_look(all_of(&again), &seen, &err), 0);
+	assert_string_equal(seen.user_id, ALICE);
+	buffer_finish(&as);
+	buffer_finish(&again);
+	buffer_finish(&message);
+	buffer_finish(&text);
+}
+
+static void
 encrypt(struct person *from, const struct person *to, const char *text, struct buffer *out)
 {
 	struct error err = { 0 };
@@ -300,6 +336,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_key_tells_nothing_but_the_address_and_the_day),
 		cmocka_unit_test(autocrypt_gets_five_packets),
+		cmocka_unit_test(a_key_is_handed_out_under_a_name_that_tells_less),
 		cmocka_unit_test(what_alice_encrypts_bob_reads_and_knows_from_whom),
 		cmocka_unit_test(a_message_that_was_changed_is_refused_whole),
 		cmocka_unit_test(what_is_larger_than_may_be_is_refused),
