@@ -210,6 +210,7 @@ static void
 tell_mail(struct role_process *role)
 {
 	const struct config *config = &role->process.parent->config;
+	struct error err = { 0 };
 	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config = {
 		.message_max_bytes = config->message_max_bytes, .keep_free_bytes = config->keep_free_bytes, .retry_first_s = config->retry_first_s,
 		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s,
@@ -218,6 +219,8 @@ tell_mail(struct role_process *role)
 		.date_step_s = config->date_step_s, .stagger_s = parent_identity_stagger_s(role->process.parent) } };
 	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
+	if (identity_load_fingerprint(role->process.parent->identities_fd, role->identity->is.name, m.mail_config.tls, &err) != 0)
+		log_warn("the card of %s tells no TLS key: %s", role->identity->is.name, err.text);
 	parent_role_send(role, &m);
 }
 

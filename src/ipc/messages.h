@@ -50,6 +50,10 @@ enum role {
 #define IPC_FIELD_MAX 8192        /* an Onion-Signature */
 #define IPC_SIGNATURE_BYTES 64
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
+#define IPC_OPENPGP_FINGERPRINT_LEN 40
+#define IPC_CARD_MAX 8192
+#define IPC_CARD_KEY_MAX 5120
+#define IPC_CARD_NAME_MAX 128
 #define IPC_RESUME_MAX 4096      /* a TLS session to be resumed: with the peer's certificate and ticket some 1.2 KiB */
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL | ROLE_SIGN)
@@ -74,7 +78,8 @@ enum role {
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U64(keep_free_bytes) U32(retry_first_s) U32(retry_most_s) \
 	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */ \
 	U8(refuse_unproved) /* mail that claims an onion as its sender and does not prove it */ \
-	U32(date_step_s) /* dates that leave are cut to it */
+	U32(date_step_s) /* dates that leave are cut to it */ \
+	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) /* for its card (card/card.h); "": there is none */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
 #define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)
@@ -186,6 +191,12 @@ enum role {
 	U64(request_id) U8(is_cut) STR(mark, 128) BYTES(text, IPC_RECIPIENTS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 /* Who wrote a message that came in for onion, proved by its Onion-Signature (proof/onionsig.h)? */
 #define IPC_CHECK(U8, U16, U32, U64, STR, BYTES) U64(request_id) STR(onion, IPC_ONION_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
+/* The identity's own card (card/card.h), but for its end: the digest is for CONTEXT_CARD. */
+#define IPC_COMPOSE_CARD(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(kind) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(tls, IPC_FINGERPRINT_LEN) \
+	STR(recovery, IPC_FINGERPRINT_LEN) U64(day_s) U64(sequence) /* enum card_kind */
+/* Looks for a card in a text, and checks it and its key. The result's body is a CARD_FACTS as ipc_encode() writes it. */
+#define IPC_CHECK_CARD(U8, U16, U32, U64, STR, BYTES) U64(request_id) BYTES(text, IPC_BODY_INLINE_MAX)
 /* field, digest: of PREPARE for an onion: the Onion-Signature that is to stand before the body, but for its signature, and what is to be
  * signed (proof/onionsig.h). Else empty. verdict, sender: of CHECK, with no body; and in text why it is wrong. */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
@@ -237,6 +248,14 @@ enum role {
 #define IPC_PIN_ROW(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(onion, IPC_ONION_MAX) STR(fingerprint, IPC_FINGERPRINT_LEN) U8(trust) U8(label_letters) \
 	U64(since_s) U64(changed_s) STR(shown, IPC_FINGERPRINT_LEN) /* enum ipc_pin_trust */
+/* About cards: the identity's own, or one in a text of the owner's. Answered by one CARD_FACTS, and QUEUE_END. */
+#define IPC_CARD_REQUEST(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(verb) BYTES(text, IPC_BODY_INLINE_MAX) /* enum ipc_card_verb */
+/* A card whose signature was checked: struct card, with its OpenPGP key's fingerprint and the card as it is written. */
+#define IPC_CARD_FACTS(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(onion, IPC_ONION_MAX) STR(name, IPC_CARD_NAME_MAX) \
+	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) U64(day_s) U64(sequence) \
+	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_CARD_KEY_MAX) BYTES(card, IPC_CARD_MAX)
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -291,6 +310,8 @@ enum role {
 	M(CHECK, check, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_CHECK) \
 	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
 	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \
+	M(COMPOSE_CARD, compose_card, ROLE_MAIL, ROLE_CONTENT, FD_NONE, IPC_COMPOSE_CARD) \
+	M(CHECK_CARD, check_card, ROLE_MAIL, ROLE_CONTENT, FD_NONE, IPC_CHECK_CARD) \
 	M(CONTENT_RESULT, content_result, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_CONTENT_RESULT) \
 	M(CONTROL_REQUEST, control_request, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_CONTROL_REQUEST) \
 	M(UNLOCK, unlock, ROLE_CONTROL, ROLE_PARENT, FD_NONE, IPC_UNLOCK) \
@@ -306,6 +327,8 @@ enum role {
 	M(QUEUE_ROWS, queue_rows, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_ROWS) \
 	M(PIN_REQUEST, pin_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_PIN_REQUEST) \
 	M(PIN_ROW, pin_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_PIN_ROW) \
+	M(CARD_REQUEST, card_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_CARD_REQUEST) \
+	M(CARD_FACTS, card_facts, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_CARD_FACTS) \
 	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END) \
 	M(SOCKS_WANTED, socks_wanted, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SOCKS_WANTED) \
 	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION) \
@@ -381,6 +404,9 @@ enum ipc_control_verb {
 enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QUEUE_VERB_CANCEL };
 
 enum ipc_pin_verb { PIN_VERB_LIST = 1, PIN_VERB_SHOW, PIN_VERB_ACCEPT, PIN_VERB_FORGET };
+
+/* ADD: takes whom the card is about, and their key, into the address book; text: the card. IN_PERSON: and the owner has it from the person. */
+enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, CARD_VERB_ADD, CARD_VERB_ADD_IN_PERSON };
 
 /* Why a message waits. The numbers are kept in databases: add at the end. */
 enum ipc_wait_reason {
