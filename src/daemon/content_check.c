@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/content_check.h"
 
+#include <string.h>
+
+#include "daemon/content_findings.h"
+#include "mime/date.h"
+#include "mime/fold.h"
 #include "mime/header.h"
+#include "seal/autocrypt.h"
+#include "seal/pgpmime.h"
 
 #define BEGINNING_BYTES (HEADER_SECTION_MAX_BYTES + HEADER_LINE_MAX_BYTES + 2) /* a longer header is refused before this is at its end */
 #define STEP_BYTES 65536
@@ -64,25 +71,79 @@ look(const struct body *message, struct looked *out, struct error *err)
 	return digest_body(message, body_at, out->digest, err);
 }
 
+/* ---- the sender's key */
+
+static int64_t
+date_of(struct slice section)
+{
+	struct header_scan scan;
+	struct header_field field;
+	int64_t time_s = 0;
+	header_scan_init(&scan, section);
+	while (header_scan_next(&scan, &field, NULL) == 1) {
+		struct buffer flat;
+		if (!slice_is_nocase(field.name, "Date"))
+			continue;
+		buffer_init(&flat, HEADER_LINE_MAX_BYTES);
+		if (fold_flatten(field.value, &flat, NULL) != 0 || date_parse(slice_of(buffer_bytes(&flat), buffer_len(&flat)), &time_s, NULL) != 0)
+			time_s = 0;
+		buffer_finish(&flat);
+		break;
+	}
+	return time_s;
+}
+
+/* The signature covers all fields Autocrypt that are there, also by their number. */
+static void
+take_key(struct slice section, struct content_checked *out)
+{
+	char from[ADDRESS_MAX + 1];
+	struct autocrypt autocrypt;
+	address_format(&out->sender, from);
+	if (autocrypt_find(section, from, &autocrypt, &out->key, NULL) != 1) {
+		buffer_finish(&out->key);
+		return;
+	}
+	memcpy(out->fingerprint, autocrypt.key.fingerprint, sizeof out->fingerprint);
+	out->signed_s = date_of(section);
+}
+
+/* ---- more */
+
+static bool
+is_sealed(struct slice section)
+{
+	enum pgpmime_kind kind;
+	return pgpmime_look(section, &kind, NULL) == 0 && kind != PGPMIME_PLAIN;
+}
+
+void
+content_checked_finish(struct content_checked *checked)
+{
+	buffer_finish(&checked->key);
+}
+
 int
-content_check(const struct body *message, const char *to, enum onionsig_verdict *verdict, struct address *sender,
-    struct error *why, struct error *err)
+content_check(const struct body *message, const char *to, struct content_checked *out, struct error *err)
 {
 	struct looked looked = { .section = slice_of("", 0) };
 	struct error failed = { 0 };
-	*verdict = ONIONSIG_WRONG;
-	*sender = (struct address){ 0 };
-	*why = (struct error){ 0 };
+	*out = (struct content_checked){ .verdict = ONIONSIG_WRONG };
 	buffer_init(&looked.copy, BEGINNING_BYTES);
+	buffer_init(&out->key, OPENPGP_AUTOCRYPT_MAX_BYTES);
 	int result = look(message, &looked, &failed);
 	if (result == 0)
-		result = onionsig_check(looked.section, looked.digest, to, verdict, sender, why, &failed);
+		result = onionsig_check(looked.section, looked.digest, to, &out->verdict, &out->sender, &out->why, &failed);
+	if (result == 0 && out->verdict == ONIONSIG_PROVED)
+		take_key(looked.section, out);
+	if (result == 0)
+		out->has_more = is_sealed(looked.section) || (out->verdict == ONIONSIG_PROVED && content_findings_are_likely(message));
 	buffer_finish(&looked.copy);
 	if (result == 0)
 		return 0;
 	if (failed.code == ERROR_IO || failed.code == ERROR_NO_MEMORY)
 		return error_set(err, failed.code, "%s", failed.text);
-	*verdict = ONIONSIG_WRONG;
-	*why = failed;
+	out->verdict = ONIONSIG_WRONG;
+	out->why = failed;
 	return 0;
 }

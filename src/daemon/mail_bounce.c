@@ -45,8 +45,9 @@ pass_over(struct mail_bounce *b, const char *why)
 }
 
 static void
-on_composed(void *context, const struct ipc_content_result *result, struct body *body)
+on_composed(void *context, const struct ipc_message *answer, struct body *body)
 {
+	const struct ipc_content_result *result = answer == NULL ? NULL : &answer->content_result;
 	struct mail_bounce *b = context;
 	struct error err = { 0 };
 	b->is_composing = false;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,14 +20,8 @@
 struct request {
 	struct request *next;
 	uint64_t id;
-	enum ipc_type type;
-	union {
-		struct ipc_prepare prepare;
-		struct ipc_check check;
-		struct ipc_compose_dsn compose;
-		struct ipc_compose_note note;
-	};
-	unsigned char *list; /* owned: the ids, the failures or the text */
+	struct ipc_message ask;
+	unsigned char *list; /* owned: the ids, the keys, the failures or the text */
 	struct body body;
 	unsigned tries; /* times it was sent */
 	bool is_sent;
@@ -62,7 +57,7 @@ free_request(struct request *r)
 
 /* Takes r out of the list and answers it. */
 static void
-answer(struct mail_content *c, struct request *r, const struct ipc_content_result *result, struct body *body)
+answer(struct mail_content *c, struct request *r, const struct ipc_message *message, struct body *body)
 {
 	struct request **at = &c->first;
 	while (*at != r)
@@ -71,7 +66,7 @@ answer(struct mail_content *c, struct request *r, const struct ipc_content_resul
 	if (c->last == &r->next)
 		c->last = at;
 	c->waiting--;
-	r->done(r->context, result, body);
+	r->done(r->context, message, body);
 	free_request(r);
 }
 
@@ -89,30 +84,48 @@ send_file(struct mail_content *c, const struct request *r, struct error *err)
 	return result;
 }
 
+/* Where a request has its body. */
+static struct slice *
+body_of(struct ipc_message *m)
+{
+	switch (m->type) {
+	case IPC_TYPE_PREPARE:
+		return &m->prepare.body;
+	case IPC_TYPE_SEAL:
+		return &m->seal.body;
+	case IPC_TYPE_CHECK:
+		return &m->check.body;
+	case IPC_TYPE_OPEN:
+		return &m->open.body;
+	case IPC_TYPE_COMPOSE_NOTE:
+		return &m->compose_note.body;
+	default:
+		return &m->compose_dsn.body;
+	}
+}
+
+static void
+set_time(struct ipc_message *m)
+{
+	uint64_t now_s = (uint64_t)clock_wall_s();
+	if (m->type == IPC_TYPE_PREPARE)
+		m->prepare.now_s = now_s;
+	else if (m->type == IPC_TYPE_SEAL)
+		m->seal.now_s = now_s;
+	else if (m->type == IPC_TYPE_COMPOSE_DSN)
+		m->compose_dsn.now_s = now_s;
+}
+
 static bool
 send_request(struct mail_content *c, struct request *r)
 {
 	struct error err = { 0 };
-	if (r->type == IPC_TYPE_PREPARE && r->body.file_bytes > 0 && send_file(c, r, &err) != 0)
+	struct ipc_message m = r->ask;
+	bool is_made = m.type == IPC_TYPE_PREPARE || m.type == IPC_TYPE_SEAL;
+	if (is_made && r->body.file_bytes > 0 && send_file(c, r, &err) != 0)
 		log_warn("%s", err.text); /* content will refuse the message for want of the file */
-	struct ipc_message m = { .type = r->type, .fd = -1 };
-	struct slice *inline_bytes;
-	if (r->type == IPC_TYPE_PREPARE) {
-		m.prepare = r->prepare;
-		m.prepare.now_s = (uint64_t)clock_wall_s();
-		inline_bytes = &m.prepare.body;
-	} else if (r->type == IPC_TYPE_CHECK) {
-		m.check = r->check;
-		inline_bytes = &m.check.body;
-	} else if (r->type == IPC_TYPE_COMPOSE_NOTE) {
-		m.compose_note = r->note;
-		inline_bytes = &m.compose_note.body;
-	} else {
-		m.compose_dsn = r->compose;
-		m.compose_dsn.now_s = (uint64_t)clock_wall_s();
-		inline_bytes = &m.compose_dsn.body;
-	}
-	if (body_attach(&r->body, &m, inline_bytes, &err) != 0 || channel_send(c->channel, &m, &err) != 0) {
+	set_time(&m);
+	if (body_attach(&r->body, &m, body_of(&m), &err) != 0 || channel_send(c->channel, &m, &err) != 0) {
 		log_warn("cannot ask content: %s", err.text);
 		return false;
 	}
@@ -153,88 +166,110 @@ on_pump(void *context)
 	timer_start(c->timer, ANSWER_MS);
 }
 
-static void
-add(struct mail_content *c, struct request *r, struct body *body, mail_content_done *done, void *context)
+/* A request of that type. list: what it brings besides its body, which is copied. */
+static struct request *
+new_request(struct mail_content *c, enum ipc_type type, struct slice list, mail_content_done *done, void *context)
 {
-	r->id = ++c->next_id;
+	struct request *r = calloc(1, sizeof *r);
+	assert(r != NULL);
+	*r = (struct request){ .id = ++c->next_id, .ask = { .type = type, .fd = -1 }, .body = BODY_EMPTY, .done = done, .context = context };
+	r->list = malloc(list.len + 1);
+	assert(r->list != NULL);
+	memcpy(r->list, list.data, list.len);
+	return r;
+}
+
+static void
+add(struct mail_content *c, struct request *r, struct body *body)
+{
 	r->body = *body;
 	*body = BODY_EMPTY;
-	r->done = done;
-	r->context = context;
 	*c->last = r;
 	c->last = &r->next;
 	c->waiting++;
 	timer_start(c->pump, 0);
 }
 
-static unsigned char *
-copy_of(struct slice s)
-{
-	unsigned char *copy = malloc(s.len + 1);
-	assert(copy != NULL);
-	memcpy(copy, s.data, s.len);
-	return copy;
-}
+#define PUT(to, from) snprintf(to, sizeof (to), "%s", from)
 
 void
 mail_content_prepare(struct mail_content *c, const struct mail_content_message *message, struct body *body,
     mail_content_done *done, void *context)
 {
-	struct request *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->list = copy_of(message->ids);
-	r->type = IPC_TYPE_PREPARE;
-	strncpy(r->prepare.local_part, message->local_part, sizeof r->prepare.local_part - 1);
-	strncpy(r->prepare.onion, message->onion, sizeof r->prepare.onion - 1);
-	strncpy(r->prepare.to, message->to, sizeof r->prepare.to - 1);
-	strncpy(r->prepare.id_letters, message->id_letters, sizeof r->prepare.id_letters - 1);
-	r->prepare.date_step_s = message->date_step_s;
-	r->prepare.ids = slice_of(r->list, message->ids.len);
-	add(c, r, body, done, context);
-	r->prepare.request_id = r->id;
+	struct request *r = new_request(c, IPC_TYPE_PREPARE, message->ids, done, context);
+	struct ipc_prepare *m = &r->ask.prepare;
+	PUT(m->local_part, message->local_part);
+	PUT(m->onion, message->onion);
+	PUT(m->to, message->to);
+	PUT(m->id_letters, message->id_letters);
+	m->date_step_s = message->date_step_s;
+	m->ids = slice_of(r->list, message->ids.len);
+	m->request_id = r->id;
+	add(c, r, body);
+}
+
+void
+mail_content_seal(struct mail_content *c, const struct mail_content_seal *seal, struct body *body, mail_content_done *done, void *context)
+{
+	struct request *r = new_request(c, IPC_TYPE_SEAL, seal->keys, done, context);
+	struct ipc_seal *m = &r->ask.seal;
+	PUT(m->local_part, seal->local_part);
+	PUT(m->onion, seal->onion);
+	PUT(m->to, seal->to);
+	m->how = (uint8_t)seal->how;
+	m->keys = slice_of(r->list, seal->keys.len);
+	m->request_id = r->id;
+	add(c, r, body);
 }
 
 void
 mail_content_check(struct mail_content *c, const char *onion, struct body *body, mail_content_done *done, void *context)
 {
-	struct request *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->type = IPC_TYPE_CHECK;
-	strncpy(r->check.onion, onion, sizeof r->check.onion - 1);
-	add(c, r, body, done, context);
-	r->check.request_id = r->id;
+	struct request *r = new_request(c, IPC_TYPE_CHECK, slice_of("", 0), done, context);
+	PUT(r->ask.check.onion, onion);
+	r->ask.check.request_id = r->id;
+	add(c, r, body);
+}
+
+void
+mail_content_open(struct mail_content *c, const char *onion, const char *sender, struct slice keys, struct body *body,
+    mail_content_done *done, void *context)
+{
+	struct request *r = new_request(c, IPC_TYPE_OPEN, keys, done, context);
+	struct ipc_open *m = &r->ask.open;
+	PUT(m->onion, onion);
+	PUT(m->sender, sender);
+	m->keys = slice_of(r->list, keys.len);
+	m->request_id = r->id;
+	add(c, r, body);
 }
 
 void
 mail_content_compose_note(struct mail_content *c, const char *mark, struct slice text, bool is_cut, struct body *body,
     mail_content_done *done, void *context)
 {
-	struct request *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->list = copy_of(text);
-	r->type = IPC_TYPE_COMPOSE_NOTE;
-	strncpy(r->note.mark, mark, sizeof r->note.mark - 1);
-	r->note.is_cut = is_cut;
-	r->note.text = slice_of(r->list, text.len);
-	add(c, r, body, done, context);
-	r->note.request_id = r->id;
+	struct request *r = new_request(c, IPC_TYPE_COMPOSE_NOTE, text, done, context);
+	struct ipc_compose_note *m = &r->ask.compose_note;
+	PUT(m->mark, mark);
+	m->is_cut = is_cut;
+	m->text = slice_of(r->list, text.len);
+	m->request_id = r->id;
+	add(c, r, body);
 }
 
 void
 mail_content_compose_dsn(struct mail_content *c, const struct mail_content_dsn *dsn, struct body *body,
     mail_content_done *done, void *context)
 {
-	struct request *r = calloc(1, sizeof *r);
-	assert(r != NULL);
-	r->list = copy_of(dsn->failures);
-	r->type = IPC_TYPE_COMPOSE_DSN;
-	strncpy(r->compose.onion, dsn->onion, sizeof r->compose.onion - 1);
-	strncpy(r->compose.recipient, dsn->recipient, sizeof r->compose.recipient - 1);
-	r->compose.arrival_s = (uint64_t)dsn->arrival_s;
-	r->compose.will_end_s = (uint64_t)dsn->will_end_s;
-	r->compose.failures = slice_of(r->list, dsn->failures.len);
-	add(c, r, body, done, context);
-	r->compose.request_id = r->id;
+	struct request *r = new_request(c, IPC_TYPE_COMPOSE_DSN, dsn->failures, done, context);
+	struct ipc_compose_dsn *m = &r->ask.compose_dsn;
+	PUT(m->onion, dsn->onion);
+	PUT(m->recipient, dsn->recipient);
+	m->arrival_s = (uint64_t)dsn->arrival_s;
+	m->will_end_s = (uint64_t)dsn->will_end_s;
+	m->failures = slice_of(r->list, dsn->failures.len);
+	m->request_id = r->id;
+	add(c, r, body);
 }
 
 /* ---- the channel */
@@ -268,22 +303,38 @@ on_end(void *context, const struct error *err)
 	lose_channel(c);
 }
 
+/* Which request a message answers, and where it has its body. 0: it answers none. */
+static uint64_t
+answered_by(const struct ipc_message *m, enum ipc_type asked, struct slice *inline_bytes)
+{
+	*inline_bytes = slice_of("", 0);
+	if (m->type == IPC_TYPE_CHECKED)
+		return asked == IPC_TYPE_CHECK ? m->checked.request_id : 0;
+	if (m->type == IPC_TYPE_OPENED) {
+		*inline_bytes = m->opened.body;
+		return asked == IPC_TYPE_OPEN ? m->opened.request_id : 0;
+	}
+	*inline_bytes = m->content_result.body;
+	return asked == IPC_TYPE_CHECK || asked == IPC_TYPE_OPEN ? 0 : m->content_result.request_id;
+}
+
 static void
 on_message(void *context, struct ipc_message *m)
 {
 	struct mail_content *c = context;
 	struct error err = { 0 };
 	struct body body = BODY_EMPTY;
+	struct slice inline_bytes;
 	struct request *r = c->first;
-	while (r != NULL && (!r->is_sent || r->id != m->content_result.request_id))
+	while (r != NULL && (!r->is_sent || answered_by(m, r->ask.type, &inline_bytes) != r->id))
 		r = r->next;
 	if (r == NULL)
 		return;
-	if (body_take_any(m, m->content_result.body, c->body_max_bytes, &body, &err) != 0) {
+	if (body_take_any(m, inline_bytes, c->body_max_bytes, &body, &err) != 0) {
 		log_error("%s", err.text);
 		answer(c, r, NULL, NULL);
 	} else {
-		answer(c, r, &m->content_result, &body);
+		answer(c, r, m, &body);
 	}
 	body_finish(&body);
 	timer_start(c->pump, 0);

@@ -15,9 +15,9 @@
 
 struct mail_content;
 
-/* The answer: result with its body (the callee may take it), or NULL and nothing when content could not do it. Fires
- * once for each request, never from inside the call that made it. */
-typedef void mail_content_done(void *context, const struct ipc_content_result *result, struct body *body);
+/* The answer: CONTENT_RESULT, CHECKED or OPENED, whichever belongs to the request, with its body (the callee may take it); or NULL and nothing when content
+ * could not do it. Fires once for each request, never from inside the call that made it. */
+typedef void mail_content_done(void *context, const struct ipc_message *answer, struct body *body);
 
 /* need: asks the parent for a content role; it may be called again when none comes. */
 struct mail_content *mail_content_new(struct loop *loop, size_t body_max_bytes, void (*need)(void *context),
@@ -35,8 +35,19 @@ struct mail_content_message {
 void mail_content_prepare(struct mail_content *content, const struct mail_content_message *message, struct body *body,
     mail_content_done *done, void *context);
 
+/* The same for what is prepared. keys: packed; copied. */
+struct mail_content_seal {
+	const char *local_part, *onion, *to;
+	unsigned how; /* enum ipc_seal_how */
+	struct slice keys;
+};
+void mail_content_seal(struct mail_content *content, const struct mail_content_seal *seal, struct body *body, mail_content_done *done, void *context);
+
 /* Who wrote the message that came in for onion? */
 void mail_content_check(struct mail_content *content, const char *onion, struct body *body, mail_content_done *done, void *context);
+/* What is inside, from a sender ("": nobody is proved to be it) whose keys are known; copied. */
+void mail_content_open(struct mail_content *content, const char *onion, const char *sender, struct slice keys, struct body *body,
+    mail_content_done *done, void *context);
 
 struct mail_content_dsn {
 	const char *onion, *recipient;

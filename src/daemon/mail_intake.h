@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "contacts/contacts.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_sign.h"
 #include "ipc/messages.h"
@@ -19,6 +20,8 @@
 struct mail_intake;
 
 struct mail_intake_config {
+	enum ipc_encryption encryption;
+	bool opens;               /* what is encrypted is decrypted when it comes */
 	bool refuse_unproved;     /* mail that claims an onion as its sender and does not prove it */
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[64 + 1];
@@ -41,7 +44,7 @@ struct mail_intake_events {
 
 /* All is borrowed but config, which is copied. */
 struct mail_intake *mail_intake_new(const struct mail_intake_config *config, struct mailstore *mailstore,
-    struct mail_content *content, struct mail_sign *sign, const struct mail_intake_events *events, void *context);
+    struct mail_content *content, struct mail_sign *sign, struct contacts *contacts, const struct mail_intake_events *events, void *context);
 void mail_intake_free(struct mail_intake *intake); /* takes NULL; content and sign must be gone already */
 
 /* Whether a stranger's message of so many bytes leaves as much of the disk free as is kept for the owner. */

@@ -82,7 +82,7 @@ rest(struct mail_waiting *w)
 
 /* ---- composing */
 
-static void on_composed(void *context, const struct ipc_content_result *result, struct body *body);
+static void on_composed(void *context, const struct ipc_message *answer, struct body *body);
 
 /* *is_cut: it is too large to be copied whole. */
 static int
@@ -378,8 +378,9 @@ replace(struct mail_waiting *w, struct shown *shown)
 }
 
 static void
-on_composed(void *context, const struct ipc_content_result *result, struct body *body)
+on_composed(void *context, const struct ipc_message *answer, struct body *body)
 {
+	const struct ipc_content_result *result = answer == NULL ? NULL : &answer->content_result;
 	struct mail_waiting *w = context;
 	struct error err = { 0 };
 	bool is_ended = w->phase == ENDED;

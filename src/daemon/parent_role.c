@@ -216,6 +216,7 @@ tell_mail(struct role_process *role)
 		.retry_most_s = config->retry_most_s, .expire_s = config->expire_s,
 		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s,
 		.refuse_unproved = !role->identity->is.marks_unproved,
+		.encryption = (uint8_t)role->identity->is.encryption, .opens = !role->identity->is.leaves_sealed,
 		.date_step_s = config->date_step_s, .stagger_s = parent_identity_stagger_s(role->process.parent) } };
 	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);

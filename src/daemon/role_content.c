@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "daemon/content_check.h"
-#include "daemon/content_sign.h"
+#include "daemon/content_leave.h"
+#include "daemon/content_open.h"
+#include "daemon/content_own.h"
 #include "daemon/role.h"
 #include "ipc/body.h"
 #include "ipc/pack.h"
@@ -33,12 +35,13 @@ static struct {
 	struct timer *idle;
 	int into; /* where the message of request into_id is to be, or -1 */
 	uint64_t into_id;
-	struct openpgp *pgp; /* the identity's keys; NULL: it has none */
+	struct content_own own;
+	char address[ADDRESS_MAX + 1]; /* the identity's */
 } self = { .into = -1 };
 
 /* The reply that the sender gets for an error. */
 static void
-set_reply(struct ipc_content_result *result, const struct error *err)
+set_reply(uint16_t *code, char enhanced[17], char text[IPC_TEXT_MAX + 1], const struct error *err)
 {
 	static const struct {
 		enum error_code code;
@@ -48,23 +51,33 @@ set_reply(struct ipc_content_result *result, const struct error *err)
 		{ ERROR_DENIED, 550, "5.7.1" },
 		{ ERROR_TOO_LARGE, 552, "5.3.4" },
 	};
-	result->code = error_is_temporary(err) ? 451 : 550;
-	strcpy(result->enhanced, error_is_temporary(err) ? "4.3.0" : "5.6.0");
+	*code = error_is_temporary(err) ? 451 : 550;
+	strcpy(enhanced, error_is_temporary(err) ? "4.3.0" : "5.6.0");
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
 		if (err->code == table[i].code) {
-			result->code = (uint16_t)table[i].reply;
-			strcpy(result->enhanced, table[i].enhanced);
+			*code = (uint16_t)table[i].reply;
+			strcpy(enhanced, table[i].enhanced);
 		}
 	_Static_assert(ERROR_TEXT_MAX <= IPC_TEXT_MAX, "any error text fits into a result");
 	size_t len = strlen(err->text);
 	for (size_t i = 0; i < len; i++) /* an SMTP reply is one line of ASCII, whatever stood in the message */
-		result->text[i] = err->text[i] >= ' ' && err->text[i] < 0x7f ? err->text[i] : '?';
-	result->text[len] = '\0';
+		text[i] = err->text[i] >= ' ' && err->text[i] < 0x7f ? err->text[i] : '?';
+	text[len] = '\0';
 }
 
-/* Sends the body, or what went wrong when failed->code says so. signing: with the field for it; or NULL. Finishes the body. */
 static void
-answer_body(uint64_t request_id, const struct error *failed, struct body *body, uint8_t flags, const struct content_sign *signing)
+send_answer(const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	if (channel_send(self.mail, m, &err) != 0) {
+		log_warn("cannot answer mail: %s", err.text);
+		role_quit(1); /* it asks the next one of us */
+	}
+}
+
+/* Sends the body, or what went wrong when failed->code says so. leave: with the fields for it; or NULL. Finishes the body. */
+static void
+answer_body(uint64_t request_id, const struct error *failed, struct body *body, uint8_t flags, const struct content_leave *leave)
 {
 	struct ipc_message m = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	struct error err = *failed;
@@ -73,19 +86,17 @@ answer_body(uint64_t request_id, const struct error *failed, struct body *body, 
 		m.content_result.code = 250;
 		strcpy(m.content_result.enhanced, "2.0.0");
 		m.content_result.flags = flags;
-		if (signing != NULL && signing->to[0] != '\0') {
-			m.content_result.field = slice_of(buffer_bytes(&signing->field), buffer_len(&signing->field));
-			m.content_result.digest = slice_of(signing->digest, sizeof signing->digest);
+		m.content_result.is_sealed = leave != NULL && leave->is_sealed;
+		if (leave != NULL && leave->signing.to[0] != '\0') {
+			m.content_result.field = slice_of(buffer_bytes(&leave->signing.field), buffer_len(&leave->signing.field));
+			m.content_result.digest = slice_of(leave->signing.digest, sizeof leave->signing.digest);
 		}
 	} else {
 		m.fd = -1;
 		m.content_result.body = slice_of("", 0);
-		set_reply(&m.content_result, &err);
+		set_reply(&m.content_result.code, m.content_result.enhanced, m.content_result.text, &err);
 	}
-	if (channel_send(self.mail, &m, &err) != 0) {
-		log_warn("cannot answer mail: %s", err.text);
-		role_quit(1); /* it asks the next one of us */
-	}
+	send_answer(&m);
 	body_finish(body);
 }
 
@@ -106,45 +117,6 @@ flags_of(bool has_8bit, bool needs_smtputf8)
 	return (uint8_t)((has_8bit ? BODY_8BIT : 0) | (needs_smtputf8 ? BODY_SMTPUTF8 : 0));
 }
 
-/* A message in a file, on its way into another. */
-struct copying {
-	struct body from;
-	struct body into;
-	struct content_sign *signing;
-};
-
-static int
-read_from(void *context, uint64_t offset, void *out, size_t len, struct error *err)
-{
-	const struct copying *c = context;
-	return body_read(&c->from, offset, out, len, err);
-}
-
-static int
-write_into(void *context, const void *bytes, size_t len, struct error *err)
-{
-	struct copying *c = context;
-	c->into.file_bytes += len;
-	if (content_sign_update(c->signing, bytes, len, err) != 0)
-		return -1;
-	return file_write_all(c->into.fd, bytes, len, err);
-}
-
-/* Takes both files over. */
-static void
-prepare_in_file(const struct prepare_request *request, uint64_t request_id, struct copying *c)
-{
-	struct error err = { 0 };
-	struct prepare_facts facts = { 0 };
-	const struct prepare_stream stream = { c->from.file_bytes, read_from, write_into, c, NULL };
-	if (c->into.fd < 0)
-		error_set(&err, ERROR_NO_SPACE, "there is no space for the message; try again later");
-	else if (prepare_stream(request, &stream, &facts, &err) == 0)
-		content_sign_end(c->signing, &err);
-	answer_body(request_id, &err, &c->into, flags_of(facts.has_8bit, facts.needs_smtputf8), c->signing);
-	body_finish(&c->from);
-}
-
 static void
 on_prepare_into(struct ipc_message *m)
 {
@@ -154,74 +126,117 @@ on_prepare_into(struct ipc_message *m)
 	m->fd = -1;
 }
 
-static void
-prepare_in_memory(struct prepare_request *request, uint64_t request_id, struct copying *c)
+/* The file for the result of this request, or -1. */
+static int
+take_into(uint64_t request_id)
 {
-	struct error err = { 0 };
-	struct buffer out;
-	struct body result = BODY_EMPTY;
-	struct prepare_facts facts = { 0 };
-	request->message = c->from.bytes;
-	buffer_init(&out, MESSAGE_MAX_BYTES + PREPARE_ADDED_MAX_BYTES);
-	if (prepare_message(request, &out, &facts, &err) == 0 &&
-	    content_sign_update(c->signing, buffer_bytes(&out), buffer_len(&out), &err) == 0 && content_sign_end(c->signing, &err) == 0)
-		body_from_buffer(&out, &result);
-	buffer_finish(&out);
-	answer_body(request_id, &err, &result, flags_of(facts.has_8bit, facts.needs_smtputf8), c->signing);
-	body_finish(&c->from);
+	int into = self.into_id == request_id ? self.into : -1;
+	if (into >= 0)
+		self.into = -1;
+	return into;
+}
+
+static void
+answer_leave(uint64_t request_id, const struct error *failed, struct content_leave *leave)
+{
+	answer_body(request_id, failed, &leave->result, leave->flags, leave);
+	content_leave_finish(leave);
 }
 
 static void
 on_prepare(struct ipc_message *m)
 {
+	const struct ipc_prepare *asked = &m->prepare;
 	struct error err = { 0 };
-	struct content_sign signing;
-	struct body none = BODY_EMPTY;
-	struct copying c = { .into = { .fd = self.into_id == m->prepare.request_id ? self.into : -1 }, .signing = &signing };
-	struct prepare_request request = { .local_part = m->prepare.local_part, .onion = m->prepare.onion,
-		.now_s = (int64_t)m->prepare.now_s, .date_step_s = m->prepare.date_step_s,
-		.ids = m->prepare.ids };
+	struct content_leave leave;
+	struct body from = BODY_EMPTY;
+	struct prepare_request request = { .local_part = asked->local_part, .onion = asked->onion, .now_s = (int64_t)asked->now_s,
+		.date_step_s = asked->date_step_s, .ids = asked->ids };
 	random_bytes(request.seed, sizeof request.seed);
-	strcpy(request.id_letters, m->prepare.id_letters);
-	content_sign_init(&signing, m->prepare.onion, m->prepare.to);
-	if (body_take_any(m, m->prepare.body, MESSAGE_MAX_BYTES, &c.from, &err) != 0) {
-		answer_body(m->prepare.request_id, &err, &none, 0, NULL);
-	} else if (c.from.file_bytes > 0) {
-		if (c.into.fd >= 0)
-			self.into = -1;
-		prepare_in_file(&request, m->prepare.request_id, &c);
-	} else {
-		prepare_in_memory(&request, m->prepare.request_id, &c);
-	}
-	content_sign_finish(&signing);
+	strcpy(request.id_letters, asked->id_letters);
+	int result = body_take_any(m, asked->body, MESSAGE_MAX_BYTES, &from, &err);
+	bool is_begun = content_leave_init(&leave, &from, take_into(asked->request_id), &self.own, asked->local_part, asked->onion, asked->to,
+	    result == 0 ? &err : NULL) == 0;
+	if (result == 0 && is_begun)
+		content_leave_prepare(&leave, &request, &err);
+	answer_leave(asked->request_id, &err, &leave);
+}
+
+static void
+on_seal(struct ipc_message *m)
+{
+	const struct ipc_seal *asked = &m->seal;
+	struct error err = { 0 };
+	struct content_leave leave;
+	struct body from = BODY_EMPTY;
+	char address[ADDRESS_MAX + 1];
+	snprintf(address, sizeof address, "%s@%s", asked->local_part, asked->onion);
+	int result = body_take_any(m, asked->body, MESSAGE_MAX_BYTES, &from, &err);
+	bool is_begun = content_leave_init(&leave, &from, take_into(asked->request_id), &self.own, asked->local_part, asked->onion, asked->to,
+	    result == 0 ? &err : NULL) == 0;
+	if (result == 0 && is_begun)
+		content_leave_seal(&leave, &self.own, address, asked->how, asked->keys, (int64_t)asked->now_s, &err);
+	answer_leave(asked->request_id, &err, &leave);
 }
 
 /* Says what was found, or what went wrong. */
 static void
 on_check(struct ipc_message *m)
 {
-	struct error err = { 0 }, why = { 0 };
+	struct error err = { 0 };
 	struct body message = BODY_EMPTY;
-	struct address sender = { 0 };
-	enum onionsig_verdict verdict = ONIONSIG_WRONG;
-	struct ipc_message answer = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
-	struct ipc_content_result *result = &answer.content_result;
+	struct content_checked checked = { 0 };
+	struct ipc_message answer = { .type = IPC_TYPE_CHECKED, .fd = -1 };
+	struct ipc_checked *result = &answer.checked;
+	char enhanced[17];
 	_Static_assert(sizeof result->sender > ADDRESS_MAX, "any address fits into a result");
 	result->request_id = m->check.request_id;
 	if (body_take_any(m, m->check.body, MESSAGE_MAX_BYTES, &message, &err) == 0 &&
-	    content_check(&message, m->check.onion, &verdict, &sender, &why, &err) == 0) {
-		set_reply(result, &why); /* for its text */
+	    content_check(&message, m->check.onion, &checked, &err) == 0) {
+		set_reply(&result->code, enhanced, result->text, &checked.why); /* for its text */
 		result->code = 250;
-		result->verdict = (uint8_t)verdict;
-		if (sender.onion[0] != '\0')
-			address_format(&sender, result->sender);
+		result->verdict = (uint8_t)checked.verdict;
+		result->has_more = checked.has_more;
+		if (checked.sender.onion[0] != '\0')
+			address_format(&checked.sender, result->sender);
+		result->key = slice_of(buffer_bytes(&checked.key), buffer_len(&checked.key));
+		memcpy(result->fingerprint, checked.fingerprint, sizeof result->fingerprint);
+		result->signed_s = (uint64_t)checked.signed_s;
 	} else {
-		set_reply(result, &err);
+		set_reply(&result->code, enhanced, result->text, &err);
 	}
-	if (channel_send(self.mail, &answer, &err) != 0) {
-		log_warn("cannot answer mail: %s", err.text);
-		role_quit(1); /* it asks the next one of us */
+	send_answer(&answer);
+	content_checked_finish(&checked);
+	body_finish(&message);
+}
+
+static void
+on_open(struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct body message = BODY_EMPTY;
+	struct content_opened opened = { .body = BODY_EMPTY };
+	struct ipc_message answer = { .type = IPC_TYPE_OPENED, .fd = -1 };
+	struct ipc_opened *result = &answer.opened;
+	char enhanced[17];
+	result->request_id = m->open.request_id;
+	if (body_take_any(m, m->open.body, MESSAGE_MAX_BYTES, &message, &err) == 0 &&
+	    content_open(&self.own, &message, m->open.sender, m->open.keys, &opened, &err) == 0 &&
+	    (body_len(&opened.body) == 0 || body_attach(&opened.body, &answer, &result->body, &err) == 0)) {
+		err.code = ERROR_NONE;
+		snprintf(err.text, sizeof err.text, "%s", opened.facts.why);
+		set_reply(&result->code, enhanced, result->text, &err);
+		result->code = 250;
+		result->encryption = (uint8_t)opened.facts.encryption;
+		result->signature = (uint8_t)opened.facts.signature;
+		memcpy(result->fingerprint, opened.facts.fingerprint, sizeof result->fingerprint);
+		result->findings = slice_of(buffer_bytes(&opened.findings), buffer_len(&opened.findings));
+	} else {
+		answer.fd = -1;
+		set_reply(&result->code, enhanced, result->text, &err);
 	}
+	send_answer(&answer);
+	content_opened_finish(&opened);
 	body_finish(&message);
 }
 
@@ -263,6 +278,7 @@ on_compose_dsn(struct ipc_message *m)
 	if (unpack_failures(m->compose_dsn.failures, &failures, &request.failure_count, &err) == 0 &&
 	    body_take(m, m->compose_dsn.body, MESSAGE_MAX_BYTES, &original, &err) == 0) {
 		request.failures = failures;
+		content_reveal(&self.own, &original, self.address);
 		request.original = original.bytes;
 		dsn_compose(&request, &out, &needs_smtputf8, &has_8bit, &err);
 	}
@@ -282,6 +298,7 @@ on_compose_note(struct ipc_message *m)
 	random_name(request.boundary_letters, sizeof request.boundary_letters);
 	buffer_init(&out, MESSAGE_MAX_BYTES + NOTE_ADDED_MAX_BYTES);
 	if (body_take(m, m->compose_note.body, MESSAGE_MAX_BYTES, &message, &err) == 0) {
+		content_reveal(&self.own, &message, self.address);
 		request.message = message.bytes;
 		note_compose(&request, &out, &err);
 	}
@@ -298,8 +315,12 @@ on_mail(void *context, struct ipc_message *m)
 		on_prepare(m);
 	else if (m->type == IPC_TYPE_PREPARE_INTO)
 		on_prepare_into(m);
+	else if (m->type == IPC_TYPE_SEAL)
+		on_seal(m);
 	else if (m->type == IPC_TYPE_CHECK)
 		on_check(m);
+	else if (m->type == IPC_TYPE_OPEN)
+		on_open(m);
 	else if (m->type == IPC_TYPE_COMPOSE_DSN)
 		on_compose_dsn(m);
 	else if (m->type == IPC_TYPE_COMPOSE_NOTE)
@@ -354,18 +375,13 @@ make_key(const struct ipc_openpgp_key *of, struct buffer *file, struct error *er
 static void
 on_openpgp_key(const struct ipc_message *m)
 {
-	struct slice keys[OPENPGP_OWN_KEYS_MAX];
 	struct error err = { 0 };
 	struct buffer file;
-	size_t count;
 	buffer_init(&file, IDENTITY_OPENPGP_MAX_BYTES + 1);
+	snprintf(self.address, sizeof self.address, "%s@%s", m->openpgp_key.local_part, m->openpgp_key.onion);
 	int result = m->fd >= 0 ? file_read_all(m->fd, &file, &err) : make_key(&m->openpgp_key, &file, &err);
-	openpgp_free(self.pgp);
-	self.pgp = NULL;
 	if (result == 0)
-		result = openpgpkey_list(slice_of(buffer_bytes(&file), buffer_len(&file)), keys, &count, &err);
-	if (result == 0)
-		result = openpgp_new(keys, count, &self.pgp, &err);
+		result = content_own_set(&self.own, slice_of(buffer_bytes(&file), buffer_len(&file)), &err);
 	if (result != 0)
 		log_warn("goes on without OpenPGP keys: %s", err.text);
 	openpgpkey_wipe(&file);

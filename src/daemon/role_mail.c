@@ -447,7 +447,8 @@ open_store(void)
 	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
 	struct error err = { 0 };
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
-		.date_step_s = c->date_step_s, .refuse_unproved = c->refuse_unproved };
+		.date_step_s = c->date_step_s, .refuse_unproved = c->refuse_unproved,
+		.encryption = c->encryption, .opens = c->opens };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
@@ -483,7 +484,7 @@ open_store(void)
 	mail.rest = timer_new(loop, on_rest, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
 	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
-	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, &intake_events, NULL);
+	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);

@@ -14,14 +14,14 @@ check(struct mail_process *p, unsigned verdict, const char *sender, const char *
 		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
 		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
 	}
-	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CHECKED, .fd = -1 };
 	assert_string_equal(m.check.onion, OWN);
 	file_close(&m.fd);
-	result.content_result.request_id = m.check.request_id;
-	result.content_result.code = 250;
-	result.content_result.verdict = (uint8_t)verdict;
-	strcpy(result.content_result.sender, sender);
-	strcpy(result.content_result.text, why);
+	result.checked.request_id = m.check.request_id;
+	result.checked.code = 250;
+	result.checked.verdict = (uint8_t)verdict;
+	strcpy(result.checked.sender, sender);
+	strcpy(result.checked.text, why);
 	test_role_send(p->content, &result);
 }
 
@@ -34,7 +34,7 @@ a_proved_sender_is_named_in_the_mailbox(void **state)
 	receive_text(p, 1, claim);
 	check(p, PROVED, "bob@" BOB, "");
 	expect_done(p, p->smtp, 1, 250);
-	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSMTorP-Verdict: proved;\n sender=bob@" BOB "\nFrom: bob@", 1);
+	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSMTorP-Verdict: proved;\n sender=bob@" BOB ";\n first-contact=yes\nFrom: bob@", 1);
 }
 
 static void

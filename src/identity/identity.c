@@ -99,6 +99,35 @@ copy_value(char *out, size_t room, struct slice value, struct error *err)
 	return 0;
 }
 
+/* The owner's choices; the first word is what counts without the line. A later version may know more of them. */
+static int
+take_choice(struct slice key, struct slice value, struct identity *identity, struct error *err)
+{
+	static const struct {
+		const char *key, *words[3], *text;
+	} choices[] = {
+		{ "unproved", { "refuse", "mark" }, "unproved is 'refuse' or 'mark'" },
+		{ "encrypt", { "prefer", "require", "never" }, "encrypt is 'prefer', 'require' or 'never'" },
+		{ "decrypt", { "yes", "no" }, "decrypt is 'yes' or 'no'" },
+	};
+	for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+		unsigned word = 0;
+		if (!slice_is(key, choices[i].key))
+			continue;
+		while (word < 3 && choices[i].words[word] != NULL && !slice_is(value, choices[i].words[word]))
+			word++;
+		if (word == 3 || choices[i].words[word] == NULL)
+			return error_set(err, ERROR_INVALID, "%s", choices[i].text);
+		if (i == 0)
+			identity->marks_unproved = word == 1;
+		else if (i == 1)
+			identity->encryption = (enum identity_encryption)word;
+		else
+			identity->leaves_sealed = word == 1;
+	}
+	return 0;
+}
+
 static int
 take_line(void *context, unsigned line, struct slice key, struct slice value, struct error *err)
 {
@@ -110,11 +139,7 @@ take_line(void *context, unsigned line, struct slice key, struct slice value, st
 		return copy_value(identity->onion, sizeof identity->onion, value, err);
 	if (slice_is(key, "created"))
 		return copy_value(identity->created, sizeof identity->created, value, err);
-	if (slice_is(key, "unproved") && !slice_is(value, "mark") && !slice_is(value, "refuse"))
-		return error_set(err, ERROR_INVALID, "unproved is 'refuse' or 'mark'");
-	if (slice_is(key, "unproved"))
-		identity->marks_unproved = slice_is(value, "mark");
-	return 0; /* a later version may write more */
+	return take_choice(key, value, identity, err);
 }
 
 static int

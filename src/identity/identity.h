@@ -2,7 +2,8 @@
  *
  * An identity is a folder <data>/identities/NAME that holds everything of one onion name and nothing of any other:
  *
- *   identity.conf   local-part, onion, created (a date), unproved (refuse or mark); the form of smtorp.conf
+ *   identity.conf   local-part, onion, created (a date), and the owner's choices: unproved (refuse or mark), encrypt (prefer, require or
+ *                   never), decrypt (yes or no); the form of smtorp.conf
  *   onion.key       tor's hs_ed25519_secret_key format
  *   openpgp.key     OpenPGP secret keys, binary and one behind the other: the present one first (identity/openpgpkey.h)
  *   tls.key, tls.crt  PEM (identity/certificate.h)
@@ -39,12 +40,17 @@
 #define IDENTITY_MAIL_FOLDER "mail"
 #define IDENTITY_SESSIONS_FILE "sessions.db" /* in it (queue/sessions.h) */
 
+/* encrypt = prefer: whenever every recipient has a key; require: or not sent; never. The numbers are those of enum ipc_encryption. */
+enum identity_encryption { IDENTITY_ENCRYPTS, IDENTITY_REQUIRES_ENCRYPTION, IDENTITY_NEVER_ENCRYPTS };
+
 struct identity {
 	char name[IDENTITY_NAME_MAX + 1];
 	char local_part[ADDRESS_LOCAL_PART_MAX + 1];
 	char onion[ADDRESS_ONION_LEN + 1]; /* with ".onion" */
 	char created[sizeof "2026-01-31"]; /* UTC */
 	bool marks_unproved; /* unproved = mark: mail that claims an onion sender without proof is taken, and marked */
+	enum identity_encryption encryption;
+	bool leaves_sealed;  /* decrypt = no: encrypted mail is kept as it comes */
 };
 
 /* A name is 1 to 32 of a-z, 0-9 and '-', and does not begin with '-'. ERROR_INVALID. */

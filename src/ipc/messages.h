@@ -47,10 +47,13 @@ enum role {
 #define IPC_OPENPGP_MADE_MAX 4096
 #define IPC_KEY_HASH_BYTES 32
 #define IPC_DIGEST_BYTES 32
-#define IPC_FIELD_MAX 8192        /* an Onion-Signature */
+#define IPC_FIELD_MAX 32768       /* an Onion-Signature, and an Autocrypt before it */
 #define IPC_SIGNATURE_BYTES 64
+#define IPC_PUBLIC_KEY_MAX 10240  /* OpenPGP, binary, as it comes with Autocrypt */
+#define IPC_KEYS_MAX 65536        /* packed */
+#define IPC_FINDINGS_MAX 65536    /* packed */
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
-#define IPC_OPENPGP_FINGERPRINT_LEN 40
+#define IPC_OPENPGP_FINGERPRINT_LEN 40 /* in hex */
 #define IPC_CARD_MAX 8192
 #define IPC_CARD_KEY_MAX 5120
 #define IPC_CARD_NAME_MAX 128
@@ -78,6 +81,7 @@ enum role {
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U64(keep_free_bytes) U32(retry_first_s) U32(retry_most_s) \
 	U32(expire_s) U32(delay_notice_s) U32(keep_delivered_s) U32(stagger_s) /* after tor is there */ \
 	U8(refuse_unproved) /* mail that claims an onion as its sender and does not prove it */ \
+	U8(encryption) U8(opens) /* enum ipc_encryption; what is encrypted is opened when it comes */ \
 	U32(date_step_s) /* dates that leave are cut to it */ \
 	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) /* for its card (card/card.h); "": there is none */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
@@ -179,8 +183,13 @@ enum role {
 #define IPC_PREPARE(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(to, IPC_ONION_MAX) STR(id_letters, 26) U64(now_s) U32(date_step_s) \
 	BYTES(ids, IPC_IDS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
-/* Comes before the PREPARE of a message in a file: an empty file, in which the result is to be. */
+/* Comes before the PREPARE or SEAL of a message in a file: an empty file, in which the result is to be. */
 #define IPC_PREPARE_INTO(U8, U16, U32, U64, STR, BYTES) U64(request_id)
+/* Encrypts what PREPARE has made for nobody (to ""), and signs it inside, and makes it ready for the onion `to`; what the mail program has encrypted or
+ * signed stays as it is. keys: of all recipients, packed; the own one is always among them. how: enum ipc_seal_how. */
+#define IPC_SEAL(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(local_part, 64) STR(onion, IPC_ONION_MAX) STR(to, IPC_ONION_MAX) U64(now_s) U8(how) \
+	BYTES(keys, IPC_KEYS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
 /* Composes a delivery status notification (RFC 3464) about the message in body. will_end_s: 0: it was given up; else when it
  * will be, and the notice says that it is late. */
 #define IPC_COMPOSE_DSN(U8, U16, U32, U64, STR, BYTES) \
@@ -197,11 +206,25 @@ enum role {
 	STR(recovery, IPC_FINGERPRINT_LEN) U64(day_s) U64(sequence) /* enum card_kind */
 /* Looks for a card in a text, and checks it and its key. The result's body is a CARD_FACTS as ipc_encode() writes it. */
 #define IPC_CHECK_CARD(U8, U16, U32, U64, STR, BYTES) U64(request_id) BYTES(text, IPC_BODY_INLINE_MAX)
-/* field, digest: of PREPARE for an onion: the Onion-Signature that is to stand before the body, but for its signature, and what is to be
- * signed (proof/onionsig.h). Else empty. verdict, sender: of CHECK, with no body; and in text why it is wrong. */
+/* Each is answered once, by the message that follows; those without one by CONTENT_RESULT. has_more: it is encrypted, or signed with OpenPGP,
+ * or a proved sender has put something into it that is for the node. key: the sender's, from the field Autocrypt, as it was at signed_s; only with a
+ * verdict that proves it. text: what is wrong. */
+#define IPC_CHECKED(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U16(code) STR(text, IPC_TEXT_MAX) U8(verdict) STR(sender, IPC_MAILBOX_MAX) U8(has_more) \
+	BYTES(key, IPC_PUBLIC_KEY_MAX) STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) U64(signed_s) /* enum onionsig_verdict */
+/* Decrypts a message that came in, and verifies its OpenPGP signature. sender: who is proved to have sent it, or ""; keys: which are known to be theirs, packed. */
+#define IPC_OPEN(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) STR(onion, IPC_ONION_MAX) STR(sender, IPC_MAILBOX_MAX) BYTES(keys, IPC_KEYS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
+/* body: what the mailbox is to have, only if it was encrypted and could be opened. findings: what is in it for the node; pack_string() of a kind (a digit: enum
+ * ipc_finding) and of its octets, each. */
+#define IPC_OPENED(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U16(code) STR(text, IPC_TEXT_MAX) U8(encryption) U8(signature) STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) \
+	BYTES(findings, IPC_FINDINGS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* enum pgpmime_encryption, pgpmime_signature */
+/* field, digest: of what is for an onion: the fields that are to stand before the body, the last of them an Onion-Signature without its signature, and what is to
+ * be signed (proof/onionsig.h). Else empty. sealed: it is encrypted now. */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX) U8(flags) BYTES(body, IPC_BODY_INLINE_MAX) \
-	BYTES(field, IPC_FIELD_MAX) BYTES(digest, IPC_DIGEST_BYTES) U8(verdict) STR(sender, IPC_MAILBOX_MAX) /* enum onionsig_verdict */
+	BYTES(field, IPC_FIELD_MAX) BYTES(digest, IPC_DIGEST_BYTES) U8(is_sealed)
 
 /* ---- control: the owner's commands; parent answers with any number of rows and one end */
 #define IPC_CONTROL_REQUEST(U8, U16, U32, U64, STR, BYTES) \
@@ -307,7 +330,11 @@ enum role {
 	M(NEED_CONTENT, need_content, ROLE_MAIL, ROLE_PARENT, FD_NONE, IPC_NEED_CONTENT) \
 	M(PREPARE_INTO, prepare_into, ROLE_MAIL, ROLE_CONTENT, FD_ALWAYS, IPC_PREPARE_INTO) \
 	M(PREPARE, prepare, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_PREPARE) \
+	M(SEAL, seal, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_SEAL) \
 	M(CHECK, check, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_CHECK) \
+	M(CHECKED, checked, ROLE_CONTENT, ROLE_MAIL, FD_NONE, IPC_CHECKED) \
+	M(OPEN, open, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_OPEN) \
+	M(OPENED, opened, ROLE_CONTENT, ROLE_MAIL, FD_MAY, IPC_OPENED) \
 	M(COMPOSE_DSN, compose_dsn, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_DSN) \
 	M(COMPOSE_NOTE, compose_note, ROLE_MAIL, ROLE_CONTENT, FD_MAY, IPC_COMPOSE_NOTE) \
 	M(COMPOSE_CARD, compose_card, ROLE_MAIL, ROLE_CONTENT, FD_NONE, IPC_COMPOSE_CARD) \
@@ -390,6 +417,23 @@ enum ipc_body_flags {
 	BODY_8BIT = 1 << 0,     /* octets >= 0x80 in the body: BODY=8BITMIME */
 	BODY_SMTPUTF8 = 1 << 1, /* UTF-8 in the envelope or header: SMTPUTF8 */
 };
+
+/* Whether mail is encrypted when it leaves. */
+enum ipc_encryption {
+	ENCRYPTION_PREFERRED = 0, /* whenever there is a key of every recipient */
+	ENCRYPTION_REQUIRED,      /* or not sent */
+	ENCRYPTION_NONE,
+};
+
+enum ipc_seal_how {
+	SEAL_PLAIN = 0,     /* only ready for the onion: there are no keys */
+	SEAL_ENCRYPT = 1,
+	SEAL_OPEN_FIRST = 2, /* a flag: it is sealed to the own key, and has waited for the keys of others */
+	SEAL_ALL = 4,       /* a flag: also around what the mail program has signed */
+};
+
+/* What a message may bring for the node. */
+enum ipc_finding { FINDING_CARD = 1, FINDING_NOTICE };
 
 enum ipc_control_verb {
 	CONTROL_STATUS = 1,

@@ -38,10 +38,11 @@ begins(struct slice line, const char *name)
 }
 
 static bool
-has_onion(struct slice line)
+has_word(struct slice line, const char *word)
 {
-	for (size_t i = 0; i + 5 <= line.len; i++)
-		if (strncasecmp((const char *)line.data + i, "onion", 5) == 0)
+	size_t len = strlen(word);
+	for (size_t i = 0; i + len <= line.len; i++)
+		if (strncasecmp((const char *)line.data + i, word, len) == 0)
 			return true;
 	return false;
 }
@@ -50,11 +51,14 @@ bool
 verdict_is_asked_for(struct slice header)
 {
 	struct slice line;
-	bool is_from = false;
+	bool is_from = false, is_type = false;
 	for (; (line = next_line(header)).len > 0; header = behind(header, line.len)) {
-		if (!is_blank(line.data[0]))
+		if (!is_blank(line.data[0])) {
 			is_from = begins(line, "From");
-		if ((is_from && has_onion(line)) || begins(line, "Onion-Signature"))
+			is_type = begins(line, "Content-Type");
+		}
+		if ((is_from && has_word(line, "onion")) || begins(line, "Onion-Signature") ||
+		    (is_type && (has_word(line, "multipart/encrypted") || has_word(line, "multipart/signed"))))
 			return true;
 	}
 	return false;
@@ -92,7 +96,8 @@ end_name(struct verdict_scan *s)
 {
 	struct slice name = slice_of(s->name, s->name_len);
 	s->is_named = true;
-	s->is_from = slice_is_nocase(name, "From");
+	s->matched = 0;
+	s->word = slice_is_nocase(name, "From") ? "onion" : slice_is_nocase(name, "Content-Type") ? "multipart/" : NULL;
 	s->is_asked_for = s->is_asked_for || slice_is_nocase(name, "Onion-Signature");
 	s->has_verdict = s->has_verdict || slice_is_nocase(name, VERDICT_FIELD);
 }
@@ -101,11 +106,11 @@ end_name(struct verdict_scan *s)
 static void
 take(struct verdict_scan *s, unsigned char c)
 {
-	static const char word[] = "onion";
 	unsigned char lower = c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
 	if (s->column == 0 && !is_blank(c)) { /* a new field */
 		s->name_len = 0;
-		s->is_named = s->is_from = false;
+		s->is_named = false;
+		s->word = NULL;
 	}
 	s->column++;
 	if (!s->is_named && c == ':')
@@ -114,11 +119,12 @@ take(struct verdict_scan *s, unsigned char c)
 		s->is_named = true; /* it is none that is looked for */
 	else if (!s->is_named && !is_blank(c))
 		s->name[s->name_len++] = (char)c;
-	s->matched = lower == (unsigned char)word[s->matched] ? s->matched + 1 : lower == 'o';
-	if (s->matched == sizeof word - 1) {
-		s->is_asked_for = s->is_asked_for || s->is_from;
+	if (s->word == NULL)
+		return;
+	s->matched = lower == (unsigned char)s->word[s->matched] ? s->matched + 1 : lower == (unsigned char)s->word[0];
+	s->is_asked_for = s->is_asked_for || s->word[s->matched] == '\0';
+	if (s->word[s->matched] == '\0')
 		s->matched = 0;
-	}
 }
 
 void

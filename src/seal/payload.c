@@ -65,6 +65,16 @@ put_outside(const struct entity *outside, const struct entity *inside, struct bu
 	return got;
 }
 
+/* Opened, it is as it was before it was sealed. */
+static int
+put_unmarked(struct slice field, struct buffer *out, struct error *err)
+{
+	const size_t mark_len = sizeof PAYLOAD_MARK - 1;
+	if (field.len < mark_len || memcmp(field.data + field.len - mark_len, PAYLOAD_MARK, mark_len) != 0)
+		return buffer_append(out, field.data, field.len, err);
+	return buffer_append(out, field.data, field.len - mark_len, err) != 0 ? -1 : buffer_append_string(out, "\r\n", err);
+}
+
 static int
 put_inside(const struct entity *inside, bool structural, struct buffer *out, struct error *err)
 {
@@ -75,7 +85,7 @@ put_inside(const struct entity *inside, bool structural, struct buffer *out, str
 	while ((got = header_scan_next(&scan, &field, err)) == 1) {
 		bool is_wanted = structural ? is_structural(field.name) && !slice_is_nocase(field.name, "MIME-Version") :
 		    payload_may_replace(field.name) && !has_earlier(inside, &field);
-		if (is_wanted && buffer_append(out, field.raw.data, field.raw.len, err) != 0)
+		if (is_wanted && put_unmarked(field.raw, out, err) != 0)
 			return -1;
 	}
 	return got;

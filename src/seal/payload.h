@@ -4,6 +4,9 @@
  */
 #pragma once
 
+/* What is put behind the type of the content that is sealed (RFC 9788); it goes when it is opened. */
+#define PAYLOAD_MARK ";\r\n protected-headers=\"v1\"; hp=\"cipher\"\r\n"
+
 #include <stdbool.h>
 
 #include "base/buffer.h"

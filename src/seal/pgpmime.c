@@ -5,6 +5,7 @@
 
 #include "mime/header.h"
 #include "seal/entity.h"
+#include "seal/payload.h"
 
 #define BEGINNING_BYTES (HEADER_SECTION_MAX_BYTES + HEADER_LINE_MAX_BYTES + 2)
 #define ARMOUR "-----BEGIN PGP MESSAGE-----"
@@ -67,13 +68,12 @@ put_field(const struct header_field *field, struct buffer *outside, struct buffe
 static int
 put_structure(const struct header_field *field, bool *has_type, struct buffer *inside, struct error *err)
 {
-	static const char mark[] = ";\r\n protected-headers=\"v1\"; hp=\"cipher\"\r\n";
 	if (slice_is_nocase(field->name, "MIME-Version"))
 		return 0;
 	if (!slice_is_nocase(field->name, "Content-Type"))
 		return buffer_append(inside, field->raw.data, field->raw.len, err);
 	*has_type = true;
-	return buffer_append(inside, field->raw.data, field->raw.len - 2, err) != 0 ? -1 : buffer_append_string(inside, mark, err);
+	return buffer_append(inside, field->raw.data, field->raw.len - 2, err) != 0 ? -1 : buffer_append_string(inside, PAYLOAD_MARK, err);
 }
 
 static int
@@ -95,8 +95,7 @@ put_headers(struct slice beginning, struct buffer *outside, struct buffer *insid
 			return -1;
 	}
 	*body = scan.scanned_bytes;
-	if (!has_type && buffer_append_string(inside, "Content-Type: text/plain; charset=us-ascii;\r\n"
-	    " protected-headers=\"v1\"; hp=\"cipher\"\r\n", err) != 0)
+	if (!has_type && buffer_append_string(inside, "Content-Type: text/plain; charset=us-ascii" PAYLOAD_MARK, err) != 0)
 		return -1;
 	return buffer_append_string(inside, "\r\n", err);
 }

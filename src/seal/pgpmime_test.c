@@ -22,11 +22,12 @@ what_is_sealed_is_opened_by_its_reader_with_subject_and_signature(void **state)
 	struct slice mail = all_of(&opened);
 	assert_true(has_text(mail, "\r\nSubject: Dinner =?utf-8?q?=C3=A0?= eight\r\n"));
 	assert_true(has_text(mail, "\r\nKeywords: food\r\n"));
-	assert_true(has_text(mail, "Content-Type: text/plain; charset=utf-8;"));
+	assert_true(has_text(mail, "Content-Type: text/plain; charset=utf-8\r\n"));
 	assert_true(has_text(mail, "Message-ID: <aaaaaaaaaaaaaaaaaaaaaaaaaa@aliceonion.onion>"));
 	assert_true(has_text(mail, "\r\n\r\nAt the caf\xc3\xa9?\r\n"));
 	assert_false(has_text(mail, "Subject: ..."));
 	assert_false(has_text(mail, "HP-Outer"));
+	assert_false(has_text(mail, "hp="));
 	buffer_finish(&sealed);
 	buffer_finish(&opened);
 }

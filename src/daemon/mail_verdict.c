@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/mail_verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "mime/verdict.h"
+
+struct line {
+	char *out;
+	size_t len;
+};
+
+/* One tag. What others have said is cut, so that all tags fit. */
+static void __attribute__((format(printf, 2, 3)))
+tag(struct line *line, const char *format, ...)
+{
+	va_list values;
+	line->len += (size_t)snprintf(line->out + line->len, RECORD_VERDICT_MAX - line->len, ";\r\n ");
+	va_start(values, format);
+	line->len += (size_t)vsnprintf(line->out + line->len, RECORD_VERDICT_MAX - line->len, format, values);
+	va_end(values);
+}
+
+static void
+say_acquaintance(struct line *line, const struct mail_verdict *v)
+{
+	static const char *const keys[] = {
+		[CONTACTS_LEARNED_FIRST] = "first", [CONTACTS_LEARNED_CHANGED] = "changed", [CONTACTS_LEARNED_HELD] = "held",
+	};
+	char day[sizeof "2026-11-23"];
+	struct tm tm;
+	time_t since = (time_t)v->since_s;
+	if (v->since_s == 0)
+		tag(line, "first-contact=yes");
+	else if (gmtime_r(&since, &tm) != NULL && strftime(day, sizeof day, "%Y-%m-%d", &tm) > 0)
+		tag(line, "known-since=%s", day);
+	if (v->key < sizeof keys / sizeof keys[0] && keys[v->key] != NULL)
+		tag(line, "key=%s", keys[v->key]);
+}
+
+static void
+say_opened(struct line *line, const struct mail_verdict *v)
+{
+	static const char *const encryptions[] = {
+		[PGPMIME_CLEAR] = "no", [PGPMIME_OPENED] = "yes", [PGPMIME_OTHER_KEYS] = "other-keys", [PGPMIME_CHANGED] = "changed",
+		[PGPMIME_UNREADABLE] = "unreadable",
+	};
+	static const char *const signatures[] = {
+		[PGPMIME_UNSIGNED] = "no", [PGPMIME_SIGNED_UNKNOWN] = "unknown", [PGPMIME_SIGNED_WRONG] = "wrong", [PGPMIME_SIGNED_OTHER] = "other-sender",
+	};
+	tag(line, "encrypted=%s", v->encryption <= PGPMIME_UNREADABLE ? encryptions[v->encryption] : "unreadable");
+	if (v->signature == PGPMIME_SIGNED_GOOD)
+		tag(line, "signed=%s", v->fingerprint);
+	else if (v->signature <= PGPMIME_SIGNED_OTHER)
+		tag(line, "signed=%s", signatures[v->signature]);
+	if (v->trouble[0] != '\0')
+		tag(line, "trouble=%.200s", v->trouble);
+}
+
+bool
+mail_verdict_is_false(const struct mail_verdict *v)
+{
+	return v->proof == ONIONSIG_MISSING || v->proof == ONIONSIG_WRONG;
+}
+
+void
+mail_verdict_write(const struct mail_verdict *v, char out[RECORD_VERDICT_MAX])
+{
+	bool is_proved = v->proof == ONIONSIG_PROVED;
+	struct line line = { .out = out };
+	line.len = (size_t)snprintf(out, RECORD_VERDICT_MAX, VERDICT_FIELD ": %s",
+	    is_proved ? "proved" : mail_verdict_is_false(v) ? "false" : "unproved");
+	if (is_proved) {
+		tag(&line, "sender=%s", v->sender);
+		say_acquaintance(&line, v);
+	} else if (mail_verdict_is_false(v)) {
+		tag(&line, "reason=%.400s", v->why);
+	}
+	if (v->is_opened)
+		say_opened(&line, v);
+	snprintf(out + line.len, RECORD_VERDICT_MAX - line.len, "\r\n");
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What mail@ID says of a message that came in, as the field at the top of its mailbox copy (doc/spec/verdict.md).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "contacts/contacts.h"
+#include "ipc/messages.h"
+#include "proof/onionsig.h"
+#include "queue/record.h"
+#include "seal/pgpmime.h"
+
+struct mail_verdict {
+	enum onionsig_verdict proof;
+	char sender[IPC_MAILBOX_MAX + 1]; /* "": nobody is named */
+	char why[IPC_TEXT_MAX + 1];       /* it is not proved */
+	/* proved: what the address book says */
+	int64_t since_s;                  /* 0: it is the first message */
+	enum contacts_learned key;        /* SAME also when none came along */
+	/* if it was opened */
+	bool is_opened;
+	enum pgpmime_encryption encryption;
+	enum pgpmime_signature signature;
+	char fingerprint[IPC_OPENPGP_FINGERPRINT_LEN + 1];
+	char trouble[IPC_TEXT_MAX + 1];   /* why it could not be decrypted */
+};
+
+bool mail_verdict_is_false(const struct mail_verdict *verdict);
+
+/* The field, with its CRLF. */
+void mail_verdict_write(const struct mail_verdict *verdict, char out[RECORD_VERDICT_MAX]);
