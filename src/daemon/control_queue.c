@@ -9,12 +9,12 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "daemon/control_contacts.h"
+#include "daemon/control_json.h"
 #include "daemon/reason.h"
 #include "ipc/channel.h"
 #include "ipc/pack.h"
-#include "smtp/reply.h"
 
-#define TEXT_MAX REASON_TEXT_MAX
 #define ASKED_MAX 64 /* requests to one mail role that have no answer yet */
 
 struct peer {
@@ -32,63 +32,30 @@ static struct {
 	struct peer *peers;
 } queues;
 
-/* ---- words */
-
-static int
-put(struct buffer *out, const char *text, struct error *err)
-{
-	return buffer_append(out, text, strlen(text), err);
-}
-
-/* Text of others as JSON: no control characters, which could play with a terminal, and UTF-8. */
-static int
-put_text(struct buffer *out, const void *bytes, size_t len, struct error *err)
-{
-	char copy[TEXT_MAX];
-	reply_make_printable(copy, sizeof copy, slice_of(bytes, len));
-	if (put(out, "\"", err) != 0)
-		return -1;
-	for (const char *at = copy; *at != '\0';) {
-		size_t plain = strcspn(at, "\"\\");
-		if (buffer_append(out, at, plain, err) != 0)
-			return -1;
-		at += plain;
-		if (*at != '\0' && (put(out, "\\", err) != 0 || buffer_append(out, at++, 1, err) != 0))
-			return -1;
-	}
-	return put(out, "\"", err);
-}
-
-static int
-put_member(struct buffer *out, const char *name, const char *text, struct error *err)
-{
-	return put(out, name, err) != 0 ? -1 : put_text(out, text, strlen(text), err);
-}
+/* ---- rows */
 
 static int
 put_reason(struct buffer *out, const struct ipc_queue_row *row, struct error *err)
 {
 	char text[REASON_TEXT_MAX];
 	reason_say(row->reason, row->text, text);
-	if (put_member(out, ",\"reason\":", reason_word(row->reason), err) != 0)
+	if (control_json_member(out, ",\"reason\":", reason_word(row->reason), err) != 0)
 		return -1;
-	return put_member(out, ",\"text\":", text, err);
+	return control_json_member(out, ",\"text\":", text, err);
 }
-
-/* ---- rows */
 
 static int
 put_recipient(struct buffer *out, struct slice mailbox, const struct pack_result *last, struct error *err)
 {
-	char reply[TEXT_MAX];
-	if (put(out, "{\"address\":", err) != 0 || put_text(out, mailbox.data, mailbox.len, err) != 0)
+	char reply[CONTROL_JSON_TEXT_MAX];
+	if (buffer_append_string(out, "{\"address\":", err) != 0 || control_json_put(out, mailbox, err) != 0)
 		return -1;
 	snprintf(reply, sizeof reply, "%u%s%.*s%s%.*s", last->code, last->enhanced.len > 0 ? " " : "",
 	    (int)last->enhanced.len, (const char *)last->enhanced.data, last->text.len > 0 ? " " : "", (int)last->text.len,
 	    (const char *)last->text.data);
-	if (last->code != 0 && last->text.len > 0 && put_member(out, ",\"reply\":", reply, err) != 0)
+	if (last->code != 0 && last->text.len > 0 && control_json_member(out, ",\"reply\":", reply, err) != 0)
 		return -1;
-	return put(out, "}", err);
+	return buffer_append_string(out, "}", err);
 }
 
 static int
@@ -99,9 +66,9 @@ put_recipients(struct buffer *out, struct slice list, struct error *err)
 	const char *before = ",\"recipients\":[";
 	bool is_empty = true;
 	for (; pack_next_failure(&list, &mailbox, &last); before = ",", is_empty = false)
-		if (put(out, before, err) != 0 || put_recipient(out, mailbox, &last, err) != 0)
+		if (buffer_append_string(out, before, err) != 0 || put_recipient(out, mailbox, &last, err) != 0)
 			return -1;
-	return put(out, is_empty ? ",\"recipients\":[]" : "]", err);
+	return buffer_append_string(out, is_empty ? ",\"recipients\":[]" : "]", err);
 }
 
 static int
@@ -112,14 +79,14 @@ put_row(struct buffer *out, const struct peer *p, const struct ipc_queue_row *ro
 		snprintf(next_try, sizeof next_try, "%" PRIu64, row->next_s);
 	if (buffer_printf(out, err, "{\"id\":\"%s/%" PRIu64 "\",\"identity\":\"%s\"", p->identity, row->item, p->identity) != 0)
 		return -1;
-	if (put_member(out, ",\"from\":", row->reverse_path, err) != 0 || put_member(out, ",\"onion\":", row->onion, err) != 0 ||
+	if (control_json_member(out, ",\"from\":", row->reverse_path, err) != 0 || control_json_member(out, ",\"onion\":", row->onion, err) != 0 ||
 	    put_recipients(out, row->recipients, err) != 0)
 		return -1;
 	if (buffer_printf(out, err, ",\"recipient_count\":%" PRIu32 ",\"size\":%" PRIu64 ",\"arrived\":%" PRIu64
 	        ",\"tries\":%" PRIu32 ",\"next_try\":%s", row->recipient_count, row->size_bytes, row->arrival_s, row->tries,
 	        next_try) != 0 || put_reason(out, row, err) != 0)
 		return -1;
-	return put(out, "}", err);
+	return buffer_append_string(out, "}", err);
 }
 
 static int
@@ -131,16 +98,22 @@ put_pin(struct buffer *out, const struct peer *p, const struct ipc_pin_row *row,
 	if (row->changed_s != 0)
 		snprintf(changed, sizeof changed, "%" PRIu64, row->changed_s);
 	if (buffer_printf(out, err, "{\"id\":\"%s/%s\",\"identity\":\"%s\"", p->identity, row->onion, p->identity) != 0 ||
-	    put_member(out, ",\"onion\":", row->onion, err) != 0 || put_member(out, ",\"state\":", state, err) != 0 ||
-	    put_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0 ||
-	    put_member(out, ",\"trust\":", trusts[row->trust < PIN_TRUST_COUNT ? row->trust : PIN_ACCEPTED], err) != 0)
+	    control_json_member(out, ",\"onion\":", row->onion, err) != 0 || control_json_member(out, ",\"state\":", state, err) != 0 ||
+	    control_json_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0 ||
+	    control_json_member(out, ",\"trust\":", trusts[row->trust < PIN_TRUST_COUNT ? row->trust : PIN_ACCEPTED], err) != 0)
 		return -1;
 	if (buffer_printf(out, err, ",\"label_letters\":%u,\"since\":%" PRIu64 ",\"changed\":%s", row->label_letters, row->since_s,
 	        changed) != 0)
 		return -1;
-	if (row->shown[0] == '\0')
-		return put(out, ",\"shown\":null}", err);
-	return put_member(out, ",\"shown\":", row->shown, err) != 0 ? -1 : put(out, "}", err);
+	return control_json_member_or_null(out, ",\"shown\":", row->shown, err) != 0 ? -1 : buffer_append_string(out, "}", err);
+}
+
+static int
+put_any(struct buffer *out, const struct peer *p, const struct ipc_message *m, struct error *err)
+{
+	if (m->type == IPC_TYPE_CONTACT_ROW)
+		return control_contacts_put(out, p->identity, &m->contact_row, err);
+	return m->type == IPC_TYPE_PIN_ROW ? put_pin(out, p, &m->pin_row, err) : put_row(out, p, &m->queue_row, err);
 }
 
 /* ---- channels */
@@ -169,7 +142,7 @@ lose(struct peer *p)
 	}
 }
 
-/* m: QUEUE_ROW or PIN_ROW. */
+/* m: QUEUE_ROW, PIN_ROW or CONTACT_ROW. */
 static void
 take_row(struct peer *p, uint64_t request_id, const struct ipc_message *m)
 {
@@ -178,8 +151,8 @@ take_row(struct peer *p, uint64_t request_id, const struct ipc_message *m)
 	if (out == NULL)
 		return;
 	buffer_init(&text, out->max);
-	if ((buffer_len(out) > 0 && put(&text, ",", &err) != 0) ||
-	    (m->type == IPC_TYPE_PIN_ROW ? put_pin(&text, p, &m->pin_row, &err) : put_row(&text, p, &m->queue_row, &err)) != 0 ||
+	if ((buffer_len(out) > 0 && buffer_append_string(&text, ",", &err) != 0) ||
+	    put_any(&text, p, m, &err) != 0 ||
 	    buffer_append(out, buffer_bytes(&text), buffer_len(&text), &err) != 0)
 		log_warn("a row is left out: %s", err.text);
 	buffer_finish(&text);
@@ -207,6 +180,8 @@ on_message(void *context, struct ipc_message *m)
 		take_rows(p, m->queue_rows.rows);
 	else if (m->type == IPC_TYPE_PIN_ROW)
 		take_row(p, m->pin_row.request_id, m);
+	else if (m->type == IPC_TYPE_CONTACT_ROW)
+		take_row(p, m->contact_row.request_id, m);
 	else if (m->type == IPC_TYPE_QUEUE_END && take_asked(p, m->queue_end.request_id))
 		queues.events->on_done(queues.context, m->queue_end.request_id, &m->queue_end);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * The control role's side of the mail roles: a channel to each, orders about queue and peers as messages, rows as JSON. The
+ * The control role's side of the mail roles: a channel to each, orders about queue, peers and people as messages, rows as JSON. The
  * text of rows is written here and not by jansson, since there may be a hundred thousand.
  */
 #pragma once
@@ -23,6 +23,6 @@ void control_queue_init(struct loop *loop, const struct control_queue_events *ev
 void control_queue_set_peer(const char *identity, int fd);
 void control_queue_forget_peer(const char *identity);
 
-/* Sends the request: QUEUE_REQUEST or PIN_REQUEST, with its id. ERROR_NOT_FOUND: there is no such identity;
+/* Sends the request: QUEUE_REQUEST, PIN_REQUEST or CONTACT_REQUEST, with its id. ERROR_NOT_FOUND: there is no such identity;
  * ERROR_UNREACHABLE: its process is not there now; ERROR_BUSY: it has enough to do. Else on_done follows, never from inside this call. */
 int control_queue_ask(const char *identity, const struct ipc_message *request, uint64_t request_id, struct error *err);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "daemon/control_contacts.h"
 #include "daemon/control_queue.h"
 #include "daemon/control_status.h"
 #include "daemon/role.h"
@@ -111,7 +112,8 @@ static const struct method {
 	const char *name;
 	enum ipc_control_verb verb; /* for the parent, */
 	enum ipc_queue_verb queue;  /* or for the identity's mail role, */
-	enum ipc_pin_verb pin;      /* which also knows the peers */
+	enum ipc_pin_verb pin;      /* which also knows the peers, */
+	enum ipc_contact_verb contact; /* and people: params are control_contacts_order()'s */
 	bool has_name, has_items, has_key;
 } methods[] = {
 	{ "status", .verb = CONTROL_STATUS },
@@ -130,6 +132,15 @@ static const struct method {
 	{ "peer.show", .pin = PIN_VERB_SHOW, .has_name = true, .has_items = true },         /* {name, onion}: {items, next} */
 	{ "peer.accept", .pin = PIN_VERB_ACCEPT, .has_name = true },                        /* {name, onion, label?}: {count} */
 	{ "peer.forget", .pin = PIN_VERB_FORGET, .has_name = true },                        /* {name, onion}: {count} */
+	{ "contact.list", .contact = CONTACT_VERB_LIST, .has_name = true, .has_items = true },   /* {name, after?, limit?, detail?}: {items, next} */
+	{ "contact.show", .contact = CONTACT_VERB_SHOW, .has_name = true, .has_items = true },   /* {name, address, detail?}: {items, next} */
+	{ "contact.add", .contact = CONTACT_VERB_ADD, .has_name = true },                        /* {name, address, called?, how?}: {count} */
+	{ "contact.rename", .contact = CONTACT_VERB_RENAME, .has_name = true },                  /* {name, address, called}: {count} */
+	{ "contact.delete", .contact = CONTACT_VERB_DELETE, .has_name = true },                  /* {name, address}: {count} */
+	{ "contact.verify", .contact = CONTACT_VERB_VERIFY, .has_name = true },                  /* {name, address, fingerprint}: {count} */
+	{ "contact.accept", .contact = CONTACT_VERB_ACCEPT, .has_name = true },                  /* the same */
+	{ "contact.refuse", .contact = CONTACT_VERB_REFUSE, .has_name = true },                  /* the same */
+	{ "contact.key", .contact = CONTACT_VERB_GIVE_KEY, .has_name = true },                   /* {name, address, fingerprint, key, how?}: {count} */
 };
 
 static const struct method *
@@ -244,6 +255,19 @@ ask_about_peers(struct connection *c, json_t *rpc_id, const struct method *metho
 }
 
 static void
+ask_about_contacts(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+{
+	struct control_contacts_order order;
+	struct error err = { 0 };
+	if (control_contacts_order(method->contact, params, &order, &err) != 0) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, err.text);
+		return;
+	}
+	order.message.contact_request.request_id = control.next_id;
+	ask_mail(c, rpc_id, method, name, &order.message);
+}
+
+static void
 take_request(struct connection *c, json_t *request)
 {
 	json_t *id = json_object_get(request, "id");
@@ -257,10 +281,9 @@ take_request(struct connection *c, json_t *request)
 	}
 	const struct method *method = find_method(name);
 	if (method == NULL) {
-		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, identity.load, identity.unload, "
-		    "identity.lock, identity.unlock, identity.access, "
-		    "identity.takeover, stop, queue.list, queue.show, queue.retry, queue.cancel, peer.list, peer.show, "
-		    "peer.accept and peer.forget");
+		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, stop, identity.load, .unload, .lock, .unlock, .access and "
+		    ".takeover, queue.list, .show, .retry and .cancel, peer.list, .show, .accept and .forget, contact.list, .show, .add, .rename, "
+		    ".delete, .verify, .accept, .refuse and .key");
 		return;
 	}
 	json_t *params = json_object_get(request, "params");
@@ -277,6 +300,8 @@ take_request(struct connection *c, json_t *request)
 		ask_about_queue(c, id, method, identity, params);
 	else if (method->pin != 0)
 		ask_about_peers(c, id, method, identity, params);
+	else if (method->contact != 0)
+		ask_about_contacts(c, id, method, identity, params);
 	else if (method->has_key)
 		ask_unlock(c, id, identity, json_string_value(json_object_get(params, "key")));
 	else

@@ -229,6 +229,64 @@ a_key_goes_to_the_parent_as_it_came(void **state)
 	}
 }
 
+static void
+rows_of_the_address_book_become_json(void **state)
+{
+	struct control_process *p = *state;
+	ask(p, "contact.show", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"detail\":\"key\"}");
+	struct ipc_message m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	assert_int_equal(m.contact_request.verb, CONTACT_VERB_SHOW);
+	assert_int_equal(m.contact_request.detail, CONTACT_KEY_THAT_COUNTS);
+	assert_string_equal(m.contact_request.address, "bob@x.onion");
+	uint64_t id = m.contact_request.request_id;
+	m = (struct ipc_message){ .type = IPC_TYPE_CONTACT_ROW, .fd = -1, .contact_row = { .request_id = id, .kind = CONTACT_ROW_CONTACT,
+		.address = "bob@x.onion", .name = "Zo\xc3\xab \x1b[2J\"", .how = 2, .state = 3, .since_s = 5, .checked_s = 6, .fingerprint = "AB",
+		.count = 2, .held = 1 } };
+	test_role_send(p->mail, &m);
+	m.contact_row = (struct ipc_contact_row){ .request_id = id, .kind = CONTACT_ROW_KEY, .address = "bob@x.onion", .how = 200, .state = 1,
+		.fingerprint = "AB", .since_s = 5, .key = slice_of_string("key") };
+	test_role_send(p->mail, &m);
+	m.contact_row = (struct ipc_contact_row){ .request_id = id, .kind = CONTACT_ROW_INTRODUCTION, .address = "bob@x.onion",
+		.by = "carol@y.onion", .fingerprint = "AB", .since_s = 7 };
+	test_role_send(p->mail, &m);
+	end(p, id, ERROR_NONE, 0);
+	expect(p, "{\"kind\":\"contact\",\"id\":\"alice/bob@x.onion\",\"identity\":\"alice\",\"address\":\"bob@x.onion\",\"name\":\"Zo\xc3\xab ?[2J\\\"\","
+	          "\"how\":\"scanned\",\"trust\":\"verified\",\"stranger\":false,\"since\":5,\"heard\":null,\"verified\":6,\"fingerprint\":\"AB\","
+	          "\"vouching\":2,\"held\":1},");
+	assert_non_null(strstr(p->line, "{\"kind\":\"key\",\"contact\":\"bob@x.onion\",\"fingerprint\":\"AB\",\"state\":\"counts\",\"how\":\"unknown\","
+	                                "\"by\":null,\"since\":5,\"changed\":0,\"signed\":null,\"compared\":null,\"key\":\"a2V5\"},"));
+	assert_non_null(strstr(p->line, "{\"kind\":\"introduction\",\"contact\":\"bob@x.onion\",\"by\":\"carol@y.onion\",\"fingerprint\":\"AB\",\"since\":7}]"));
+}
+
+static void
+orders_about_people_go_on_as_they_are(void **state)
+{
+	static const char *const wrong[] = { "{\"name\":\"alice\"}", "{\"name\":\"alice\",\"address\":7}", "{\"name\":\"alice\",\"address\":\"b\",\"called\":7}",
+		"{\"name\":\"alice\",\"address\":\"b\",\"how\":\"dreamt\"}", "{\"name\":\"alice\",\"address\":\"b\",\"after\":-1}",
+		"{\"name\":\"alice\",\"address\":\"b\",\"limit\":4294967296}", "{\"name\":\"alice\",\"address\":\"b\",\"key\":\"no base64\"}",
+		"{\"name\":\"alice\",\"address\":\"b\",\"fingerprint\":\"12345678901234567890123456789012345678901\"}" };
+	struct control_process *p = *state;
+	ask(p, "contact.add", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"called\":\"Bob\",\"how\":\"scanned\"}");
+	struct ipc_message m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	assert_int_equal(m.contact_request.verb, CONTACT_VERB_ADD);
+	assert_string_equal(m.contact_request.name, "Bob");
+	assert_int_equal(m.contact_request.how, 2);
+	end(p, m.contact_request.request_id, ERROR_NONE, 0);
+	expect(p, "{\"count\":1}");
+	ask(p, "contact.key", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"fingerprint\":\"AB\",\"key\":\"a2V5\",\"how\":\"in-person\"}");
+	m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	assert_int_equal(m.contact_request.verb, CONTACT_VERB_GIVE_KEY);
+	assert_true(slice_is(m.contact_request.key, "key"));
+	assert_int_equal(m.contact_request.how, 5);
+	assert_string_equal(m.contact_request.fingerprint, "AB");
+	end(p, m.contact_request.request_id, ERROR_NOT_FOUND, 0);
+	expect(p, "it has gone");
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ask(p, "contact.verify", wrong[i]);
+		expect(p, "\"code\":-32602");
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -238,6 +296,8 @@ main(int argc, char **argv)
 		WITH_CONTROL(words_of_others_stay_words),
 		WITH_CONTROL(an_order_that_fails_says_why),
 		WITH_CONTROL(a_key_goes_to_the_parent_as_it_came),
+		WITH_CONTROL(rows_of_the_address_book_become_json),
+		WITH_CONTROL(orders_about_people_go_on_as_they_are),
 		WITH_CONTROL(who_asked_a_role_that_dies_is_told),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */

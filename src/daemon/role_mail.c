@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "contacts/contacts.h"
 #include "daemon/mail_bounce.h"
+#include "daemon/mail_contacts.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_network.h"
@@ -304,9 +305,10 @@ static void
 answer_owner(const struct ipc_message *request)
 {
 	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
-	bool is_pin = request->type == IPC_TYPE_PIN_REQUEST;
+	bool is_pin = request->type == IPC_TYPE_PIN_REQUEST, is_contact = request->type == IPC_TYPE_CONTACT_REQUEST;
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = {
-		.request_id = is_pin ? request->pin_request.request_id : request->queue_request.request_id, .error = ERROR_BUSY,
+		.request_id = is_pin ? request->pin_request.request_id : is_contact ? request->contact_request.request_id :
+		    request->queue_request.request_id, .error = ERROR_BUSY,
 		.text = "this identity is not ready: `smtorp status` says why if it takes longer" } };
 	if (mail.mailstore == NULL) {
 		send_to(&mail.control, &m);
@@ -314,6 +316,8 @@ answer_owner(const struct ipc_message *request)
 	}
 	if (is_pin)
 		mail_pins_answer(&queue, &request->pin_request);
+	else if (is_contact)
+		mail_contacts_answer(&queue, mail.contacts, &request->contact_request);
 	else
 		mail_queue_answer(&queue, &request->queue_request);
 	mail_waiting_look(mail.waiting);
@@ -345,7 +349,7 @@ on_message(void *context, struct ipc_message *m)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
 	else if (m->type == IPC_TYPE_SPOOL_WANTED)
 		give_file(s);
-	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST)
+	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST || m->type == IPC_TYPE_CONTACT_REQUEST)
 		answer_owner(m);
 	else if (mail.mailstore != NULL)
 		dispatch_on_message(mail.dispatch, m);

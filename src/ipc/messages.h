@@ -52,6 +52,7 @@ enum role {
 #define IPC_PUBLIC_KEY_MAX 10240  /* OpenPGP, binary, as it comes with Autocrypt */
 #define IPC_KEYS_MAX 65536        /* packed */
 #define IPC_FINDINGS_MAX 65536    /* packed */
+#define IPC_CONTACT_NAME_MAX 128
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 #define IPC_OPENPGP_FINGERPRINT_LEN 40 /* in hex */
 #define IPC_CARD_MAX 8192
@@ -279,6 +280,19 @@ enum role {
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(onion, IPC_ONION_MAX) STR(name, IPC_CARD_NAME_MAX) \
 	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) U64(day_s) U64(sequence) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_CARD_KEY_MAX) BYTES(card, IPC_CARD_MAX)
+/* The same with the address book (contacts/contacts.h, whose values how and detail have). LIST begins after a contact's number; the others are about address.
+ * detail: what comes with a contact (enum ipc_contact_detail). how: of ADD and GIVE_KEY. VERIFY, ACCEPT and REFUSE name a key by its
+ * fingerprint, GIVE_KEY brings one along, in public and binary. The answer ends with QUEUE_END. */
+#define IPC_CONTACT_REQUEST(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(verb) U64(after) U32(limit) U8(detail) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) \
+	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_PUBLIC_KEY_MAX) /* enum ipc_contact_verb */
+/* Of a contact: state is how far it is trusted, changed_s when it was heard of, checked_s since when a key of it was verified, count how many introduce
+ * the key that counts. The keys of a contact, and who has introduced it, follow its row: name and what is not said of them is empty.
+ * by: who introduced. checked_s of a key: when it was compared. Times are of the wall clock, 0: never. */
+#define IPC_CONTACT_ROW(U8, U16, U32, U64, STR, BYTES) \
+	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) U8(state) U8(is_stranger) \
+	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) STR(by, IPC_MAILBOX_MAX) U64(since_s) U64(signed_s) U64(changed_s) U64(checked_s) U32(count) \
+	U32(held) BYTES(key, IPC_PUBLIC_KEY_MAX) /* enum ipc_contact_kind */
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -356,6 +370,8 @@ enum role {
 	M(PIN_ROW, pin_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_PIN_ROW) \
 	M(CARD_REQUEST, card_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_CARD_REQUEST) \
 	M(CARD_FACTS, card_facts, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_CARD_FACTS) \
+	M(CONTACT_REQUEST, contact_request, ROLE_CONTROL, ROLE_MAIL, FD_NONE, IPC_CONTACT_REQUEST) \
+	M(CONTACT_ROW, contact_row, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_CONTACT_ROW) \
 	M(QUEUE_END, queue_end, ROLE_MAIL, ROLE_CONTROL, FD_NONE, IPC_QUEUE_END) \
 	M(SOCKS_WANTED, socks_wanted, ROLE_TOR, ROLE_PARENT, FD_NONE, IPC_SOCKS_WANTED) \
 	M(SOCKS_CONNECTION, socks_connection, ROLE_PARENT, ROLE_TOR, FD_MAY, IPC_SOCKS_CONNECTION) \
@@ -451,6 +467,14 @@ enum ipc_pin_verb { PIN_VERB_LIST = 1, PIN_VERB_SHOW, PIN_VERB_ACCEPT, PIN_VERB_
 
 /* ADD: takes whom the card is about, and their key, into the address book; text: the card. IN_PERSON: and the owner has it from the person. */
 enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, CARD_VERB_ADD, CARD_VERB_ADD_IN_PERSON };
+enum ipc_contact_verb {
+	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
+	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY,
+};
+
+enum ipc_contact_detail { CONTACT_PEOPLE = 0, CONTACT_HISTORY, CONTACT_KEY_THAT_COUNTS }; /* the last with its bytes */
+
+enum ipc_contact_kind { CONTACT_ROW_CONTACT = 1, CONTACT_ROW_KEY, CONTACT_ROW_INTRODUCTION };
 
 /* Why a message waits. The numbers are kept in databases: add at the end. */
 enum ipc_wait_reason {
