@@ -17,7 +17,7 @@ from harness.smtp import Session
 
 # What may stand in a message that left, and in one of its parts (doc/spec/message.md).
 OF_MESSAGES = {'from', 'to', 'cc', 'subject', 'date', 'message-id', 'in-reply-to', 'references', 'mime-version', 'content-type',
-               'content-disposition', 'content-transfer-encoding', 'onion-signature'}
+               'content-disposition', 'content-transfer-encoding', 'onion-signature', 'autocrypt'}
 OF_PARTS = {'content-type', 'content-disposition', 'content-transfer-encoding', 'content-id', 'content-description'}
 
 
@@ -65,7 +65,8 @@ def test_what_arrives_names_no_machine_no_program_no_path(running, subject):
     run(running.a, running.a.installation.program('smtorp-sendmail'), '-f', alice.address, running.bob.address,
         input=f'From: {alice.address}\nTo: {running.bob.address}\nSubject: {subject}\n\nx\n')
     message = email.message_from_bytes(arrived(running.bob, subject))
-    assert set(message.keys()) == {'Return-Path', 'Onion-Signature', 'From', 'To', 'Subject', 'Date', 'Message-ID'}
+    opened = {'MIME-Version', 'Content-Type'}  # what was encrypted has them
+    assert set(message.keys()) - opened == {'Return-Path', 'Autocrypt', 'Onion-Signature', 'From', 'To', 'Subject', 'Date', 'Message-ID'}
     assert message['Date'].endswith('+0000')
     assert re.fullmatch(rf'<[a-z2-7]{{26}}@{re.escape(alice.onion)}>', message['Message-ID'])
 
