@@ -56,15 +56,27 @@ free_pending(struct pending *p)
 	free(p);
 }
 
-void
-intake_finish(struct pending *p, const struct answer *a)
+static void
+answer(const struct pending *p, const struct answer *a)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
+	if (p->own_done != NULL) {
+		p->own_done(p->own_context, a->code, a->text);
+		return;
+	}
+	if (p->source == 0)
+		return; /* the node's own, of which nobody wants to know any more */
 	m.intake_done.transaction_id = p->transaction_id;
 	m.intake_done.code = a->code;
 	snprintf(m.intake_done.enhanced, sizeof m.intake_done.enhanced, "%s", a->enhanced);
 	snprintf(m.intake_done.text, sizeof m.intake_done.text, "%s", a->text);
 	p->intake->events->reply(p->intake->context, p->source, p->generation, &m);
+}
+
+void
+intake_finish(struct pending *p, const struct answer *a)
+{
+	answer(p, a);
 	unlink_from(p);
 	p->intake->preparing_bytes -= p->bytes;
 	free_pending(p);
@@ -218,6 +230,21 @@ mail_intake_take(struct mail_intake *in, enum role source, unsigned generation, 
 }
 
 void
+mail_intake_own(struct mail_intake *in, struct slice recipients, struct body *body, mail_intake_own_done *done, void *context)
+{
+	struct ipc_intake m = { .recipients = recipients };
+	struct pending *p = calloc(1, sizeof *p);
+	assert(p != NULL);
+	*p = (struct pending){ .intake = in, .body = BODY_EMPTY, .own_done = done, .own_context = context };
+	snprintf(m.reverse_path, sizeof m.reverse_path, "%s@%s", in->config.local_part, in->config.onion);
+	if (in->is_stopped || is_full(in))
+		intake_finish(p, in->is_stopped ? &intake_stopping : &intake_busy);
+	else
+		intake_submit(p, &m, body);
+	body_finish(body);
+}
+
+void
 mail_intake_commit(struct mail_intake *in)
 {
 	struct error err = { 0 };
@@ -240,12 +267,8 @@ mail_intake_stop(struct mail_intake *in)
 	in->is_stopped = true;
 	for (struct pending *p = in->preparing; p != NULL; p = p->next) {
 		/* content may still answer: then on_prepared() says the same once more to nobody */
-		struct ipc_message m = { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 };
-		m.intake_done.transaction_id = p->transaction_id;
-		m.intake_done.code = intake_stopping.code;
-		snprintf(m.intake_done.enhanced, sizeof m.intake_done.enhanced, "%s", intake_stopping.enhanced);
-		snprintf(m.intake_done.text, sizeof m.intake_done.text, "%s", intake_stopping.text);
-		in->events->reply(in->context, p->source, p->generation, &m);
+		answer(p, &intake_stopping);
+		p->own_done = NULL;
 	}
 }
 

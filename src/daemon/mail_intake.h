@@ -53,6 +53,11 @@ bool mail_intake_may_receive(const struct mail_intake *intake, uint64_t bytes);
 /* An INTAKE came from source (ROLE_SMTP or ROLE_SUBMISSION). The body is taken from m. */
 void mail_intake_take(struct mail_intake *intake, enum role source, unsigned generation, struct ipc_message *m);
 
+/* A message that the node itself writes in the owner's name, whole, which goes the way of all that the owner sends: code and text of the answer, as INTAKE_DONE has
+ * them, when it is durable or refused. recipients: packed; copied. The body is taken. May fire from inside. */
+typedef void mail_intake_own_done(void *context, unsigned code, const char *text);
+void mail_intake_own(struct mail_intake *intake, struct slice recipients, struct body *body, mail_intake_own_done *done, void *context);
+
 /* Takes a step of mailstore_commit(), and answers what is durable. */
 void mail_intake_commit(struct mail_intake *intake);
 

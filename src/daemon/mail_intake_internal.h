@@ -15,6 +15,8 @@ struct pending {
 	enum role source;
 	unsigned generation;
 	uint64_t transaction_id;
+	mail_intake_own_done *own_done; /* NULL: source is to hear of it */
+	void *own_context;
 	uint64_t below; /* it is durable when all sequences below this one are */
 	/* while content looks at the body */
 	uint64_t bytes;
