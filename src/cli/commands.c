@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cmd_access.h"
+#include "cli/cmd_contact.h"
 #include "cli/cmd_doctor.h"
 #include "cli/cmd_identity.h"
 #include "cli/cmd_lock.h"
@@ -67,6 +68,17 @@ const struct cli_command commands_all[] = {
 	{ "openpgp import", "NAME FILE", 2, 2, "take a secret key that you have from elsewhere", cmd_openpgp_options, cmd_openpgp_import, 0 },
 	{ "openpgp rotate", "NAME", 1, 1, "make a new key; mail to the former ones can still be read", cmd_openpgp_rotate_options,
 	    cmd_openpgp_rotate, 0 },
+	{ "contact add", "ADDRESS", 1, 1, "put somebody into the address book", cmd_contact_add_options, cmd_contact_add, 0 },
+	{ "contact list", "", 0, 0, "list whom your identities know", cmd_contact_list_options, cmd_contact_list, 0 },
+	{ "contact show", "WHO", 1, 1, "show one of them, with their keys", cmd_contact_options, cmd_contact_show, 0 },
+	{ "contact edit", "WHO", 1, 1, "change what you call them", cmd_contact_edit_options, cmd_contact_edit, 0 },
+	{ "contact delete", "WHO", 1, 1, "forget somebody, and what is known of their keys", cmd_contact_delete_options, cmd_contact_delete, 0 },
+	{ "contact why", "WHO", 1, 1, "say in sentences why somebody's key is trusted", cmd_contact_options, cmd_contact_why, 0 },
+	{ "contact verify", "WHO [FINGERPRINT]", 1, 2, "say that you have compared their key with them", cmd_contact_change_options,
+	    cmd_contact_verify, 0 },
+	{ "contact accept", "WHO [FINGERPRINT]", 1, 2, "take a key that is held for theirs", cmd_contact_change_options, cmd_contact_accept, 0 },
+	{ "contact refuse", "WHO [FINGERPRINT]", 1, 2, "never take a key for theirs", cmd_contact_change_options, cmd_contact_refuse, 0 },
+	{ "contact graph", "", 0, 0, "draw who introduced whom", cmd_contact_graph_options, cmd_contact_graph, 0 },
 	{ "contact access", "", 0, 0, "show who finds a private identity, and which private onions it finds", cmd_access_options,
 	    cmd_access_list, 0 },
 	{ "contact grant", "WHO", 1, 1, "make a key by which somebody finds a private identity", cmd_access_options, cmd_access_grant, 0 },

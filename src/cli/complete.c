@@ -61,11 +61,32 @@ offer_peers(const struct words *words)
 	json_decref(status);
 }
 
+/* Those that the identities know: by their addresses, which nobody types. */
+static void
+offer_people(const struct words *words)
+{
+	struct paths paths;
+	json_t *status = paths_resolve(words->home, &paths, NULL) == 0 ? view_status(&paths) : NULL, *identity, *row;
+	size_t i, j;
+	json_array_foreach(json_object_get(status, "identities"), i, identity) {
+		json_t *page = NULL;
+		client_call(&paths, "contact.list", json_pack("{s:s}", "name", view_text(identity, "name")), CLIENT_TIMEOUT_MS, &page, NULL);
+		json_array_foreach(json_object_get(page, "items"), j, row)
+			offer(words, view_text(row, "address"), view_text(row, "name"));
+		json_decref(page);
+	}
+	json_decref(status);
+}
+
 static const char *
 help_of_group(const char *word)
 {
 	if (strcmp(word, "queue") == 0)
 		return "commands for what waits";
+	if (strcmp(word, "contact") == 0)
+		return "commands for the address book";
+	if (strcmp(word, "openpgp") == 0)
+		return "commands for an identity's keys";
 	return strcmp(word, "peer") == 0 ? "commands for the keys of others" : "commands for identities";
 }
 
@@ -126,6 +147,11 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 			offer(words, cmd_mua_clients[i], "mail program");
 		return;
 	}
+	if (strcmp(before, "--format") == 0) {
+		offer(words, "dot", "for graphviz");
+		offer(words, "svg", "for a browser");
+		return;
+	}
 	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--passphrase-file") == 0)
 		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
@@ -141,6 +167,8 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer_identities(words);
 	else if (strcmp(command->arguments, "PEER") == 0)
 		offer_peers(words);
+	else if (strncmp(command->arguments, "WHO", 3) == 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
+		offer_people(words);
 }
 
 /* Where --home stands before the word that is typed; before the command it is taken away. */

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/cmd_contact.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/ask.h"
+#include "cli/client.h"
+#include "cli/contact_book.h"
+#include "cli/contact_graph.h"
+#include "cli/contact_why.h"
+#include "cli/view.h"
+#include "cli/wrap.h"
+
+#define IDENTITY_OPTION { "identity", "NAME", "of this identity's address book; needed when several could be meant" }
+#define WIDTH 100
+
+const struct cli_option cmd_contact_options[] = {
+	IDENTITY_OPTION,
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_change_options[] = { IDENTITY_OPTION, { 0 } };
+
+const struct cli_option cmd_contact_add_options[] = {
+	IDENTITY_OPTION,
+	{ "name", "TEXT", "what you call them" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_edit_options[] = {
+	IDENTITY_OPTION,
+	{ "name", "TEXT", "what you call them from now on; '' for nothing" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_delete_options[] = {
+	IDENTITY_OPTION,
+	{ "yes", NULL, "do not ask" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_list_options[] = {
+	{ "identity", "NAME", "only the address book of this identity" },
+	{ "strangers", NULL, "those who wrote to you, and whom you have not added or answered" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_graph_options[] = {
+	IDENTITY_OPTION,
+	{ "format", "FORMAT", "dot (the default; for graphviz) or svg (for a browser)" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+/* ---- printing */
+
+static const char *
+trust_in_words(json_t *contact)
+{
+	const char *trust = view_text(contact, "trust");
+	if (strcmp(trust, "verified") == 0)
+		return view_number(contact, "vouching") >= 2 ? "verified: introducers agree" : "verified";
+	if (strcmp(trust, "introduced") == 0)
+		return "introduced by one";
+	if (json_is_null(json_object_get(contact, "fingerprint")))
+		return "no key of theirs is known";
+	return "not verified";
+}
+
+static const char *
+how_in_words(json_t *contact)
+{
+	const char *how = view_text(contact, "how");
+	return strcmp(how, "scanned") == 0 ? "you took in their card" :
+	    strcmp(how, "introduced") == 0 ? "introduced" :
+	    strcmp(how, "wrote-first") == 0 ? "they wrote first" : "you added or wrote to the address";
+}
+
+static void
+print_contact(json_t *contact)
+{
+	char day[11], heard[11];
+	contact_why_day(view_number(contact, "since"), day);
+	contact_why_day(view_number(contact, "heard"), heard);
+	printf("%s", view_text(contact, "address"));
+	if (view_text(contact, "name")[0] != '\0')
+		printf(" (%s)", view_text(contact, "name"));
+	printf("\n  %s; since %s, %s%s%s\n", trust_in_words(contact), day, how_in_words(contact),
+	    view_number(contact, "heard") != 0 ? "; last mail " : "", view_number(contact, "heard") != 0 ? heard : "");
+	if (view_number(contact, "held") > 0)
+		printf("  %lld key%s held, and you decide: smtorp contact why %s\n", view_number(contact, "held"),
+		    view_number(contact, "held") == 1 ? " is" : "s are", view_text(contact, "address"));
+}
+
+static void
+print_keys(json_t *contact)
+{
+	json_t *row;
+	size_t i;
+	char group[CONTACT_BOOK_FINGERPRINT_TEXT], day[11];
+	json_array_foreach(json_object_get(contact, "keys"), i, row) {
+		const char *state = view_text(row, "state");
+		contact_why_day(view_number(row, "since"), day);
+		printf("  key   %s\n        %s since %s%s\n", contact_book_group(view_text(row, "fingerprint"), group),
+		    strcmp(state, "counts") == 0 ? "what you write to them is encrypted to it," : state, day,
+		    view_number(row, "compared") != 0 ? "; you compared it with them" : "");
+	}
+	json_array_foreach(json_object_get(contact, "introductions"), i, row) {
+		contact_why_day(view_number(row, "since"), day);
+		printf("  by    %s\n        introduced the key %s on %s\n", view_text(row, "by"), contact_book_group(view_text(row, "fingerprint"), group), day);
+	}
+}
+
+/* The TLS key that mail to their onion is held to, if there is one. The caller's. */
+static json_t *
+load_pin(const struct cli *cli, json_t *contact)
+{
+	json_t *result = NULL, *pin = json_null();
+	const char *at = strchr(view_text(contact, "address"), '@');
+	if (at != NULL)
+		client_call(&cli->paths, "peer.show", json_pack("{s:s, s:s}", "name", view_text(contact, "identity"), "onion", at + 1),
+		    CLIENT_TIMEOUT_MS, &result, NULL);
+	if (json_array_size(json_object_get(result, "items")) == 1)
+		pin = json_incref(json_array_get(json_object_get(result, "items"), 0));
+	json_decref(result);
+	return pin;
+}
+
+static int
+print_one(const struct cli *cli, json_t *contact)
+{
+	json_t *pin = load_pin(cli, contact);
+	if (cli_has(cli, "json")) {
+		json_object_set_new(contact, "tls", pin);
+		return view_print_json(json_incref(contact));
+	}
+	print_contact(contact);
+	print_keys(contact);
+	if (json_is_object(pin))
+		printf("  TLS   %s\n        %s\n", view_text(pin, "fingerprint"), strcmp(view_text(pin, "state"), "changed") == 0 ?
+		    "CHANGED: mail is held, see `smtorp peer list`" : "of their node; see `smtorp peer show`");
+	json_decref(pin);
+	return cli_end_output();
+}
+
+/* ---- list and show */
+
+struct listing {
+	json_t *all;
+	bool of_strangers;
+};
+
+static int
+list_identity(struct cli *cli, const char *name, void *context)
+{
+	struct listing *l = context;
+	json_t *people = json_array(), *contact;
+	size_t i;
+	int status = contact_book_load(cli, name, cli_has(cli, "json") ? CONTACT_BOOK_HISTORY : CONTACT_BOOK_PEOPLE, people);
+	json_array_foreach(people, i, contact)
+		if (json_is_true(json_object_get(contact, "stranger")) == l->of_strangers)
+			json_array_append(l->all, contact);
+	json_decref(people);
+	return status;
+}
+
+int
+cmd_contact_list(struct cli *cli)
+{
+	struct listing l = { json_array(), cli_has(cli, "strangers") };
+	const char *last = "";
+	json_t *contact;
+	size_t i;
+	int status = view_for_identities(cli, list_identity, &l);
+	if (cli_has(cli, "json")) {
+		int ended = view_print_json(l.all);
+		return status != CLI_OK ? status : ended;
+	}
+	if (status == CLI_OK && json_array_size(l.all) == 0)
+		puts(l.of_strangers ? "No strangers have written." :
+		    "Nobody is in the address book yet: whom you write to comes into it, and `smtorp contact add` adds people.");
+	json_array_foreach(l.all, i, contact) {
+		const char *identity = view_text(contact, "identity");
+		if (strcmp(identity, last) != 0)
+			printf("%s%s knows:\n\n", i > 0 ? "\n" : "", identity);
+		last = identity;
+		print_contact(contact);
+	}
+	json_decref(l.all);
+	int ended = cli_end_output();
+	return status != CLI_OK ? status : ended;
+}
+
+int
+cmd_contact_show(struct cli *cli)
+{
+	json_t *contact;
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_HISTORY, &contact);
+	if (status == CLI_OK)
+		status = print_one(cli, contact);
+	json_decref(contact);
+	return status;
+}
+
+int
+cmd_contact_why(struct cli *cli)
+{
+	json_t *contact, *people = json_array();
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_HISTORY, &contact);
+	if (status == CLI_OK && cli_has(cli, "json"))
+		status = print_one(cli, contact);
+	else if (status == CLI_OK)
+		status = contact_book_load(cli, view_text(contact, "identity"), CONTACT_BOOK_PEOPLE, people);
+	if (status == CLI_OK && !cli_has(cli, "json")) {
+		contact_why_say(stdout, contact, people, wrap_columns(stdout, WIDTH));
+		status = cli_end_output();
+	}
+	json_decref(people);
+	json_decref(contact);
+	return status;
+}
+
+int
+cmd_contact_graph(struct cli *cli)
+{
+	char identity[33];
+	json_t *people = json_array();
+	const char *format = cli_option_value(cli, "format");
+	bool is_svg = format != NULL && strcmp(format, "svg") == 0;
+	if (format != NULL && !is_svg && strcmp(format, "dot") != 0)
+		return cli_fail_with(CLI_USAGE, "the format is dot or svg, not '%s'", format);
+	int status = contact_book_identity(cli, identity);
+	if (status == CLI_OK)
+		status = contact_book_load(cli, identity, CONTACT_BOOK_HISTORY, people);
+	if (status == CLI_OK && cli_has(cli, "json"))
+		return view_print_json(people);
+	if (status == CLI_OK) {
+		(is_svg ? contact_graph_svg : contact_graph_dot)(stdout, people, identity);
+		status = cli_end_output();
+	}
+	json_decref(people);
+	return status;
+}
+
+/* ---- changes */
+
+int
+cmd_contact_add(struct cli *cli)
+{
+	char identity[33];
+	struct error err;
+	struct address address;
+	const char *name = cli_option_value(cli, "name");
+	if (address_parse(slice_of_string(cli->arguments[0]), &address, &err) != 0)
+		return cli_fail_with(CLI_USAGE, "'%s' is no address: %s", cli->arguments[0], err.text);
+	int status = contact_book_identity(cli, identity);
+	if (status != CLI_OK)
+		return status;
+	if (client_call(&cli->paths, "contact.add", json_pack("{s:s, s:s, s:s}", "name", identity, "address", cli->arguments[0], "called",
+	        name != NULL ? name : ""), CLIENT_TIMEOUT_MS, NULL, &err) != 0)
+		return cli_fail(&err);
+	if (!cli_has(cli, "json")) {
+		printf("%s is in the address book of %s.\n", cli->arguments[0], identity);
+		return cli_end_output();
+	}
+	return cmd_contact_show(cli);
+}
+
+int
+cmd_contact_edit(struct cli *cli)
+{
+	json_t *contact;
+	const char *name = cli_option_value(cli, "name");
+	if (name == NULL)
+		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT");
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
+	if (status == CLI_OK)
+		status = contact_book_order(cli, "contact.rename", contact, json_pack("{s:s}", "called", name));
+	json_decref(contact);
+	return status;
+}
+
+int
+cmd_contact_delete(struct cli *cli)
+{
+	json_t *contact;
+	char answer[ASK_LINE_MAX];
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
+	if (status == CLI_OK && !cli_has(cli, "yes")) {
+		if (isatty(STDIN_FILENO) != 1)
+			status = cli_fail_with(CLI_USAGE, "with them goes what is known of their keys: say --yes when nobody is there to be asked");
+		else {
+			fprintf(stderr, "With %s goes what you know of their keys, and whom they introduced loses them as an introducer.\n",
+			    contact_book_called(contact));
+			if (ask_line("Delete them? Type 'yes': ", false, answer) != 0 || strcmp(answer, "yes") != 0)
+				status = cli_fail_with(CLI_FAILED, "nothing was changed");
+		}
+	}
+	if (status == CLI_OK)
+		status = contact_book_order(cli, "contact.delete", contact, NULL);
+	json_decref(contact);
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * `smtorp contact`: the address book of an identity (doc/spec/contacts.md), by way of the running node.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct cli_option cmd_contact_options[], cmd_contact_change_options[], cmd_contact_add_options[], cmd_contact_edit_options[],
+    cmd_contact_delete_options[], cmd_contact_list_options[], cmd_contact_graph_options[];
+
+int cmd_contact_add(struct cli *cli);
+int cmd_contact_list(struct cli *cli);
+int cmd_contact_show(struct cli *cli);
+int cmd_contact_edit(struct cli *cli);
+int cmd_contact_delete(struct cli *cli);
+int cmd_contact_why(struct cli *cli);
+int cmd_contact_graph(struct cli *cli);
+
+/* cmd_contact_key.c */
+int cmd_contact_verify(struct cli *cli);
+int cmd_contact_accept(struct cli *cli);
+int cmd_contact_refuse(struct cli *cli);

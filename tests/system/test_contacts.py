@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: ISC
+"""The address book: what the owner says of people, what comes of their mail, and why a key is trusted."""
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from harness.programs import swaks
+from harness.terminal import Terminal
+
+OFFLINE = {'tor.extra': 'DisableNetwork 1'}
+NOT_FOUND, EXISTS, USAGE = 4, 5, 2
+
+
+@pytest.fixture(scope='module')
+def book(make_node):
+    """A node without a network: alice, work, and the addresses of others who are as good as anybody's."""
+    node = make_node('book', OFFLINE, tor=False)
+    node.start(wait=False)
+    for name in ('alice', 'work', 'bob', 'carol'):
+        setattr(node, name, node.identity(name, wait=False))
+    node.wait_for(lambda status: len(status['identities']) == 4 and all(row['store'] == 'works' for row in status['identities']), 20,
+                  'every store')
+    yield node
+    node.stop()
+
+
+def of_alice(node, command, *words, **options):
+    return node.cli('contact', command, '--identity', 'alice', *words, **options)
+
+
+def people(node, identity='alice'):
+    return {row['address']: row for row in node.json('contact', 'list', '--identity', identity)}
+
+
+def key_of(identity):
+    return identity.node.json('openpgp', 'show', identity.name)['keys'][0]['fingerprint']
+
+
+def test_people_are_added_shown_edited_and_deleted(book):
+    bob = book.bob.address
+    said = of_alice(book, 'add', '--name', 'Bob the builder', bob.upper().replace('ONION', 'onion')).stdout
+    assert 'address book of alice' in said
+    assert of_alice(book, 'add', bob, check=False).returncode == 1  # he is there
+    row = book.json('contact', 'show', '--identity', 'alice', bob)
+    assert (row['address'], row['name'], row['how'], row['trust'], row['stranger']) == (bob, 'Bob the builder', 'typed', 'known', False)
+    assert row['keys'] == row['introductions'] == [] and row['tls'] is None and row['fingerprint'] is None
+    assert 'Bob the builder' in of_alice(book, 'list').stdout
+    assert book.json('contact', 'show', 'BOB')['id'] == f'alice/{bob}'  # by the part before the @, of whichever identity knows him
+    of_alice(book, 'edit', '--name', 'Robert', 'bob the builder')
+    assert book.json('contact', 'show', 'robert')['name'] == 'Robert'
+    of_alice(book, 'edit', '--name', '', bob)
+    assert people(book)[bob]['name'] == ''
+    assert of_alice(book, 'delete', bob, check=False).returncode == USAGE  # nobody is there to be asked
+    of_alice(book, 'delete', '--yes', bob)
+    assert people(book) == {}
+    assert of_alice(book, 'show', bob, check=False).returncode == NOT_FOUND
+
+
+def test_books_of_one_node_know_nothing_of_each_other(book):
+    of_alice(book, 'add', book.carol.address)
+    assert people(book, 'work') == {}
+    assert book.cli('contact', 'add', book.carol.address, check=False).returncode == USAGE  # whose book?
+    book.cli('contact', 'add', '--identity', 'work', book.carol.address)
+    result = book.cli('contact', 'show', book.carol.address, check=False)
+    assert result.returncode == USAGE and 'whom alice knows' in result.stderr and '--identity' in result.stderr
+    of_alice(book, 'delete', '--yes', 'carol')
+    assert book.carol.address in people(book, 'work')
+
+
+@pytest.mark.parametrize('words', [('bob@example.com',), ('bob',), ('--name', 'a\nb', 'BOB'), ('--name', 'x' * 129, 'BOB')])
+def test_what_is_no_person_is_refused(book, words):
+    result = of_alice(book, 'add', *(book.bob.address if word == 'BOB' else word for word in words), check=False)
+    assert result.returncode in (1, USAGE) and result.stderr.startswith('smtorp: '), result.stderr
+    assert book.bob.address not in people(book)
+
+
+def test_a_graph_of_nobody_is_a_graph(book):
+    assert of_alice(book, 'graph').stdout.startswith('digraph')
+    ElementTree.fromstring(of_alice(book, 'graph', '--format', 'svg').stdout)
+    assert of_alice(book, 'graph', '--format', 'png', check=False).returncode == USAGE
+
+
+def write(sender, recipient, subject):
+    """Until it is in the mailbox. Returns the message."""
+    swaks(sender, [recipient.address], '--header', f'Subject: {subject}', '--body', 'hello')
+    with recipient.mailbox() as mailbox:
+        return mailbox.message(mailbox.wait_for(subject))
+
+
+def test_a_key_that_was_verified_is_not_replaced(running, subject):
+    """Whoever wrote is a stranger with a key; verified, another key of theirs is held; and the owner decides."""
+    alice, stella = running.alice, running.b.identity('stella')
+    write(stella, alice, f'{subject} first')
+    row = running.a.json('contact', 'show', '--identity', 'alice', stella.address)
+    first = key_of(stella)
+    assert row['stranger'] and row['how'] == 'wrote-first' and row['fingerprint'] == first and row['keys'][0]['how'] == 'signed'
+    assert stella.address not in people(running.a)
+    assert stella.address in of_alice(running.a, 'list', '--strangers').stdout
+    why = ' '.join(of_alice(running.a, 'why', stella.address).stdout.split())
+    assert 'wrote to you first' in why and 'a stranger' in why and 'Nobody has verified it' in why
+
+    of_alice(running.a, 'add', '--name', 'Stella', stella.address)
+    assert of_alice(running.a, 'verify', 'Stella', check=False).returncode == USAGE  # nobody is there to be asked
+    assert of_alice(running.a, 'verify', 'Stella', '0' * 40, check=False).returncode == NOT_FOUND
+    with Terminal(running.a, 'contact', 'verify', '--identity', 'alice', 'stella') as terminal:
+        terminal.expect(' '.join(first[at:at + 4] for at in range(0, 40, 4)))
+        terminal.answer("Type 'yes'", 'yes')
+        terminal.expect('is verified')
+    row = people(running.a)[stella.address]
+    assert row['trust'] == 'verified' and row['name'] == 'Stella' and row['how'] == 'wrote-first'
+
+    stella.node.cli('openpgp', 'rotate', 'stella')
+    second = key_of(stella)
+    write(stella, alice, f'{subject} second')
+    row = people(running.a)[stella.address]
+    assert row['fingerprint'] == first and row['held'] == 1
+    assert [(key['fingerprint'], key['state']) for key in row['keys']] == [(first, 'counts'), (second, 'held')]
+    assert 'HELD' in of_alice(running.a, 'why', 'stella').stdout and 'key is held' in of_alice(running.a, 'list').stdout
+    of_alice(running.a, 'refuse', 'stella')
+    assert people(running.a)[stella.address]['keys'][1]['state'] == 'refused'
+    of_alice(running.a, 'accept', 'stella', ' '.join(second[at:at + 4].lower() for at in range(0, 40, 4)))
+    row = running.a.json('contact', 'show', 'stella')
+    assert row['fingerprint'] == second and row['keys'][0]['state'] == 'former' and row['verified']
+    assert '[label="Stella' in of_alice(running.a, 'graph').stdout
+    assert row['tls'] is None  # nobody has written to them
