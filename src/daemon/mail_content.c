@@ -84,7 +84,7 @@ send_file(struct mail_content *c, const struct request *r, struct error *err)
 	return result;
 }
 
-/* Where a request has its body. */
+/* Where a request has its body; NULL: it comes without one. */
 static struct slice *
 body_of(struct ipc_message *m)
 {
@@ -99,6 +99,9 @@ body_of(struct ipc_message *m)
 		return &m->open.body;
 	case IPC_TYPE_COMPOSE_NOTE:
 		return &m->compose_note.body;
+	case IPC_TYPE_COMPOSE_CARD:
+	case IPC_TYPE_CHECK_CARD:
+		return NULL;
 	default:
 		return &m->compose_dsn.body;
 	}
@@ -125,7 +128,8 @@ send_request(struct mail_content *c, struct request *r)
 	if (is_made && r->body.file_bytes > 0 && send_file(c, r, &err) != 0)
 		log_warn("%s", err.text); /* content will refuse the message for want of the file */
 	set_time(&m);
-	if (body_attach(&r->body, &m, body_of(&m), &err) != 0 || channel_send(c->channel, &m, &err) != 0) {
+	struct slice *inline_bytes = body_of(&m);
+	if ((inline_bytes != NULL && body_attach(&r->body, &m, inline_bytes, &err) != 0) || channel_send(c->channel, &m, &err) != 0) {
 		log_warn("cannot ask content: %s", err.text);
 		return false;
 	}
@@ -270,6 +274,24 @@ mail_content_compose_dsn(struct mail_content *c, const struct mail_content_dsn *
 	m->failures = slice_of(r->list, dsn->failures.len);
 	m->request_id = r->id;
 	add(c, r, body);
+}
+
+void
+mail_content_compose_card(struct mail_content *c, const struct ipc_compose_card *card, mail_content_done *done, void *context)
+{
+	struct request *r = new_request(c, IPC_TYPE_COMPOSE_CARD, slice_of("", 0), done, context);
+	r->ask.compose_card = *card;
+	r->ask.compose_card.request_id = r->id;
+	add(c, r, &(struct body){ .fd = -1 });
+}
+
+void
+mail_content_check_card(struct mail_content *c, struct slice text, mail_content_done *done, void *context)
+{
+	struct request *r = new_request(c, IPC_TYPE_CHECK_CARD, text, done, context);
+	r->ask.check_card.text = slice_of(r->list, text.len);
+	r->ask.check_card.request_id = r->id;
+	add(c, r, &(struct body){ .fd = -1 });
 }
 
 /* ---- the channel */

@@ -61,3 +61,7 @@ void mail_content_compose_note(struct mail_content *content, const char *mark, s
 
 void mail_content_compose_dsn(struct mail_content *content, const struct mail_content_dsn *dsn, struct body *body,
     mail_content_done *done, void *context);
+
+/* See COMPOSE_CARD, whose request_id is set here, and CHECK_CARD; the text is copied. */
+void mail_content_compose_card(struct mail_content *content, const struct ipc_compose_card *card, mail_content_done *done, void *context);
+void mail_content_check_card(struct mail_content *content, struct slice text, mail_content_done *done, void *context);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "daemon/content_card.h"
 #include "daemon/content_check.h"
 #include "daemon/content_leave.h"
 #include "daemon/content_open.h"
@@ -306,6 +307,38 @@ on_compose_note(struct ipc_message *m)
 	body_finish(&message);
 }
 
+/* The digest goes along with the text. */
+static void
+on_compose_card(const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct buffer out;
+	unsigned char digest[HASH_SHA256_BYTES];
+	struct ipc_message answer_message = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	struct ipc_content_result *result = &answer_message.content_result;
+	result->request_id = m->compose_card.request_id;
+	buffer_init(&out, IPC_CARD_MAX);
+	if (content_card_compose(&m->compose_card, self.own.pgp, &out, digest, &err) == 0) {
+		result->code = 250;
+		result->body = slice_of(buffer_bytes(&out), buffer_len(&out));
+		result->digest = slice_of(digest, sizeof digest);
+	} else {
+		set_reply(&result->code, result->enhanced, result->text, &err);
+	}
+	send_answer(&answer_message);
+	buffer_finish(&out);
+}
+
+static void
+on_check_card(const struct ipc_message *m)
+{
+	struct error err = { 0 };
+	struct buffer out;
+	buffer_init(&out, CONTENT_CARD_FACTS_MAX);
+	content_card_check(m->check_card.text, &out, &err);
+	answer(m->check_card.request_id, &err, &out, 0);
+}
+
 static void
 on_mail(void *context, struct ipc_message *m)
 {
@@ -325,6 +358,10 @@ on_mail(void *context, struct ipc_message *m)
 		on_compose_dsn(m);
 	else if (m->type == IPC_TYPE_COMPOSE_NOTE)
 		on_compose_note(m);
+	else if (m->type == IPC_TYPE_COMPOSE_CARD)
+		on_compose_card(m);
+	else if (m->type == IPC_TYPE_CHECK_CARD)
+		on_check_card(m);
 }
 
 static void

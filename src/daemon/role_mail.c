@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "contacts/contacts.h"
 #include "daemon/mail_bounce.h"
+#include "daemon/mail_card.h"
 #include "daemon/mail_contacts.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_intake.h"
@@ -47,6 +48,7 @@ static struct mail {
 	struct schedule schedule;
 	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
 	struct contacts *contacts;
+	struct mail_card *card;
 	struct mail_content *content;
 	struct mail_sign *sign;
 	struct mail_intake *intake;
@@ -301,26 +303,42 @@ send_control(void *context, const struct ipc_message *m)
 	return send_to(&mail.control, m);
 }
 
+/* Whose answer ends with QUEUE_END. */
+static uint64_t
+owners_request(const struct ipc_message *m)
+{
+	switch (m->type) {
+	case IPC_TYPE_QUEUE_REQUEST:
+		return m->queue_request.request_id;
+	case IPC_TYPE_PIN_REQUEST:
+		return m->pin_request.request_id;
+	case IPC_TYPE_CONTACT_REQUEST:
+		return m->contact_request.request_id;
+	case IPC_TYPE_CARD_REQUEST:
+		return m->card_request.request_id;
+	default:
+		return 0;
+	}
+}
+
 static void
 answer_owner(const struct ipc_message *request)
 {
 	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
-	bool is_pin = request->type == IPC_TYPE_PIN_REQUEST, is_contact = request->type == IPC_TYPE_CONTACT_REQUEST;
-	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = {
-		.request_id = is_pin ? request->pin_request.request_id : is_contact ? request->contact_request.request_id :
-		    request->queue_request.request_id, .error = ERROR_BUSY,
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = owners_request(request), .error = ERROR_BUSY,
 		.text = "this identity is not ready: `smtorp status` says why if it takes longer" } };
-	if (mail.mailstore == NULL) {
+	if (mail.mailstore == NULL)
 		send_to(&mail.control, &m);
-		return;
-	}
-	if (is_pin)
+	else if (request->type == IPC_TYPE_PIN_REQUEST)
 		mail_pins_answer(&queue, &request->pin_request);
-	else if (is_contact)
+	else if (request->type == IPC_TYPE_CONTACT_REQUEST)
 		mail_contacts_answer(&queue, mail.contacts, &request->contact_request);
+	else if (request->type == IPC_TYPE_CARD_REQUEST)
+		mail_card_answer(mail.card, &request->card_request);
 	else
 		mail_queue_answer(&queue, &request->queue_request);
-	mail_waiting_look(mail.waiting);
+	if (mail.mailstore != NULL)
+		mail_waiting_look(mail.waiting);
 }
 
 static void
@@ -349,7 +367,8 @@ on_message(void *context, struct ipc_message *m)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
 	else if (m->type == IPC_TYPE_SPOOL_WANTED)
 		give_file(s);
-	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST || m->type == IPC_TYPE_CONTACT_REQUEST)
+	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST || m->type == IPC_TYPE_CONTACT_REQUEST ||
+	    m->type == IPC_TYPE_CARD_REQUEST)
 		answer_owner(m);
 	else if (mail.mailstore != NULL)
 		dispatch_on_message(mail.dispatch, m);
@@ -392,6 +411,7 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 	static const struct channel_events events = { on_message, on_end };
 	struct source *s = source_of(peer);
 	if (peer == ROLE_CONTENT && mail.mailstore != NULL) {
+		mail_card_content_began(mail.card);
 		mail_content_set_peer(mail.content, fd);
 		return;
 	}
@@ -428,6 +448,18 @@ begin_waiting(const struct ipc_mail_config *c)
 	const struct mail_waiting_config config = { .expire_ms = (int64_t)c->expire_s * 1000,
 		.keep_delivered_s = c->keep_delivered_s };
 	mail.waiting = mail_waiting_new(role_loop(), &config, mail.mailstore, mail.dispatch, mail.content, &events, NULL);
+}
+
+static int
+begin_card(const struct ipc_mail_config *c, struct error *err)
+{
+	struct mail_card_config config = { .contacts = mail.contacts, .database = mailstore_database(mail.mailstore), .content = mail.content,
+		.sign = mail.sign, .send = send_control, .on_broken = on_broken };
+	memcpy(config.onion, c->onion, sizeof config.onion);
+	memcpy(config.local_part, c->local_part, sizeof config.local_part);
+	memcpy(config.tls, c->tls, sizeof config.tls);
+	memcpy(config.recovery, c->recovery, sizeof config.recovery);
+	return mail_card_new(&config, &mail.card, err);
 }
 
 static void
@@ -488,6 +520,10 @@ open_store(void)
 	mail.rest = timer_new(loop, on_rest, NULL);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
 	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
+	if (begin_card(c, &err) != 0) {
+		die(&err);
+		return;
+	}
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
@@ -562,6 +598,7 @@ finish(void)
 	mail_waiting_free(mail.waiting);
 	mail_notice_free(mail.notice);
 	mail_intake_free(mail.intake);
+	mail_card_free(mail.card);
 	contacts_free(mail.contacts);
 	mailstore_free(mail.mailstore);
 }

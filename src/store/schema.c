@@ -109,4 +109,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	"CREATE TABLE contact_carriers ("
 	"  contact INTEGER NOT NULL REFERENCES contacts ON DELETE CASCADE, position INTEGER NOT NULL, address TEXT NOT NULL,"
 	"  PRIMARY KEY (contact, position)) STRICT, WITHOUT ROWID;",
+
+	/* The identity's own cards, by enum card_kind, as they were given out last. */
+	"CREATE TABLE own_cards ("
+	"  kind INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, day_s INTEGER NOT NULL, card BLOB NOT NULL) STRICT;",
 };

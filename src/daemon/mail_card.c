@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/mail_card.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/codec.h"
+#include "proof/context.h"
+
+#define DAY_S (24 * 3600)
+#define CHANGES_A_DAY_MAX 1000 /* sequences are above so many for each day: also those of a database that was made anew */
+#define WAITING_MAX 256
+
+struct waiter {
+	struct waiter *next;
+	mail_card_done *done;
+	void *context;
+};
+
+/* One of the identity's own cards. */
+struct own {
+	struct mail_card *cards;
+	enum card_kind kind;
+	struct buffer text;         /* empty: there is none yet */
+	uint64_t sequence;
+	int64_t day_s;
+	bool is_fresh;              /* content has looked at it */
+	/* the one under way, when somebody waits */
+	struct buffer next;
+	uint64_t next_sequence;
+	int64_t next_day_s;
+	struct waiter *first;
+	size_t waiting;
+};
+
+struct mail_card {
+	struct mail_card_config config;
+	struct statement *load, *save;
+	struct own own[2];
+};
+
+/* A check under way. */
+struct checking {
+	struct mail_card *cards;
+	mail_card_checked *done;
+	void *context;
+};
+
+/* ---- the database */
+
+static int
+load(struct own *o, struct error *err)
+{
+	struct statement *s = o->cards->load;
+	statement_bind_int(s, 1, o->kind);
+	int got = statement_step(s, err);
+	if (got == 1) {
+		struct slice text = statement_bytes(s, 2);
+		o->sequence = (uint64_t)statement_int(s, 0);
+		o->day_s = statement_int(s, 1);
+		got = buffer_append(&o->text, text.data, text.len, err);
+	}
+	statement_reset(s);
+	return got < 0 ? -1 : 0;
+}
+
+static int
+save(const struct own *o, struct error *err)
+{
+	struct statement *s = o->cards->save;
+	statement_bind_int(s, 1, o->kind);
+	statement_bind_int(s, 2, (int64_t)o->next_sequence);
+	statement_bind_int(s, 3, o->next_day_s);
+	statement_bind_blob(s, 4, slice_of(buffer_bytes(&o->next), buffer_len(&o->next)));
+	return statement_run(s, err);
+}
+
+/* ---- the identity's own */
+
+/* Tells all who wait: of the card, or of what went wrong. */
+static void
+settle(struct own *o, const struct error *err)
+{
+	struct waiter *first = o->first;
+	struct slice text = slice_of("", 0);
+	o->first = NULL;
+	o->waiting = 0;
+	if (err->code == ERROR_NONE)
+		text = slice_of(buffer_bytes(&o->text), buffer_len(&o->text));
+	while (first != NULL) {
+		struct waiter *w = first;
+		first = w->next;
+		w->done(w->context, text, err);
+		free(w);
+	}
+}
+
+static void
+fail(struct own *o, enum error_code code, const char *text)
+{
+	struct error err = { 0 };
+	error_set(&err, code, "%s", text);
+	buffer_finish(&o->next);
+	settle(o, &err);
+}
+
+static void
+on_signed(void *context, const unsigned char *signature)
+{
+	struct own *o = context;
+	struct error err = { 0 };
+	if (signature == NULL) {
+		fail(o, ERROR_BUSY, "nobody signs the card now: try again in a moment");
+		return;
+	}
+	if (card_end(&o->next, signature, &err) != 0 || save(o, &err) != 0) {
+		fail(o, err.code, err.text);
+		if (database_is_lost(&err))
+			o->cards->config.on_broken(o->cards->config.context, &err);
+		return;
+	}
+	buffer_finish(&o->text);
+	o->text = o->next;
+	buffer_init(&o->next, CARD_MAX_BYTES);
+	o->sequence = o->next_sequence;
+	o->day_s = o->next_day_s;
+	o->is_fresh = true;
+	settle(o, &err);
+}
+
+static void compose(struct own *o, uint64_t sequence, int64_t day_s);
+
+static void
+compose_anew(struct own *o)
+{
+	int64_t day_s = clock_wall_s() / DAY_S * DAY_S;
+	uint64_t sequence = (uint64_t)(day_s / DAY_S) * CHANGES_A_DAY_MAX;
+	compose(o, sequence > o->sequence ? sequence : o->sequence + 1, day_s);
+}
+
+static void
+on_composed(void *context, const struct ipc_message *answer, struct body *body)
+{
+	struct own *o = context;
+	const struct ipc_content_result *result = answer == NULL ? NULL : &answer->content_result;
+	struct error err = { 0 };
+	if (result == NULL || result->code != 250 || result->digest.len != CONTEXT_DIGEST_BYTES || body->bytes.len == 0) {
+		fail(o, ERROR_BUSY, result != NULL && result->text[0] != '\0' ? result->text : "the card cannot be written now: try again in a moment");
+		return;
+	}
+	if (o->next_sequence == o->sequence) {
+		/* the one that there is already begins like this, or is out of date */
+		o->is_fresh = buffer_len(&o->text) > body->bytes.len && memcmp(buffer_bytes(&o->text), body->bytes.data, body->bytes.len) == 0;
+		if (o->is_fresh)
+			settle(o, &err);
+		else
+			compose_anew(o);
+		return;
+	}
+	buffer_finish(&o->next);
+	if (buffer_append(&o->next, body->bytes.data, body->bytes.len, &err) != 0)
+		fail(o, err.code, err.text);
+	else
+		mail_sign_ask(o->cards->config.sign, CONTEXT_CARD, result->digest.data, on_signed, o);
+}
+
+static void
+compose(struct own *o, uint64_t sequence, int64_t day_s)
+{
+	const struct mail_card_config *config = &o->cards->config;
+	struct ipc_compose_card card = { .kind = (uint8_t)o->kind, .day_s = (uint64_t)day_s, .sequence = sequence };
+	memcpy(card.local_part, config->local_part, sizeof card.local_part);
+	memcpy(card.onion, config->onion, sizeof card.onion);
+	memcpy(card.tls, config->tls, sizeof card.tls);
+	memcpy(card.recovery, config->recovery, sizeof card.recovery);
+	o->next_sequence = sequence;
+	o->next_day_s = day_s;
+	mail_content_compose_card(config->content, &card, on_composed, o);
+}
+
+void
+mail_card_own(struct mail_card *cards, enum card_kind kind, mail_card_done *done, void *context)
+{
+	struct own *o = &cards->own[kind];
+	struct error err = { 0 };
+	if (o->is_fresh && buffer_len(&o->text) > 0) {
+		done(context, slice_of(buffer_bytes(&o->text), buffer_len(&o->text)), &err);
+		return;
+	}
+	struct waiter *w = o->waiting < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+	if (w == NULL) {
+		error_set(&err, ERROR_BUSY, "too many wait for the card");
+		done(context, slice_of("", 0), &err);
+		return;
+	}
+	*w = (struct waiter){ .next = o->first, .done = done, .context = context };
+	o->first = w;
+	if (o->waiting++ > 0)
+		return;
+	if (buffer_len(&o->text) > 0)
+		compose(o, o->sequence, o->day_s);
+	else
+		compose_anew(o);
+}
+
+void
+mail_card_content_began(struct mail_card *cards)
+{
+	cards->own[CARD_PERSONAL].is_fresh = cards->own[CARD_ONION].is_fresh = false;
+}
+
+/* ---- others' */
+
+static void
+on_checked(void *context, const struct ipc_message *answer, struct body *body)
+{
+	struct checking *c = context;
+	const struct ipc_content_result *result = answer == NULL ? NULL : &answer->content_result;
+	struct ipc_message m;
+	struct error err = { 0 };
+	if (result == NULL)
+		error_set(&err, ERROR_BUSY, "the card cannot be read now: try again in a moment");
+	else if (result->code != 250)
+		error_set(&err, result->code < 500 ? ERROR_BUSY : ERROR_INVALID, "%s", result->text);
+	else if (ipc_decode(body->bytes.data, body->bytes.len, &m, &err) == 0 && m.type != IPC_TYPE_CARD_FACTS)
+		error_set(&err, ERROR_PROTOCOL, "content says something else about a card than it was asked");
+	c->done(c->context, err.code == ERROR_NONE ? &m.card_facts : NULL, &err);
+	free(c);
+}
+
+void
+mail_card_check(struct mail_card *cards, struct slice text, mail_card_checked *done, void *context)
+{
+	struct checking *c = calloc(1, sizeof *c);
+	assert(c != NULL);
+	*c = (struct checking){ cards, done, context };
+	mail_content_check_card(cards->config.content, text, on_checked, c);
+}
+
+/* ---- the owner's requests */
+
+struct order {
+	struct mail_card *cards;
+	uint64_t request_id;
+	enum ipc_card_verb verb;
+};
+
+static void
+end_order(struct order *order, uint64_t count, const struct error *err)
+{
+	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = order->request_id,
+		.error = (uint8_t)err->code, .count = count } };
+	const struct mail_card_config *config = &order->cards->config;
+	memcpy(m.queue_end.text, err->text, sizeof err->text);
+	config->send(config->context, &m);
+	if (database_is_lost(err))
+		config->on_broken(config->context, err);
+	free(order);
+}
+
+/* Who the card is about comes into the book, with their key: the owner says so. */
+static int
+take_person(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
+{
+	struct slice address = slice_of_string(facts->address);
+	enum contacts_learned learned;
+	struct error why = { 0 };
+	int64_t now_s = clock_wall_s();
+	const struct contacts_offer offer = { .address = address, .fingerprint = facts->fingerprint, .key = facts->key,
+		.how = in_person ? CONTACTS_KEY_IN_PERSON : CONTACTS_KEY_OWNER, .signed_s = now_s, .now_s = now_s };
+	if (contacts_add(config->contacts, address, slice_of_string(facts->name), in_person ? CONTACTS_SCANNED : CONTACTS_TYPED, now_s, &why) != 0 &&
+	    why.code != ERROR_EXISTS)
+		return error_set(err, why.code, "%s", why.text);
+	if (facts->key.len == 0)
+		return 0;
+	if (contacts_learn(config->contacts, &offer, &learned, err) != 0)
+		return -1;
+	if (learned == CONTACTS_LEARNED_BARRED)
+		return error_set(err, ERROR_DENIED, "the key on this card was revoked: ask them for a new card");
+	return 0;
+}
+
+static int
+add(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
+{
+	if (facts->kind != CARD_PERSONAL)
+		return error_set(err, ERROR_INVALID, "this is the card of an onion, which names no address; ask its owner for `smtorp card`");
+	if (strcmp(facts->onion, config->onion) == 0)
+		return error_set(err, ERROR_INVALID, "this is the identity's own card");
+	if (database_begin(config->database, err) != 0)
+		return -1;
+	if (take_person(config, facts, in_person, err) == 0)
+		return database_commit(config->database, err);
+	database_rollback(config->database);
+	return -1;
+}
+
+static void
+on_order_checked(void *context, const struct ipc_card_facts *facts, const struct error *failed)
+{
+	struct order *order = context;
+	const struct mail_card_config *config = &order->cards->config;
+	struct error err = *failed;
+	bool adds = order->verb == CARD_VERB_ADD || order->verb == CARD_VERB_ADD_IN_PERSON;
+	if (facts != NULL && (!adds || add(config, facts, order->verb == CARD_VERB_ADD_IN_PERSON, &err) == 0)) {
+		struct ipc_message m = { .type = IPC_TYPE_CARD_FACTS, .fd = -1, .card_facts = *facts };
+		m.card_facts.request_id = order->request_id;
+		config->send(config->context, &m);
+	}
+	end_order(order, err.code == ERROR_NONE, &err);
+}
+
+static void
+on_order_own(void *context, struct slice card, const struct error *err)
+{
+	struct order *order = context;
+	if (card.len > 0)
+		mail_card_check(order->cards, card, on_order_checked, order);
+	else
+		end_order(order, 0, err);
+}
+
+void
+mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request)
+{
+	struct order *order = calloc(1, sizeof *order);
+	struct error err = { 0 };
+	assert(order != NULL);
+	*order = (struct order){ cards, request->request_id, request->verb };
+	switch (order->verb) {
+	case CARD_VERB_SHOW:
+		mail_card_own(cards, CARD_PERSONAL, on_order_own, order);
+		return;
+	case CARD_VERB_SHOW_ONION:
+		mail_card_own(cards, CARD_ONION, on_order_own, order);
+		return;
+	case CARD_VERB_CHECK:
+	case CARD_VERB_ADD:
+	case CARD_VERB_ADD_IN_PERSON:
+		mail_card_check(cards, request->text, on_order_checked, order);
+		return;
+	}
+	error_set(&err, ERROR_UNSUPPORTED, "there is no such order about cards");
+	end_order(order, 0, &err);
+}
+
+/* ---- beginning and end */
+
+int
+mail_card_new(const struct mail_card_config *config, struct mail_card **out, struct error *err)
+{
+	struct mail_card *cards = calloc(1, sizeof *cards);
+	assert(cards != NULL);
+	cards->config = *config;
+	int result = statement_new(config->database, "SELECT sequence, day_s, card FROM own_cards WHERE kind = ?1", &cards->load, err);
+	if (result == 0)
+		result = statement_new(config->database, "INSERT OR REPLACE INTO own_cards VALUES (?1, ?2, ?3, ?4)", &cards->save, err);
+	for (unsigned kind = CARD_PERSONAL; kind <= CARD_ONION; kind++) {
+		struct own *o = &cards->own[kind];
+		*o = (struct own){ .cards = cards, .kind = kind };
+		buffer_init(&o->text, CARD_MAX_BYTES);
+		buffer_init(&o->next, CARD_MAX_BYTES);
+		if (result == 0)
+			result = load(o, err);
+	}
+	if (result != 0)
+		mail_card_free(cards);
+	else
+		*out = cards;
+	return result;
+}
+
+void
+mail_card_free(struct mail_card *cards)
+{
+	if (cards == NULL)
+		return;
+	statement_free(cards->load);
+	statement_free(cards->save);
+	for (unsigned kind = CARD_PERSONAL; kind <= CARD_ONION; kind++) {
+		struct own *o = &cards->own[kind];
+		buffer_finish(&o->text);
+		buffer_finish(&o->next);
+		while (o->first != NULL) {
+			struct waiter *w = o->first;
+			o->first = w->next;
+			free(w);
+		}
+	}
+	free(cards);
+}

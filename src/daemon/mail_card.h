@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * mail@ID keeps the identity's own cards (card/card.h, doc/spec/cards.md): content@ID writes them, the role sign signs them, and they stay the same,
+ * over restarts, too, until something on them is another. It reads nobody's card itself: content@ID does, and what it finds comes here.
+ *
+ * A card is looked at anew when somebody asks for it first, and again when content@ID was started since, which may have other keys then.
+ */
+#pragma once
+
+#include "card/card.h"
+#include "contacts/contacts.h"
+#include "daemon/mail_content.h"
+#include "daemon/mail_sign.h"
+#include "store/database.h"
+
+struct mail_card;
+
+struct mail_card_config {
+	char onion[IPC_ONION_MAX + 1];
+	char local_part[64 + 1];
+	char tls[IPC_FINGERPRINT_LEN + 1], recovery[IPC_FINGERPRINT_LEN + 1];
+	struct contacts *contacts; /* borrowed, as all that follows */
+	struct database *database;
+	struct mail_content *content;
+	struct mail_sign *sign;
+	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
+	void (*on_broken)(void *context, const struct error *err); /* the database failed */
+	void *context;
+};
+
+int mail_card_new(const struct mail_card_config *config, struct mail_card **out, struct error *err);
+void mail_card_free(struct mail_card *cards); /* takes NULL; answers nobody; content and sign must be gone already */
+
+/* A fresh content role. */
+void mail_card_content_began(struct mail_card *cards);
+
+/* The identity's own card, borrowed for the call; or empty, and *err says why there is none now. Fires once, also from inside. */
+typedef void mail_card_done(void *context, struct slice card, const struct error *err);
+void mail_card_own(struct mail_card *cards, enum card_kind kind, mail_card_done *done, void *context);
+
+/* What a card in a text says (CARD_FACTS), borrowed for the call; or NULL, and *err says why it is none. Fires once, not from inside. */
+typedef void mail_card_checked(void *context, const struct ipc_card_facts *facts, const struct error *err);
+void mail_card_check(struct mail_card *cards, struct slice text, mail_card_checked *done, void *context);
+
+/* Carries out a CARD_REQUEST: one CARD_FACTS, or none, and one QUEUE_END. */
+void mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request);

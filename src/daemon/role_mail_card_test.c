@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The real mail role keeps its own cards, and takes people from cards that content has checked.
+ */
+#include "daemon/test_mail.h"
+
+#include "card/card.h"
+#include "contacts/contacts.h"
+#include "proof/context.h"
+#include "store/schema.h"
+
+#define DAY_S (24 * 3600)
+#define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
+
+static void
+request(struct mail_process *p, enum ipc_card_verb verb, const char *text)
+{
+	const struct ipc_message m = { .type = IPC_TYPE_CARD_REQUEST, .fd = -1, .card_request = { .request_id = 9, .verb = (uint8_t)verb,
+		.text = slice_of_string(text) } };
+	test_role_send(p->control, &m);
+}
+
+static void
+begin_content(struct mail_process *p)
+{
+	file_close(&p->content);
+	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+}
+
+/* content is asked for a card, and writes this. Returns the sequence. */
+static uint64_t
+compose(struct mail_process *p, const char *card)
+{
+	static const unsigned char digest[IPC_DIGEST_BYTES] = { 4 };
+	struct ipc_message m = next_to_content(p, IPC_TYPE_COMPOSE_CARD);
+	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	assert_string_equal(m.compose_card.onion, OWN);
+	assert_string_equal(m.compose_card.local_part, "alice");
+	assert_int_equal(m.compose_card.day_s % DAY_S, 0);
+	uint64_t sequence = m.compose_card.sequence;
+	result.content_result.request_id = m.compose_card.request_id;
+	result.content_result.code = 250;
+	result.content_result.body = slice_of_string(card);
+	result.content_result.digest = slice_of(digest, sizeof digest);
+	test_role_send(p->content, &result);
+	return sequence;
+}
+
+static void
+sign_card(struct mail_process *p)
+{
+	static const unsigned char signature[IPC_SIGNATURE_BYTES];
+	struct ipc_message m = test_role_next(&p->role, p->sign, IPC_TYPE_SIGN);
+	const struct ipc_message answer = { .type = IPC_TYPE_SIGNED, .fd = -1, .signed_ = { .request_id = m.sign.request_id,
+		.signature = slice_of(signature, sizeof signature) } };
+	assert_int_equal(m.sign.context, CONTEXT_CARD);
+	assert_int_equal(m.sign.digest.data[0], 4);
+	test_role_send(p->sign, &answer);
+}
+
+/* content is shown a card that begins like this, and finds that it is this onion's; refusal: or says why not. */
+static void
+find(struct mail_process *p, const char *beginning, const char *onion, const char *refusal)
+{
+	static const unsigned char key[10] = { 7 };
+	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK_CARD), facts = { .type = IPC_TYPE_CARD_FACTS, .fd = -1 };
+	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
+	struct buffer bytes;
+	buffer_init(&bytes, IPC_MESSAGE_MAX);
+	assert_true(m.check_card.text.len >= strlen(beginning) && memcmp(m.check_card.text.data, beginning, strlen(beginning)) == 0);
+	facts.card_facts.kind = CARD_PERSONAL;
+	snprintf(facts.card_facts.address, sizeof facts.card_facts.address, "bob@%s", onion);
+	strcpy(facts.card_facts.onion, onion);
+	strcpy(facts.card_facts.name, "Bob");
+	strcpy(facts.card_facts.fingerprint, FINGERPRINT);
+	facts.card_facts.key = slice_of(key, sizeof key);
+	facts.card_facts.card = m.check_card.text;
+	assert_int_equal(ipc_encode(&facts, &bytes, NULL), 0);
+	result.content_result.request_id = m.check_card.request_id;
+	result.content_result.code = refusal == NULL ? 250 : 550;
+	strcpy(result.content_result.text, refusal == NULL ? "" : refusal);
+	if (refusal == NULL)
+		result.content_result.body = slice_of(buffer_bytes(&bytes), buffer_len(&bytes));
+	test_role_send(p->content, &result);
+	buffer_finish(&bytes);
+}
+
+static void
+expect_facts(struct mail_process *p)
+{
+	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_CARD_FACTS);
+	assert_int_equal(m.card_facts.request_id, 9);
+	m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_END);
+	assert_int_equal(m.queue_end.error, ERROR_NONE);
+	assert_int_equal(m.queue_end.count, 1);
+}
+
+static void
+expect_error(struct mail_process *p, enum error_code code)
+{
+	struct ipc_message m = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_END);
+	assert_int_equal(m.queue_end.error, code);
+	assert_true(m.queue_end.text[0] != '\0' && m.queue_end.request_id == 9);
+}
+
+static void
+a_card_stays_the_same_until_something_on_it_is_another(void **state)
+{
+	struct mail_process *p = *state;
+	request(p, CARD_VERB_SHOW, "");
+	begin_content(p);
+	uint64_t first = compose(p, "BEGIN:one\r\n");
+	assert_true(first >= (uint64_t)(clock_wall_s() / DAY_S - 1) * 1000); /* greater than any that a lost database had */
+	sign_card(p);
+	find(p, "BEGIN:one\r\nX-SMTORP-SIGNATURE:AAAA", OWN, NULL);
+	expect_facts(p);
+	request(p, CARD_VERB_SHOW, ""); /* nobody is asked but who checks it for the owner's eyes */
+	find(p, "BEGIN:one\r\n", OWN, NULL);
+	expect_facts(p);
+	file_close(&p->content); /* the next content may have other keys: it has not */
+	request(p, CARD_VERB_SHOW, "");
+	begin_content(p);
+	find(p, "BEGIN:one\r\n", OWN, NULL);
+	expect_facts(p);
+	request(p, CARD_VERB_SHOW, "");
+	assert_true(compose(p, "BEGIN:one\r\n") == first);
+	find(p, "BEGIN:one\r\n", OWN, NULL);
+	expect_facts(p);
+	kill_process(p);
+	launch(p);
+	request(p, CARD_VERB_SHOW, "");
+	begin_content(p);
+	assert_true(compose(p, "BEGIN:one\r\n") == first);
+	find(p, "BEGIN:one\r\nX-SMTORP-SIGNATURE:AAAA", OWN, NULL);
+	expect_facts(p);
+	kill_process(p);
+	launch(p);
+	request(p, CARD_VERB_SHOW, "");
+	begin_content(p);
+	assert_true(compose(p, "BEGIN:two\r\n") == first); /* and now it has */
+	assert_true(compose(p, "BEGIN:three\r\n") > first);
+	sign_card(p);
+	find(p, "BEGIN:three\r\nX-SMTORP-SIGNATURE:AAAA", OWN, NULL);
+	expect_facts(p);
+	request(p, CARD_VERB_SHOW_ONION, ""); /* which is another one */
+	compose(p, "BEGIN:four\r\n");
+	sign_card(p);
+	find(p, "BEGIN:four\r\nX-SMTORP-SIGNATURE:AAAA", OWN, NULL);
+	expect_facts(p);
+}
+
+/* Looks into the book, which the process has given up. */
+static bool
+is_known(struct mail_process *p, struct contact *contact)
+{
+	struct database *db;
+	struct contacts *contacts;
+	kill_process(p);
+	assert_int_equal(database_open("mail.db", false, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	assert_int_equal(contacts_open(db, &contacts, NULL), 0);
+	int found = contacts_find(contacts, slice_of_string("bob@" BOB), contact, NULL);
+	contacts_free(contacts);
+	database_close(db);
+	launch(p);
+	return found == 1;
+}
+
+static void
+people_come_into_the_book_by_their_cards(void **state)
+{
+	struct mail_process *p = *state;
+	struct contact bob;
+	request(p, CARD_VERB_CHECK, "a card");
+	begin_content(p);
+	find(p, "a card", BOB, NULL);
+	expect_facts(p);
+	assert_false(is_known(p, &bob)); /* looking is not adding */
+	request(p, CARD_VERB_ADD, "a card");
+	begin_content(p);
+	find(p, "a card", BOB, NULL);
+	expect_facts(p);
+	assert_true(is_known(p, &bob));
+	assert_string_equal(bob.fingerprint, FINGERPRINT);
+	assert_string_equal(bob.name, "Bob");
+	assert_int_equal(bob.how, CONTACTS_TYPED);
+	assert_int_equal(bob.trust, CONTACTS_KNOWN);
+	request(p, CARD_VERB_ADD_IN_PERSON, "a card"); /* once more, from the person */
+	begin_content(p);
+	find(p, "a card", BOB, NULL);
+	expect_facts(p);
+	assert_true(is_known(p, &bob));
+	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
+}
+
+static void
+what_is_no_card_of_another_changes_nothing(void **state)
+{
+	struct mail_process *p = *state;
+	struct contact bob;
+	request(p, CARD_VERB_ADD, "no card");
+	begin_content(p);
+	find(p, "no card", BOB, "the card was changed");
+	expect_error(p, ERROR_INVALID);
+	request(p, CARD_VERB_ADD, "my own");
+	find(p, "my own", OWN, NULL);
+	expect_error(p, ERROR_INVALID);
+	request(p, 99, "");
+	expect_error(p, ERROR_UNSUPPORTED);
+	assert_false(is_known(p, &bob));
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	program = argv[1];
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_card_stays_the_same_until_something_on_it_is_another, start, finish),
+		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),
+		cmocka_unit_test_setup_teardown(what_is_no_card_of_another_changes_nothing, start, finish),
+	};
+	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
+}
