@@ -6,11 +6,11 @@
 #include "base/date.h"
 #include "base/encode.h"
 #include "card/card.h"
-#include "card/fields.h"
+#include "card/vcard.h"
 #include "card/names.h"
 
 #define PADDING_FIRST_BYTES (sizeof CARD_PADDING ":" - 1 + 2)
-#define PADDING_LINE_BYTES (FIELDS_LINE_MAX + 2)
+#define PADDING_LINE_BYTES (VCARD_LINE_MAX + 2)
 #define PADDING_LEAST_BYTES 4 /* of a further line: ' ', one octet, CRLF */
 /* The signature's property: 108 octets in two lines, and END:VCARD. */
 #define SIGNATURE_LEN ENCODE_BASE64_LEN(ONIONKEY_SIGNATURE_BYTES)
@@ -25,7 +25,7 @@ struct pen {
 static int
 put(struct pen *pen, const char *name, const char *value, struct error *err)
 {
-	return fields_write(name, slice_of_string(value), pen->out, &pen->plain, err);
+	return vcard_write(name, slice_of_string(value), pen->out, &pen->plain, err);
 }
 
 static int
@@ -34,9 +34,9 @@ put_name(struct pen *pen, const struct card *card, struct error *err)
 	struct buffer escaped;
 	const char *name = card->name[0] != '\0' ? card->name : card->kind == CARD_PERSONAL ? card->address : card->onion;
 	buffer_init(&escaped, 2 * CARD_MAX_BYTES);
-	int result = fields_escape(slice_of_string(name), &escaped, err);
+	int result = vcard_escape(slice_of_string(name), &escaped, err);
 	if (result == 0)
-		result = fields_write(CARD_NAME, slice_of(buffer_bytes(&escaped), buffer_len(&escaped)), pen->out, &pen->plain, err);
+		result = vcard_write(CARD_NAME, slice_of(buffer_bytes(&escaped), buffer_len(&escaped)), pen->out, &pen->plain, err);
 	buffer_finish(&escaped);
 	return result;
 }
@@ -60,7 +60,7 @@ put_key(struct pen *pen, struct slice key, struct error *err)
 static int
 put_padding(struct pen *pen, struct error *err)
 {
-	char zeros[FIELDS_LINE_MAX];
+	char zeros[VCARD_LINE_MAX];
 	size_t used = buffer_len(pen->out) + END_BYTES + PADDING_FIRST_BYTES;
 	memset(zeros, '0', sizeof zeros);
 	if (used + PADDING_LEAST_BYTES > CARD_MAX_BYTES)
@@ -119,7 +119,7 @@ card_end(struct buffer *out, const unsigned char signature[ONIONKEY_SIGNATURE_BY
 	struct buffer plain;
 	buffer_init(&plain, CARD_MAX_BYTES);
 	encode_base64(text, signature, ONIONKEY_SIGNATURE_BYTES);
-	int result = fields_write(CARD_SIGNATURE, slice_of_string(text), out, &plain, err);
+	int result = vcard_write(CARD_SIGNATURE, slice_of_string(text), out, &plain, err);
 	if (result == 0)
 		result = buffer_append_string(out, CARD_LAST_LINE "\r\n", err);
 	buffer_finish(&plain);

@@ -4,7 +4,7 @@
 #include "base/date.h"
 #include "base/encode.h"
 #include "card/card.h"
-#include "card/fields.h"
+#include "card/vcard.h"
 #include "card/names.h"
 #include "proof/context.h"
 
@@ -35,7 +35,7 @@ take_name(struct reading *r, struct slice value, struct error *err)
 {
 	char name[ADDRESS_MAX + 1]; /* at least; whether it is one of theirs, or only the address, is seen later */
 	_Static_assert(ADDRESS_MAX >= CARD_NAME_MAX, "any name fits");
-	if (fields_unescape(value, name, sizeof name, err) != 0)
+	if (vcard_unescape(value, name, sizeof name, err) != 0)
 		return -1;
 	slice_to_string(slice_of_string(name), r->card.name, sizeof r->card.name);
 	if (strlen(name) > CARD_NAME_MAX && address_parse(slice_of_string(name), &(struct address){ 0 }, NULL) != 0)
@@ -191,12 +191,12 @@ take_lines(struct reading *r, struct slice plain, unsigned char digest[HASH_SHA2
 {
 	struct slice name, value, line;
 	struct hash_sha256 hash;
-	int got = fields_next(&plain, &name, &value, &line, err);
+	int got = vcard_next(&plain, &name, &value, &line, err);
 	if (got <= 0 || !slice_is_nocase(name, "BEGIN") || !slice_is_nocase(value, "VCARD"))
 		return error_set(err, ERROR_INVALID, "this is no vCard");
 	hash_sha256_init(&hash);
 	hash_sha256_update(&hash, line.data, line.len);
-	while ((got = fields_next(&plain, &name, &value, &line, err)) == 1) {
+	while ((got = vcard_next(&plain, &name, &value, &line, err)) == 1) {
 		if (take_line(r, name, value, err) != 0)
 			return -1;
 		if ((r->seen & SIGNATURE_BIT) != 0)
@@ -208,7 +208,7 @@ take_lines(struct reading *r, struct slice plain, unsigned char digest[HASH_SHA2
 		return -1;
 	if (got == 0)
 		return error_set(err, ERROR_DENIED, "the card is not signed");
-	if (fields_next(&plain, &name, &value, &line, err) != 1 || !slice_is_nocase(name, "END") || !slice_is_nocase(value, "VCARD") ||
+	if (vcard_next(&plain, &name, &value, &line, err) != 1 || !slice_is_nocase(name, "END") || !slice_is_nocase(value, "VCARD") ||
 	    plain.len > 0)
 		return error_set(err, ERROR_INVALID, "the card goes on behind its signature, or breaks off");
 	return 0;
@@ -250,7 +250,7 @@ card_parse(struct slice text, struct card *out, struct buffer *key, struct error
 	if (text.len > CARD_MAX_BYTES)
 		return error_set(err, ERROR_TOO_LARGE, "a card has at most %d bytes", CARD_MAX_BYTES);
 	buffer_init(&plain, CARD_MAX_BYTES + 512); /* lines that end in LF grow by an octet */
-	int result = fields_unfold(text, &plain, err);
+	int result = vcard_unfold(text, &plain, err);
 	if (result == 0)
 		result = take_lines(&r, slice_of(buffer_bytes(&plain), buffer_len(&plain)), digest, err);
 	if (result == 0)

@@ -215,7 +215,7 @@ main(int argc, char **argv)
 {
 	if (argc != 2)
 		return 2;
-	program = argv[1];
+	program = realpath(argv[1], NULL); /* before the folder changes */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_card_stays_the_same_until_something_on_it_is_another, start, finish),
 		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "card/fields.h"
+#include "card/vcard.h"
 
 #include <string.h>
 
@@ -18,20 +18,20 @@ piece_of(struct slice text, size_t room)
 static int
 fold(struct slice line, struct buffer *out, struct error *err)
 {
-	size_t room = FIELDS_LINE_MAX;
+	size_t room = VCARD_LINE_MAX;
 	do {
 		size_t len = piece_of(line, room);
-		if ((room < FIELDS_LINE_MAX && buffer_append(out, " ", 1, err) != 0) || buffer_append(out, line.data, len, err) != 0 ||
+		if ((room < VCARD_LINE_MAX && buffer_append(out, " ", 1, err) != 0) || buffer_append(out, line.data, len, err) != 0 ||
 		    buffer_append(out, "\r\n", 2, err) != 0)
 			return -1;
 		line = slice_of(line.data + len, line.len - len);
-		room = FIELDS_LINE_MAX - 1;
+		room = VCARD_LINE_MAX - 1;
 	} while (line.len > 0);
 	return 0;
 }
 
 int
-fields_write(const char *name, struct slice value, struct buffer *out, struct buffer *plain, struct error *err)
+vcard_write(const char *name, struct slice value, struct buffer *out, struct buffer *plain, struct error *err)
 {
 	size_t before = buffer_len(plain);
 	if (buffer_printf(plain, err, "%s:", name) != 0 || buffer_append(plain, value.data, value.len, err) != 0)
@@ -43,7 +43,7 @@ fields_write(const char *name, struct slice value, struct buffer *out, struct bu
 }
 
 int
-fields_escape(struct slice text, struct buffer *out, struct error *err)
+vcard_escape(struct slice text, struct buffer *out, struct error *err)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		bool is_special = text.data[i] == '\\' || text.data[i] == ',' || text.data[i] == ';';
@@ -54,7 +54,7 @@ fields_escape(struct slice text, struct buffer *out, struct error *err)
 }
 
 int
-fields_unescape(struct slice value, char *out, size_t room, struct error *err)
+vcard_unescape(struct slice value, char *out, size_t room, struct error *err)
 {
 	size_t len = 0;
 	for (size_t i = 0; i < value.len; i++) {
@@ -73,7 +73,7 @@ fields_unescape(struct slice value, char *out, size_t room, struct error *err)
 }
 
 int
-fields_unfold(struct slice text, struct buffer *plain, struct error *err)
+vcard_unfold(struct slice text, struct buffer *plain, struct error *err)
 {
 	for (bool is_first = true; text.len > 0; is_first = false) {
 		const unsigned char *end = memchr(text.data, '\n', text.len);
@@ -92,7 +92,7 @@ fields_unfold(struct slice text, struct buffer *plain, struct error *err)
 }
 
 int
-fields_next(struct slice *plain, struct slice *name, struct slice *value, struct slice *line, struct error *err)
+vcard_next(struct slice *plain, struct slice *name, struct slice *value, struct slice *line, struct error *err)
 {
 	if (plain->len == 0)
 		return 0;
