@@ -83,8 +83,7 @@ content_reveal(const struct content_own *own, struct body *message, const char *
 	if (own->pgp == NULL || message->file_bytes > 0 || pgpmime_look(message->bytes, &kind, NULL) != 0 || kind != PGPMIME_ENCRYPTED)
 		return;
 	buffer_init(&opened, 2 * PGPMIME_OPEN_MAX_BYTES);
-	if (pgpmime_open(&how, message->bytes, &facts, &opened, NULL) == 0 && facts.encryption == PGPMIME_OPENED &&
-	    facts.signature == PGPMIME_SIGNED_GOOD) {
+	if (pgpmime_open(&how, message->bytes, &facts, &opened, NULL) == 0 && facts.encryption == PGPMIME_OPENED) {
 		body_finish(message);
 		body_from_buffer(&opened, message);
 	}

@@ -36,6 +36,7 @@ struct pending {
 	struct slice at_hand_recipients;
 	struct buffer keys;               /* of them, packed */
 	unsigned how;                     /* enum ipc_seal_how */
+	bool is_waiting;                  /* for keys: it is sealed to the own one */
 	uint8_t prepared_flags;           /* enum ipc_body_flags */
 };
 

@@ -104,6 +104,26 @@ mail_keys_of_recipients(const struct mail_keys *k, struct slice recipients, stru
 }
 
 int
+mail_keys_of_card(const struct mail_keys *k, struct slice recipient, const struct ipc_card_facts *facts, int64_t now_s, struct error *err)
+{
+	char plain[ADDRESS_MAX + 1];
+	struct slice address = without_tag(recipient, plain) ? slice_of_string(plain) : recipient;
+	const struct contacts_offer offer = { address, facts->fingerprint, facts->key, CONTACTS_KEY_CARD, now_s, now_s };
+	enum contacts_learned learned;
+	struct error why = { 0 };
+	if (database_begin(k->db, err) != 0)
+		return -1;
+	int result = contacts_written(k->contacts, address, now_s, &why);
+	if (result == 0)
+		result = contacts_learn(k->contacts, &offer, &learned, &why);
+	if (result != 0 && why.code == ERROR_NOT_FOUND)
+		result = 0;
+	if (result != 0)
+		error_set(err, why.code, "%s", why.text);
+	return end(k, result, err);
+}
+
+int
 mail_keys_written(const struct mail_keys *k, struct slice recipients, int64_t now_s, struct error *err)
 {
 	struct slice recipient;

@@ -23,5 +23,8 @@ int mail_keys_of_sender(const struct mail_keys *keys, const char *sender, struct
 /* The keys that count of all these recipients, packed. 1: each has one; 0: one has none; -1. An address with a tag (alice+news) is that without. */
 int mail_keys_of_recipients(const struct mail_keys *keys, struct slice recipients, struct buffer *out, struct error *err);
 
+/* The onion of a recipient whose key is not known has shown this card. It is learned unless they are nobody in the book, which may be full. */
+int mail_keys_of_card(const struct mail_keys *keys, struct slice recipient, const struct ipc_card_facts *facts, int64_t now_s, struct error *err);
+
 /* The owner has written to them. */
 int mail_keys_written(const struct mail_keys *keys, struct slice recipients, int64_t now_s, struct error *err);

@@ -21,8 +21,6 @@
 
 static const struct answer unsigned_ = { 451, "4.3.0", "the message could not be signed; try again later" };
 static const struct answer unprepared = { 451, "4.3.0", "the message could not be prepared; try again later" };
-static const struct answer no_key = { 550, "5.7.10", "there is no OpenPGP key of a recipient, and this identity sends nothing unencrypted: ask them for "
-	"a card, or add their key with `smtorp contact`" };
 static const struct answer too_large_to_seal = { 552, "5.3.4", "it is too large to be encrypted, and this identity sends nothing unencrypted" };
 
 static int
@@ -129,52 +127,74 @@ take_copy(struct pending *p, const struct ipc_content_result *result, uint8_t fl
 		prepare_next(p);
 }
 
+static void seal(struct pending *p, struct body *body, unsigned how);
+
 static void
 on_sealed(void *context, const struct ipc_message *answer, struct body *body)
 {
 	struct pending *p = context;
-	if (is_made(p, answer, body, true)) {
-		const struct ipc_content_result *result = &answer->content_result;
+	if (!is_made(p, answer, body, !p->is_waiting))
+		return;
+	const struct ipc_content_result *result = &answer->content_result;
+	if (!p->is_waiting)
 		take_copy(p, result, result->is_sealed ? result->flags : p->prepared_flags, body);
-	}
+	else if (result->is_sealed)
+		take_copy(p, result, BODY_WAITS, body);
+	else
+		seal(p, body, SEAL_PLAIN); /* the mail program has done it: it need not wait */
+}
+
+static void
+seal(struct pending *p, struct body *body, unsigned how)
+{
+	const struct mail_intake *in = p->intake;
+	p->is_waiting = p->is_waiting && how != SEAL_PLAIN;
+	const struct mail_content_seal request = { in->config.local_part, in->config.onion, p->is_waiting ? "" : p->onion, how,
+		intake_bytes(&p->keys) };
+	mail_content_seal(in->content, &request, body, on_sealed, p);
 }
 
 static void
 on_prepared(void *context, const struct ipc_message *answer, struct body *body)
 {
 	struct pending *p = context;
-	struct mail_intake *in = p->intake;
 	bool is_to_be_sealed = p->how != SEAL_PLAIN;
 	if (!is_made(p, answer, body, p->onion[0] != '\0' && !is_to_be_sealed))
 		return;
-	if (!is_to_be_sealed) {
-		take_copy(p, &answer->content_result, answer->content_result.flags, body);
-		return;
-	}
-	const struct mail_content_seal seal = { in->config.local_part, in->config.onion, p->onion, p->how, intake_bytes(&p->keys) };
 	p->prepared_flags = answer->content_result.flags;
-	mail_content_seal(in->content, &seal, body, on_sealed, p);
+	if (is_to_be_sealed)
+		seal(p, body, p->how);
+	else
+		take_copy(p, &answer->content_result, p->prepared_flags, body);
 }
 
-/* Looks for the keys of who is at hand, and says how it is to be sealed. 1; 0: it may not go without, and has its answer; -1. */
+/* Looks for the keys of who is at hand, and says how it is to be sealed: for them; for the own key, to wait for theirs; or not at all. 1; 0: it may not
+ * go without, and has its answer; -1. */
 static int
 find_keys(struct pending *p, struct error *err)
 {
 	const struct mail_intake *in = p->intake;
 	const struct mail_keys book = { in->contacts, mailstore_database(in->mailstore) };
-	bool is_required = in->config.encryption == ENCRYPTION_REQUIRED, is_too_large = body_len(&p->body) > SEALED_MAX_BYTES;
+	bool is_required = in->config.encryption == ENCRYPTION_REQUIRED;
 	p->how = SEAL_PLAIN;
+	p->is_waiting = false;
 	buffer_finish(&p->keys);
 	buffer_init(&p->keys, IPC_KEYS_MAX);
 	if (p->onion[0] == '\0' || in->config.encryption == ENCRYPTION_NONE)
 		return 1;
+	if (body_len(&p->body) > SEALED_MAX_BYTES) {
+		if (is_required)
+			intake_finish(p, &too_large_to_seal);
+		return !is_required;
+	}
 	int got = mail_keys_of_recipients(&book, p->at_hand_recipients, &p->keys, err);
-	if (got == 1 && !is_too_large)
-		p->how = is_required ? SEAL_ENCRYPT | SEAL_ALL : SEAL_ENCRYPT;
-	if (got < 0 || !is_required || p->how != SEAL_PLAIN)
-		return got < 0 ? -1 : 1;
-	intake_finish(p, is_too_large ? &too_large_to_seal : &no_key);
-	return 0;
+	if (got < 0)
+		return -1;
+	p->how = is_required ? SEAL_ENCRYPT | SEAL_ALL : SEAL_ENCRYPT;
+	p->is_waiting = got == 0;
+	if (p->is_waiting)
+		buffer_consume(&p->keys, buffer_len(&p->keys));
+	return 1;
 }
 
 /* One after another, each destination gets a copy of its own: what is signed for it, and what is encrypted to it, is nobody else's affair. */

@@ -10,62 +10,25 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "contacts/contacts.h"
-#include "daemon/mail_bounce.h"
-#include "daemon/mail_card.h"
 #include "daemon/mail_contacts.h"
-#include "daemon/mail_content.h"
-#include "daemon/mail_intake.h"
-#include "daemon/mail_network.h"
-#include "daemon/mail_notice.h"
 #include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
-#include "daemon/mail_sign.h"
 #include "daemon/mail_trouble.h"
-#include "daemon/mail_waiting.h"
-#include "daemon/role.h"
+#include "daemon/role_mail.h"
 #include "onionkey/onionkey.h"
-#include "queue/dispatch.h"
-#include "queue/mailstore.h"
 
 #define PROCESS_AGAIN_MS 5000 /* after a lack of space or memory */
-#define GATHER_MS 50   /* from one group to the next, under load */
 #define SETTLE_MS 1000
 #define REST_MS (10 * 60 * 1000) /* without mail: then the journal's spare parts go */
 #define ROOM_AGAIN_MS 2000
 #define ROOM_BYTES (16 * 1024 * 1024) /* two parts of the journal: with less it soon is full again */
 #define STOP_GROUPS_MOST 16   /* processed before stopping; the next start does the rest */
 
-/* A role that gives and takes messages here. */
-struct source {
-	enum role role;
-	struct channel *channel;
-	unsigned generation; /* an answer goes to the channel that the question came from, or nowhere */
-};
-
-static struct mail {
-	struct source smtp, submission, tor, control;
-	struct schedule schedule;
-	struct mailstore *mailstore; /* NULL until MAIL_CONFIG came */
-	struct contacts *contacts;
-	struct mail_card *card;
-	struct mail_content *content;
-	struct mail_sign *sign;
-	struct mail_intake *intake;
-	struct mail_bounce *bounce;
-	struct mail_notice *notice;
-	struct dispatch *dispatch;
-	struct mail_waiting *waiting;
-	struct timer *commit, *process, *settle, *rest, *room;
-	struct mail_network *network;
-	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
-	struct ipc_mail_config config;
-	bool has_caught_up; /* with what the journal held at the start */
-} mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
+struct mail mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .tor = { ROLE_TOR },
 	.control = { ROLE_CONTROL } };
 
-static void
-die(const struct error *err)
+void
+role_mail_die(const struct error *err)
 {
 	log_error("%s", err->text);
 	mail_trouble_note(err);
@@ -74,8 +37,8 @@ die(const struct error *err)
 
 /* ---- a full disk: new mail is refused, what was taken waits, and both until there is room again */
 
-static void
-no_space(void *context, const struct error *err)
+void
+role_mail_no_space(void *context, const struct error *err)
 {
 	(void)context;
 	mail_trouble_note(err);
@@ -83,16 +46,14 @@ no_space(void *context, const struct error *err)
 		timer_start(mail.room, ROOM_AGAIN_MS);
 }
 
-static void
-on_reserve(void *context)
+void
+role_mail_on_reserve(void *context)
 {
 	(void)context;
 	mail_trouble_note_reserve();
 	if (!timer_is_running(mail.room))
 		timer_start(mail.room, ROOM_AGAIN_MS);
 }
-
-static void open_store(void);
 
 static void
 on_room(void *context)
@@ -104,20 +65,20 @@ on_room(void *context)
 		return;
 	}
 	if (mail.mailstore == NULL) {
-		open_store();
+		role_mail_open_store();
 		return;
 	}
 	timer_start(mail.process, 0);
 	if (mail_intake_may_receive(mail.intake, ROOM_BYTES))
 		mail_trouble_is_over();
 	else
-		on_reserve(NULL);
+		role_mail_on_reserve(NULL);
 }
 
 /* ---- the work behind the answers */
 
-static void
-on_commit(void *context)
+void
+role_mail_on_commit(void *context)
 {
 	(void)context;
 	uint64_t before = mailstore_durable_below(mail.mailstore);
@@ -133,8 +94,8 @@ settle_soon(void)
 		timer_start(mail.settle, SETTLE_MS);
 }
 
-static void
-on_process(void *context)
+void
+role_mail_on_process(void *context)
 {
 	(void)context;
 	struct error err = { 0 };
@@ -150,11 +111,11 @@ on_process(void *context)
 	}
 	if (more < 0) {
 		if (err.code != ERROR_NO_SPACE && err.code != ERROR_NO_MEMORY && err.code != ERROR_BUSY) {
-			die(&err);
+			role_mail_die(&err);
 			return;
 		}
 		if (err.code == ERROR_NO_SPACE)
-			no_space(NULL, &err);
+			role_mail_no_space(NULL, &err);
 		else
 			log_error("%s", err.text);
 		timer_start(mail.process, PROCESS_AGAIN_MS);
@@ -164,6 +125,7 @@ on_process(void *context)
 	mail_bounce_look(mail.bounce);
 	mail_waiting_expect(mail.waiting);
 	mail_notice_look(mail.notice);
+	mail_ready_look(mail.ready);
 	if (more == MAILSTORE_MORE)
 		timer_start(mail.process, 0);
 	else {
@@ -175,45 +137,45 @@ on_process(void *context)
 	}
 }
 
-static void
-on_rest(void *context)
+void
+role_mail_on_rest(void *context)
 {
 	(void)context;
 	mailstore_rest(mail.mailstore);
 }
 
-static void
-on_settle(void *context)
+void
+role_mail_on_settle(void *context)
 {
 	(void)context;
 	struct error err = { 0 };
 	if (mailstore_settle(mail.mailstore, &err) != 0) {
 		if (database_is_lost(&err))
-			die(&err);
+			role_mail_die(&err);
 		else if (err.code == ERROR_NO_SPACE)
-			no_space(NULL, &err);
+			role_mail_no_space(NULL, &err);
 		else
 			log_error("%s", err.text);
 	}
 }
 
-static void
-on_appended(void *context)
+void
+role_mail_on_appended(void *context)
 {
 	(void)context;
 	if (!timer_is_running(mail.commit))
 		timer_start(mail.commit, 0);
 }
 
-static void
-on_broken(void *context, const struct error *err)
+void
+role_mail_on_broken(void *context, const struct error *err)
 {
 	(void)context;
-	die(err);
+	role_mail_die(err);
 }
 
-static void
-on_result(void *context)
+void
+role_mail_on_result(void *context)
 {
 	(void)context;
 	mail_bounce_look(mail.bounce);
@@ -222,15 +184,15 @@ on_result(void *context)
 	settle_soon(); /* bodies that were sent */
 }
 
-static void
-on_settled(void *context)
+void
+role_mail_on_settled(void *context)
 {
 	(void)context;
 	settle_soon();
 }
 
-static void
-need_content(void *context)
+void
+role_mail_need_content(void *context)
 {
 	(void)context;
 	struct ipc_message m = { .type = IPC_TYPE_NEED_CONTENT, .fd = -1 };
@@ -261,22 +223,22 @@ send_to(struct source *s, const struct ipc_message *m)
 	return false;
 }
 
-static bool
-send_tor(void *context, const struct ipc_message *m)
+bool
+role_mail_send_tor(void *context, const struct ipc_message *m)
 {
 	(void)context;
 	return send_to(&mail.tor, m);
 }
 
-static bool
-send_smtp(void *context, const struct ipc_message *m)
+bool
+role_mail_send_smtp(void *context, const struct ipc_message *m)
 {
 	(void)context;
 	return send_to(&mail.smtp, m);
 }
 
-static void
-reply(void *context, enum role role, unsigned generation, const struct ipc_message *m)
+void
+role_mail_reply(void *context, enum role role, unsigned generation, const struct ipc_message *m)
 {
 	(void)context;
 	struct error err = { 0 };
@@ -296,8 +258,8 @@ refuse_for_now(struct source *s, const struct ipc_message *intake)
 	send_to(s, &m);
 }
 
-static bool
-send_control(void *context, const struct ipc_message *m)
+bool
+role_mail_send_control(void *context, const struct ipc_message *m)
 {
 	(void)context;
 	return send_to(&mail.control, m);
@@ -324,7 +286,7 @@ owners_request(const struct ipc_message *m)
 static void
 answer_owner(const struct ipc_message *request)
 {
-	const struct mail_queue queue = { mail.mailstore, mail.dispatch, send_control, on_broken, NULL };
+	const struct mail_queue queue = { mail.mailstore, mail.dispatch, role_mail_send_control, role_mail_on_broken, NULL };
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = owners_request(request), .error = ERROR_BUSY,
 		.text = "this identity is not ready: `smtorp status` says why if it takes longer" } };
 	if (mail.mailstore == NULL)
@@ -348,9 +310,9 @@ give_file(struct source *s)
 	struct error err = { 0 };
 	/* Without a file the message stays in memory, if there is enough, and comes to the journal, which has the word on space. */
 	if (file_check_room(AT_FDCWD, "mail", ROOM_BYTES, &err) != 0)
-		no_space(NULL, &err);
+		role_mail_no_space(NULL, &err);
 	else if (s->role == ROLE_SMTP && mail.mailstore != NULL && !mail_intake_may_receive(mail.intake, mail.config.message_max_bytes))
-		on_reserve(NULL);
+		role_mail_on_reserve(NULL);
 	else if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
 		log_warn("%s", err.text);
 	send_to(s, &m);
@@ -374,8 +336,8 @@ on_message(void *context, struct ipc_message *m)
 		dispatch_on_message(mail.dispatch, m);
 }
 
-static void
-tell_dispatch(const struct source *s)
+void
+role_mail_tell_dispatch(const struct source *s)
 {
 	if (mail.mailstore == NULL)
 		return;
@@ -391,7 +353,7 @@ lose(struct source *s)
 	channel_free(s->channel);
 	s->channel = NULL;
 	s->generation++;
-	tell_dispatch(s);
+	role_mail_tell_dispatch(s);
 }
 
 static void
@@ -426,7 +388,7 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 	if (s->channel != NULL)
 		lose(s);
 	s->channel = channel_new(role_loop(), fd, ROLE_MAIL, peer, &events, s);
-	tell_dispatch(s);
+	role_mail_tell_dispatch(s);
 }
 
 static void
@@ -442,106 +404,11 @@ on_peer_gone(void *context, enum role peer, const char *identity)
 /* ---- beginning and end */
 
 static void
-begin_waiting(const struct ipc_mail_config *c)
-{
-	static const struct mail_waiting_events events = { on_settled, on_broken };
-	const struct mail_waiting_config config = { .expire_ms = (int64_t)c->expire_s * 1000,
-		.keep_delivered_s = c->keep_delivered_s };
-	mail.waiting = mail_waiting_new(role_loop(), &config, mail.mailstore, mail.dispatch, mail.content, &events, NULL);
-}
-
-static int
-begin_card(const struct ipc_mail_config *c, struct error *err)
-{
-	struct mail_card_config config = { .contacts = mail.contacts, .database = mailstore_database(mail.mailstore), .content = mail.content,
-		.sign = mail.sign, .send = send_control, .on_broken = on_broken };
-	memcpy(config.onion, c->onion, sizeof config.onion);
-	memcpy(config.local_part, c->local_part, sizeof config.local_part);
-	memcpy(config.tls, c->tls, sizeof config.tls);
-	memcpy(config.recovery, c->recovery, sizeof config.recovery);
-	return mail_card_new(&config, &mail.card, err);
-}
-
-static void
-set_schedule(const struct ipc_mail_config *c)
-{
-	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
-		(int64_t)c->expire_s * 1000 };
-	if (mail.schedule.first_ms < 1000)
-		mail.schedule.first_ms = 1000;
-	if (mail.schedule.most_ms < mail.schedule.first_ms)
-		mail.schedule.most_ms = mail.schedule.first_ms;
-}
-
-/* With a full disk it is tried again. With a damaged database the role stays, so that nothing is started again and
- * again: it refuses mail for the moment, and the owner's mail program reads on. */
-static void
-open_store(void)
-{
-	const struct ipc_mail_config *c = &mail.config;
-	static const struct mail_intake_events intake_events = { reply, on_appended, on_broken, no_space, on_reserve };
-	static const struct dispatch_events dispatch_events = { send_tor, send_smtp, on_result, on_broken };
-	struct error err = { 0 };
-	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
-		.date_step_s = c->date_step_s, .refuse_unproved = c->refuse_unproved,
-		.encryption = c->encryption, .opens = c->opens };
-	memcpy(config.onion, c->onion, sizeof config.onion);
-	memcpy(config.local_part, c->local_part, sizeof config.local_part);
-	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,
-		.expire_ms = (int64_t)c->expire_s * 1000 };
-	memcpy(bounce_config.onion, c->onion, sizeof bounce_config.onion);
-	if (mailstore_open(&mail.schedule, &mail.mailstore, &err) != 0) {
-		if (err.code == ERROR_NO_SPACE)
-			no_space(NULL, &err);
-		else if (err.code == ERROR_DAMAGED)
-			mail_trouble_note(&err);
-		else
-			die(&err);
-		return;
-	}
-	mail_trouble_is_over();
-	if (mailstore_start_threads(mail.mailstore, &err) != 0) {
-		die(&err);
-		return;
-	}
-	mailstore_set_gathering(mail.mailstore, GATHER_MS);
-	if (contacts_open(mailstore_database(mail.mailstore), &mail.contacts, &err) != 0) {
-		die(&err);
-		return;
-	}
-	struct loop *loop = role_loop();
-	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, on_commit, NULL);
-	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, on_process, NULL);
-	watch_enable(mail.committed, true);
-	watch_enable(mail.processed, true);
-	mail.commit = timer_new(loop, on_commit, NULL);
-	mail.process = timer_new(loop, on_process, NULL);
-	mail.settle = timer_new(loop, on_settle, NULL);
-	mail.rest = timer_new(loop, on_rest, NULL);
-	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, need_content, NULL);
-	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
-	if (begin_card(c, &err) != 0) {
-		die(&err);
-		return;
-	}
-	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
-	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, on_appended, NULL);
-	mail.notice = mail_notice_new(loop, c, mail.mailstore, on_appended, NULL);
-	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
-	mail.network = mail_network_new(loop, mail.dispatch);
-	begin_waiting(c);
-	tell_dispatch(&mail.tor);
-	tell_dispatch(&mail.smtp);
-	timer_start(mail.process, 0); /* what the journal still holds */
-}
-
-static void
 begin(const struct ipc_mail_config *config)
 {
 	mail.config = *config;
 	mail.room = timer_new(role_loop(), on_room, NULL);
-	set_schedule(config);
-	open_store();
+	role_mail_open_store();
 }
 
 static void
@@ -599,6 +466,7 @@ finish(void)
 	mail_notice_free(mail.notice);
 	mail_intake_free(mail.intake);
 	mail_card_free(mail.card);
+	mail_ready_free(mail.ready);
 	contacts_free(mail.contacts);
 	mailstore_free(mail.mailstore);
 }

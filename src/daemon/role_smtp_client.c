@@ -349,6 +349,14 @@ on_session_quit(uint64_t session_id)
 	}
 }
 
+/* No peer is asked yet. */
+static void
+tell_no_card(uint64_t session_id)
+{
+	struct ipc_message m = { .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched.session_id = session_id };
+	tell_mail(&m);
+}
+
 void
 role_smtp_client_on_mail_message(struct ipc_message *m)
 {
@@ -358,6 +366,9 @@ role_smtp_client_on_mail_message(struct ipc_message *m)
 		break;
 	case IPC_TYPE_SESSION_QUIT:
 		on_session_quit(m->session_quit.session_id);
+		break;
+	case IPC_TYPE_FETCH_CARD:
+		tell_no_card(m->fetch_card.session_id);
 		break;
 	case IPC_TYPE_DELIVER:
 		on_deliver(m);

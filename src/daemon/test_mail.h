@@ -24,6 +24,7 @@
 
 static const char *program;
 static uint32_t retry_s = 1, keep_delivered_s;
+static uint8_t encryption = ENCRYPTION_NONE;
 
 struct mail_process {
 	struct test_role role;
@@ -66,6 +67,8 @@ launch(struct mail_process *p)
 	m.mail_config.expire_s = 3600;
 	m.mail_config.keep_delivered_s = keep_delivered_s;
 	m.mail_config.refuse_unproved = 1;
+	m.mail_config.encryption = encryption;
+	m.mail_config.opens = 1;
 	test_role_send(p->role.parent, &m);
 	assert_int_equal(test_role_next(&p->role, p->role.parent, IPC_TYPE_STORE_STATE).store_state.state, STORE_WORKS);
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");

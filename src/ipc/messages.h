@@ -158,6 +158,10 @@ enum role {
 #define IPC_SESSION_TICKET(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(resume, IPC_RESUME_MAX)
 #define IPC_SESSION_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) U16(code) STR(text, IPC_TEXT_MAX) /* enum ipc_end_reason */
+/* Asks the peer of a session that is ready, and not early, for its onion's card (doc/spec/cards.md), which is read by content. Answered once, unless the session
+ * ends; empty: it has none, or does not speak smtorp/1. */
+#define IPC_FETCH_CARD(U8, U16, U32, U64, STR, BYTES) U64(session_id)
+#define IPC_CARD_FETCHED(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(card, IPC_CARD_MAX)
 #define IPC_SESSION_QUIT(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_DELIVER(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U32(turn) U64(delivery_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) \
@@ -333,6 +337,8 @@ enum role {
 	M(CONNECTED, connected, ROLE_TOR, ROLE_SMTP, FD_ALWAYS, IPC_CONNECTED) \
 	M(SESSION_START, session_start, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_START) \
 	M(SESSION_READY, session_ready, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_READY) \
+	M(FETCH_CARD, fetch_card, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_FETCH_CARD) \
+	M(CARD_FETCHED, card_fetched, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_CARD_FETCHED) \
 	M(SESSION_END, session_end, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_END) \
 	M(SESSION_QUIT, session_quit, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_QUIT) \
 	M(DELIVER, deliver, ROLE_MAIL, ROLE_SMTP, FD_MAY, IPC_DELIVER) \
@@ -432,6 +438,7 @@ enum ipc_end_reason {
 enum ipc_body_flags {
 	BODY_8BIT = 1 << 0,     /* octets >= 0x80 in the body: BODY=8BITMIME */
 	BODY_SMTPUTF8 = 1 << 1, /* UTF-8 in the envelope or header: SMTPUTF8 */
+	BODY_WAITS = 1 << 7,    /* in the queue only: it is sealed to the own key, until those of its recipients are known */
 };
 
 /* Whether mail is encrypted when it leaves. */

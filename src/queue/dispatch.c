@@ -201,6 +201,10 @@ dispatch_on_message(struct dispatch *d, const struct ipc_message *m)
 		if ((s = by_id(d, m->session_ticket.session_id)) != NULL)
 			outbound_on_ticket(s, &m->session_ticket);
 		return true;
+	case IPC_TYPE_CARD_FETCHED:
+		if ((s = by_id(d, m->card_fetched.session_id)) != NULL)
+			outbound_on_card(s, &m->card_fetched);
+		return true;
 	case IPC_TYPE_DELIVERED:
 		if ((s = by_id(d, m->delivered.session_id)) != NULL)
 			outbound_on_delivered(s, &m->delivered);
@@ -212,6 +216,14 @@ dispatch_on_message(struct dispatch *d, const struct ipc_message *m)
 	default:
 		return false;
 	}
+}
+
+void
+dispatch_readied(struct dispatch *d, uint64_t item, enum dispatch_readied readied, const char *text)
+{
+	for (size_t i = 0; i < DISPATCH_SESSIONS_MAX && !d->is_broken; i++)
+		if (d->sessions[i].state == OUTBOUND_READYING && d->sessions[i].item.id == item)
+			outbound_on_readied(&d->sessions[i], readied, text);
 }
 
 void

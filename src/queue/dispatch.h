@@ -27,6 +27,9 @@ struct dispatch_events {
 	/* Sends to the role; false when that is not possible. */
 	bool (*send_tor)(void *context, const struct ipc_message *m);
 	bool (*send_smtp)(void *context, const struct ipc_message *m);
+	/* An item that waits for keys is next in its session: the owner looks for them, makes it ready (RECORD_READY), and says dispatch_readied(). card: the peer's, as
+	 * it came, borrowed; empty: it has none. */
+	void (*on_waits)(void *context, const char *onion, const struct queue_item *item, struct slice card);
 	/* A result was written down: perhaps a bounce is owed. */
 	void (*on_result)(void *context);
 	/* The database failed: the process must end. Nothing more happens after it. */
@@ -45,8 +48,12 @@ void dispatch_wake(struct dispatch *dispatch); /* something is new in the queue 
 void dispatch_set_tor(struct dispatch *dispatch, bool is_there);
 void dispatch_set_smtp(struct dispatch *dispatch, bool is_there);
 
-/* DIAL_FAILED, SESSION_READY, SESSION_TICKET, DELIVERED, SESSION_END; others are not for it and return false. */
+/* DIAL_FAILED, SESSION_READY, SESSION_TICKET, CARD_FETCHED, DELIVERED, SESSION_END; others are not for it and return false. */
 bool dispatch_on_message(struct dispatch *dispatch, const struct ipc_message *m);
+
+/* What came of on_waits(): the queue has it ready (or it is gone), or it is to be tried again later, or its recipients are refused with this text for good. */
+enum dispatch_readied { DISPATCH_READY, DISPATCH_NOT_NOW, DISPATCH_REFUSED };
+void dispatch_readied(struct dispatch *dispatch, uint64_t item, enum dispatch_readied readied, const char *text);
 
 /* What is being done about an item now: DELIVERING, DIALLING or TOR_DOWN; NEW: nothing, it waits for its time. */
 enum ipc_wait_reason dispatch_reason(const struct dispatch *dispatch, const char *onion, uint64_t item);

@@ -13,6 +13,8 @@ enum outbound_state {
 	OUTBOUND_FREE,
 	OUTBOUND_DIALLING,   /* SESSION_START and DIAL sent */
 	OUTBOUND_WARM,       /* ready, nothing at hand */
+	OUTBOUND_FETCHING,   /* FETCH_CARD sent, for the message at hand */
+	OUTBOUND_READYING,   /* the owner makes the message at hand ready */
 	OUTBOUND_DELIVERING, /* DELIVER sent */
 	OUTBOUND_QUITTING,   /* SESSION_QUIT sent */
 	OUTBOUND_LOST,       /* the connection broke; is it the peer, or has tor died? */
@@ -82,7 +84,15 @@ enum outbound_fitness outbound_check_item(struct outbound *s, const struct queue
 /* The item's recipients as the peer shall see them: without labels, which have done their work. */
 int outbound_pack_for_wire(const struct outbound *s, const struct queue_item *item, struct buffer *out, struct error *err);
 
+/* ---- outbound_wait.c */
+/* Takes the item, which waits for keys, over. */
+void outbound_make_ready(struct outbound *s, struct queue_item *item);
+void outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c);
+void outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const char *text);
+
 /* ---- outbound.c */
+/* One permanent result for every recipient of an item that cannot be sent at all. */
+void outbound_refuse_item(struct outbound *s, const struct queue_item *item, const struct pack_result *why);
 void outbound_on_timer(void *context);
 void outbound_on_dial_failed(struct outbound *s, const struct ipc_dial_failed *f);
 void outbound_on_ready(struct outbound *s, const struct ipc_session_ready *r);

@@ -223,6 +223,12 @@ mailstore_bounce(struct mailstore *s, const struct record *record, const struct 
 }
 
 int
+mailstore_ready(struct mailstore *s, const struct record *record, const struct body *body, struct error *err)
+{
+	return append(s, record, 1, body, err);
+}
+
+int
 mailstore_commit(struct mailstore *s, struct error *err)
 {
 	int result = journal_sync(s->journal, err);

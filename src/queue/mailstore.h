@@ -36,6 +36,7 @@ void mailstore_free(struct mailstore *mailstore); /* takes NULL; commits nothing
 int mailstore_receive(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 int mailstore_submit(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 int mailstore_bounce(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err); /* or DELAY, NOTICE */
+int mailstore_ready(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 /* Makes durable what was appended. 0: all of it is; 1: a thread is at it, to be called again when mailstore_commit_fd() is
  * readable; -1: it failed, and the process must end. Also then is durable what mailstore_durable_below() says. */
 int mailstore_commit(struct mailstore *mailstore, struct error *err);

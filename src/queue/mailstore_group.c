@@ -273,6 +273,13 @@ write_submitted(struct opened *o, struct note *note, struct error *err)
 }
 
 static int
+write_ready(struct opened *o, struct note *note, struct error *err)
+{
+	note->is_wanted = true;
+	return copy_body(o, err);
+}
+
+static int
 write_record(struct mailstore *s, const struct journal_entry *e, struct note *note, struct error *err)
 {
 	struct opened o;
@@ -285,6 +292,8 @@ write_record(struct mailstore *s, const struct journal_entry *e, struct note *no
 		result = write_received(&o, note, err);
 	else if (o.record.type == RECORD_SUBMITTED)
 		result = write_submitted(&o, note, err);
+	else if (o.record.type == RECORD_READY)
+		result = write_ready(&o, note, err);
 	else
 		result = write_own(&o, note, err);
 	buffer_finish(&o.front);
@@ -409,6 +418,13 @@ record_submitted(struct opened *o, struct error *err)
 }
 
 static int
+record_ready(struct opened *o, struct error *err)
+{
+	const struct queue_ready ready = { o->record.item, o->entry->sequence, o->body_bytes, o->record.flags };
+	return queue_make_ready(o->mailstore->queue, &ready, err);
+}
+
+static int
 record_record(struct mailstore *s, const struct journal_entry *e, const struct note *note, struct error *err)
 {
 	struct opened o;
@@ -419,7 +435,8 @@ record_record(struct mailstore *s, const struct journal_entry *e, const struct n
 		return record_received(s, note, err);
 	if (open_record(s, e, &o, err) != 0)
 		return -1;
-	int result = e->type == RECORD_SUBMITTED ? record_submitted(&o, err) : do_own(&o, &is_news, err);
+	int result = e->type == RECORD_SUBMITTED ? record_submitted(&o, err) : e->type == RECORD_READY ? record_ready(&o, err) :
+	    do_own(&o, &is_news, err);
 	free(o.head);
 	return result;
 }

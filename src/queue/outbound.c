@@ -121,9 +121,8 @@ outbound_dial(struct outbound *s, uint16_t port)
 
 /* ---- handing over messages */
 
-/* One permanent result for every recipient of an item that cannot be sent at all. */
-static void
-refuse_item(struct outbound *s, const struct queue_item *item, const struct pack_result *why)
+void
+outbound_refuse_item(struct outbound *s, const struct queue_item *item, const struct pack_result *why)
 {
 	struct error err = { 0 };
 	struct buffer results;
@@ -154,7 +153,7 @@ load_body(struct outbound *s, const struct queue_item *item, struct body *body, 
 	if (err->code != ERROR_NOT_FOUND && err->code != ERROR_IO)
 		return -1;
 	log_error("a queued message cannot be read, its sender is told: %s", err->text);
-	refuse_item(s, item, &lost);
+	outbound_refuse_item(s, item, &lost);
 	return 1;
 }
 
@@ -250,8 +249,12 @@ outbound_go_on(struct outbound *s)
 			break;
 		}
 		last = item.id;
-		if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes)
-			refuse_item(s, &item, &too_large);
+		if ((item.flags & BODY_WAITS) != 0 && !s->is_early)
+			outbound_make_ready(s, &item);
+		else if ((item.flags & BODY_WAITS) != 0)
+			last = item.id; /* first the peer has to say something */
+		else if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes)
+			outbound_refuse_item(s, &item, &too_large);
 		else
 			last = hand_over_if_it_fits(s, &item) ? last : 0;
 		queue_item_finish(&item);
@@ -315,6 +318,8 @@ outbound_on_timer(void *context)
 		outbound_order_quit(s);
 		peer_failed(s, WAIT_REASON_TIMEOUT, 0, "4.4.1", "no connection within five minutes");
 		break;
+	case OUTBOUND_FETCHING:
+	case OUTBOUND_READYING:
 	case OUTBOUND_DELIVERING:
 		if (s->is_early)
 			outbound_cancel_dial(s);

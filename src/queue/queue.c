@@ -64,6 +64,8 @@ static const char *const sql[QUEUE_STATEMENTS] = {
 	                     " (SELECT 1 FROM items WHERE items.body = outcomes.body) ORDER BY body LIMIT 1",
 	[QUEUE_OUTCOMES] = "SELECT mailbox, outcome, wall_s FROM outcomes WHERE body = ?1 ORDER BY item, position",
 	[QUEUE_FORGET] = "DELETE FROM outcomes WHERE body = ?1",
+	[QUEUE_MAKE_READY] = "UPDATE items SET body = ?2, bytes = ?3, flags = ?4 WHERE id = ?1",
+	[QUEUE_WAITS] = "SELECT body FROM items WHERE id = ?1 AND flags & 128 AND due_ms IS NOT NULL",
 	[QUEUE_BODY_ITEMS] = "SELECT max(id), sum(due_ms IS NOT NULL) FROM items WHERE body = ?1",
 };
 

@@ -108,6 +108,17 @@ int queue_empty_trash(struct queue *queue, struct error *err);
 
 int queue_count(struct queue *queue, uint64_t *items, struct error *err);
 
+/* ---- queue_ready.c: messages that wait for the keys of their recipients (BODY_WAITS) */
+
+struct queue_ready {
+	uint64_t item, body, body_bytes; /* the body's file is durable */
+	uint8_t flags;
+};
+/* What is to be sent takes the place of what waited. Where nothing waits any more it is forgotten. In a transaction. */
+int queue_make_ready(struct queue *queue, const struct queue_ready *ready, struct error *err);
+/* Whether the item is there, and waits. */
+int queue_item_waits(struct queue *queue, uint64_t item, bool *waits, struct error *err);
+
 /* ---- queue_owner.c: what the owner sees and orders */
 
 struct queue_row {

@@ -14,6 +14,7 @@ enum {
 	QUEUE_LOOK, QUEUE_LOOK_RECIPIENTS, QUEUE_HURRY, QUEUE_HURRY_ALL, QUEUE_DELETE_ALL, QUEUE_SET_NOT_DUE,
 	QUEUE_TOLD, QUEUE_TELL, QUEUE_BODY_ITEMS,
 	QUEUE_IS_SHARED, QUEUE_NOTE, QUEUE_DROP_NOTES, QUEUE_NEXT_ENDED, QUEUE_OUTCOMES, QUEUE_FORGET,
+	QUEUE_MAKE_READY, QUEUE_WAITS,
 	QUEUE_STATEMENTS
 };
 
@@ -53,6 +54,7 @@ struct queue_facts {
 int queue_look_up(struct queue *q, uint64_t id, struct queue_facts *out, struct error *err); /* ERROR_NOT_FOUND */
 int queue_count_left(struct queue *q, uint64_t item, uint64_t *waiting, uint64_t *all, struct error *err);
 int queue_delete_item(struct queue *q, uint64_t item, uint64_t body, struct error *err);
+int queue_drop_body(struct queue *q, uint64_t body, struct error *err); /* if no item has it */
 
 /* Has the message other recipients, at other nodes, or had it? */
 int queue_is_shared(struct queue *q, uint64_t body, bool *is_shared, struct error *err);

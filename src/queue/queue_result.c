@@ -27,6 +27,12 @@ queue_delete_item(struct queue *q, uint64_t item, uint64_t body, struct error *e
 {
 	if (statement_run(queue_with_id(q, QUEUE_DELETE_ITEM, item), err) != 0)
 		return -1;
+	return queue_drop_body(q, body, err);
+}
+
+int
+queue_drop_body(struct queue *q, uint64_t body, struct error *err)
+{
 	struct statement *s = queue_with_id(q, QUEUE_BODY_IS_USED, body);
 	int row = statement_step(s, err);
 	if (row < 0)

@@ -25,7 +25,8 @@ encode_rest(const struct record *r, struct buffer *head, struct error *err)
 		return buffer_append(head, r->destinations.data, r->destinations.len, err);
 	case RECORD_BOUNCE:
 	case RECORD_DELAY:
-	case RECORD_NOTICE: /* without positions */
+	case RECORD_NOTICE:
+	case RECORD_READY: /* without positions */
 		encode_number(item, r->item, sizeof item);
 		if (pack_string(head, slice_of(item, sizeof item), err) != 0)
 			return -1;
@@ -88,7 +89,8 @@ record_decode(enum record_type type, struct slice head, struct record *r, struct
 		return 0;
 	case RECORD_BOUNCE:
 	case RECORD_DELAY:
-	case RECORD_NOTICE: /* without positions */
+	case RECORD_NOTICE:
+	case RECORD_READY: /* without positions */
 		if (!pack_next(&head, &string) || string.len != 8)
 			goto malformed;
 		r->item = encode_from_number(string.data, 8);

@@ -9,6 +9,7 @@
  *   BOUNCE     item (8 bytes), positions of the recipients it reports (4 bytes each)
  *   DELAY      body of the message that is late (8 bytes)
  *   NOTICE     pin that is violated (8 bytes)
+ *   READY      item that waited for keys (8 bytes): the body is what is sent
  */
 #pragma once
 
@@ -29,6 +30,7 @@ enum record_type {
 	RECORD_BOUNCE = 3,
 	RECORD_DELAY = 4,
 	RECORD_NOTICE = 5,
+	RECORD_READY = 6,
 };
 
 struct record {
@@ -42,7 +44,7 @@ struct record {
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
 	struct slice recipients;               /* RECEIVED: packed */
 	struct slice destinations;             /* SUBMITTED: see record_next_destination() */
-	uint64_t item;                         /* BOUNCE; DELAY: the body; NOTICE: the pin */
+	uint64_t item;                         /* BOUNCE, READY; DELAY: the body; NOTICE: the pin */
 	struct slice positions;                /* BOUNCE: packed */
 };
 

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The first message to somebody whose key is not known: the peer is asked for its card, the owner makes the message ready for them, and then it goes, in the same
+ * session: one round trip more, once.
+ */
+#include "queue/dispatch_internal.h"
+
+#define READYING_MS (5 * 60 * 1000) /* roles that hang */
+
+static void
+hand_to_owner(struct outbound *s, struct slice card)
+{
+	s->state = OUTBOUND_READYING;
+	timer_start(s->timer, READYING_MS);
+	s->dispatch->events->on_waits(s->dispatch->context, s->onion, &s->item, card);
+}
+
+void
+outbound_make_ready(struct outbound *s, struct queue_item *item)
+{
+	struct ipc_message m = { .type = IPC_TYPE_FETCH_CARD, .fd = -1, .fetch_card.session_id = s->id };
+	s->item = *item;
+	*item = (struct queue_item){ 0 };
+	if (s->port != PEERS_PORT_SMTORP) {
+		hand_to_owner(s, slice_of("", 0));
+		return;
+	}
+	s->state = OUTBOUND_FETCHING;
+	timer_start(s->timer, READYING_MS);
+	s->dispatch->events->send_smtp(s->dispatch->context, &m); /* if it is gone, so is the session soon */
+}
+
+void
+outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
+{
+	if (s->state == OUTBOUND_FETCHING)
+		hand_to_owner(s, c->card);
+}
+
+void
+outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const char *text)
+{
+	const struct pack_result refused = { 550, slice_of_string("5.7.10"), slice_of_string(text) };
+	if (readied == DISPATCH_NOT_NOW)
+		outbound_defer(s);
+	else if (readied == DISPATCH_REFUSED)
+		outbound_refuse_item(s, &s->item, &refused);
+	queue_item_finish(&s->item);
+	outbound_go_on(s);
+}
