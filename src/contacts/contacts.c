@@ -53,7 +53,21 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_INTRODUCTIONS] = "SELECT introducer, fingerprint, since_s FROM contact_introductions WHERE contact = ?1"
 	                               " ORDER BY since_s, introducer",
 	[CONTACTS_SQL_UNTOLD] = "SELECT " CONTACTS_KEY_COLUMNS " FROM contact_keys WHERE told = 0 ORDER BY id LIMIT 1",
-	[CONTACTS_SQL_TELL] = "UPDATE contact_keys SET told = 1 WHERE id = ?1",
+	[CONTACTS_SQL_TELL] = "UPDATE contact_keys SET told = 1 WHERE id = ?1 AND told = 0",
+
+	[CONTACTS_SQL_CARD_KEEP] = "INSERT INTO contact_cards VALUES (?1, ?2, ?3, ?4) ON CONFLICT (contact) DO UPDATE"
+	                           " SET sequence = ?2, fingerprint = ?3, card = ?4 WHERE sequence < ?2",
+	[CONTACTS_SQL_CARD] = "SELECT fingerprint, card FROM contact_cards WHERE contact = ?1",
+	[CONTACTS_SQL_PROPOSE] = "INSERT INTO contact_proposals (address, onion, introducer, name, fingerprint, key, sequence, card, since_s)"
+	                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (address, onion) DO UPDATE SET introducer = ?3,"
+	                         " name = ?4, fingerprint = ?5, key = ?6, sequence = ?7, card = ?8 WHERE sequence < ?7",
+	[CONTACTS_SQL_PROPOSED] = "SELECT COUNT(*) FILTER (WHERE onion = ?1 AND address != ?2), COUNT(*) FROM contact_proposals",
+	[CONTACTS_SQL_PROPOSALS] = "SELECT " CONTACTS_PROPOSAL_COLUMNS " FROM contact_proposals WHERE id > ?1 ORDER BY id",
+	[CONTACTS_SQL_PROPOSAL_OF] = "SELECT " CONTACTS_PROPOSAL_COLUMNS " FROM contact_proposals WHERE address = ?1 ORDER BY id LIMIT 1",
+	[CONTACTS_SQL_PROPOSAL_DONE] = "DELETE FROM contact_proposals WHERE id = ?1",
+	[CONTACTS_SQL_UNPROPOSE] = "DELETE FROM contact_proposals WHERE introducer = ?1",
+	[CONTACTS_SQL_PROPOSAL_UNTOLD] = "SELECT " CONTACTS_PROPOSAL_COLUMNS " FROM contact_proposals WHERE told = 0 ORDER BY id LIMIT 1",
+	[CONTACTS_SQL_PROPOSAL_TELL] = "UPDATE contact_proposals SET told = 1 WHERE id = ?1 AND told = 0",
 };
 
 /* The states are written as numbers above. */
@@ -292,7 +306,8 @@ contacts_delete(struct contacts *c, struct slice address, struct error *err)
 	if (contacts_find_or_say(c, address, &contact, err) != 0)
 		return -1;
 	statement_bind_string(c->statements[CONTACTS_SQL_UNSAY], 1, contact.address);
-	if (statement_run(c->statements[CONTACTS_SQL_UNSAY], err) != 0)
+	statement_bind_string(c->statements[CONTACTS_SQL_UNPROPOSE], 1, contact.address);
+	if (statement_run(c->statements[CONTACTS_SQL_UNSAY], err) != 0 || statement_run(c->statements[CONTACTS_SQL_UNPROPOSE], err) != 0)
 		return -1;
 	return run_with_id(c, CONTACTS_SQL_DELETE, contact.id, err);
 }

@@ -32,6 +32,9 @@
 #define CONTACTS_KEYS_BARRED_MAX 16       /* of a contact, revoked or refused: not forgotten; then only the owner brings a new key */
 #define CONTACTS_KEYS_OF_INTRODUCER_MAX 4 /* that one onion may name for one contact */
 #define CONTACTS_INTRODUCERS_AGREE 2      /* so many verify a key */
+#define CONTACTS_CARD_MAX_BYTES 8192
+#define CONTACTS_PROPOSALS_MAX 500        /* people who were introduced, and wait for the owner */
+#define CONTACTS_PROPOSALS_OF_ONION_MAX 20
 
 struct contacts;
 
@@ -180,4 +183,42 @@ int contacts_look_introductions(struct contacts *contacts, uint64_t contact, con
 
 /* A key that was changed, held or revoked, of which the owner has not been told; its bytes are not there. 1: *out is filled; 0: there is none. */
 int contacts_next_untold(struct contacts *contacts, struct contacts_key *out, struct error *err);
-int contacts_tell(struct contacts *contacts, uint64_t key, struct error *err); /* the owner is told */
+/* The owner is told, unless that was done before: then *is_first is false. */
+int contacts_tell(struct contacts *contacts, uint64_t key, bool *is_first, struct error *err);
+/* The contact with this number: 1, 0, -1. */
+int contacts_find_id(struct contacts *contacts, uint64_t id, struct contact *out, struct error *err);
+
+/* ---- cards, and people who are introduced (contacts_cards.c) */
+
+/* The newest personal card of a contact, as its onion has signed it, with the key that it names ("": none). An older one changes nothing. ERROR_NOT_FOUND. */
+int contacts_keep_card(struct contacts *contacts, struct slice address, uint64_t sequence, const char *fingerprint, struct slice card, struct error *err);
+/* 1: appended to out; 0: there is none, or it names another key than the one that counts; -1. */
+int contacts_card_of(struct contacts *contacts, struct slice address, struct buffer *out, struct error *err);
+
+/* Somebody whom the owner does not know, introduced by a contact. */
+struct contacts_proposal {
+	uint64_t id;
+	char address[ADDRESS_MAX + 1];
+	char by[ADDRESS_MAX + 1];
+	char name[CONTACTS_NAME_MAX + 1]; /* that they have given themselves */
+	char fingerprint[OPENPGP_FINGERPRINT_LEN + 1];
+	uint64_t sequence;                /* of the card */
+	int64_t since_s;
+	struct slice key, card;           /* borrowed during the call */
+};
+
+/* Keeps it until the owner decides; a newer card by the same onion replaces it. ERROR_DENIED: for whom that contact may not introduce; ERROR_BUSY: too many
+ * wait; ERROR_INVALID, ERROR_TOO_LARGE: as contacts_learn(). */
+int contacts_propose(struct contacts *contacts, const struct contacts_proposal *proposal, struct error *err);
+
+/* Called for each above an id, in their order; false ends it. It must not change the book. */
+typedef bool contacts_take_proposal(void *context, const struct contacts_proposal *proposal);
+int contacts_look_proposals(struct contacts *contacts, uint64_t after, contacts_take_proposal *take, void *context, struct error *err);
+
+/* The owner accepts whom several may have introduced: they become a contact, and each introduction counts. Or not. ERROR_NOT_FOUND: nobody has. */
+int contacts_accept_proposals(struct contacts *contacts, struct slice address, int64_t now_s, struct error *err);
+int contacts_refuse_proposals(struct contacts *contacts, struct slice address, struct error *err);
+
+/* As contacts_next_untold() and contacts_tell(); key and card are not there. */
+int contacts_next_untold_proposal(struct contacts *contacts, struct contacts_proposal *out, struct error *err);
+int contacts_tell_proposal(struct contacts *contacts, uint64_t proposal, bool *is_first, struct error *err);

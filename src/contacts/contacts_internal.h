@@ -15,6 +15,9 @@ enum {
 
 	CONTACTS_SQL_KEY_COUNTS, CONTACTS_SQL_KEYS, CONTACTS_SQL_INTRODUCTIONS, CONTACTS_SQL_UNTOLD, CONTACTS_SQL_TELL,
 
+	CONTACTS_SQL_CARD_KEEP, CONTACTS_SQL_CARD, CONTACTS_SQL_PROPOSE, CONTACTS_SQL_PROPOSED, CONTACTS_SQL_PROPOSALS, CONTACTS_SQL_PROPOSAL_OF,
+	CONTACTS_SQL_PROPOSAL_DONE, CONTACTS_SQL_UNPROPOSE, CONTACTS_SQL_PROPOSAL_UNTOLD, CONTACTS_SQL_PROPOSAL_TELL,
+
 	CONTACTS_STATEMENTS
 };
 
@@ -28,11 +31,20 @@ struct contacts {
 	"id, contact, fingerprint, how, state, introducer, since_s, signed_s, changed_s, compared_s"
 void contacts_read_key(const struct statement *s, struct contacts_key *out); /* all but the key's bytes */
 
+/* The columns of a proposal. */
+#define CONTACTS_PROPOSAL_COLUMNS "id, address, introducer, name, fingerprint, key, sequence, card, since_s"
+
 /* The address that the book has for this one. ERROR_INVALID. */
 int contacts_address(struct slice text, struct address *out, char address[ADDRESS_MAX + 1], struct error *err);
 
 /* As contacts_find(), and 0 is ERROR_NOT_FOUND. 0 or -1. */
 int contacts_find_or_say(struct contacts *contacts, struct slice address, struct contact *out, struct error *err);
+
+/* Who says that they know somebody at this onion. ERROR_DENIED: they cannot introduce them. */
+int contacts_find_introducer(struct contacts *contacts, const char *onion, struct slice by, struct contact *out, struct error *err);
+
+/* Runs a statement that marks something as told, once. */
+int contacts_mark(struct contacts *contacts, int which, uint64_t id, bool *is_first, struct error *err);
 
 /* The first row of a statement that has its parameters, a number; 0 when there is none. */
 int contacts_ask_int(struct statement *s, int64_t *out, struct error *err);

@@ -209,7 +209,7 @@ place(struct contacts *c, const struct contacts_offer *offer, struct known *k, e
 {
 	bool is_held = learned == CONTACTS_LEARNED_HELD;
 	enum contacts_key_state state = is_held ? CONTACTS_KEY_HELD : CONTACTS_KEY_COUNTS;
-	bool is_told = learned == CONTACTS_LEARNED_FIRST || is_owners(offer);
+	bool is_told = learned == CONTACTS_LEARNED_FIRST || is_owners(offer) || k->contact.is_stranger; /* who could have much to be told of */
 	if (k->is_there && k->key.state == state)
 		return 0;
 	if (!is_held && unseat(c, k->contact.id, offer->now_s, err) != 0)
@@ -256,15 +256,15 @@ contacts_learn(struct contacts *c, const struct contacts_offer *offer, enum cont
 
 /* ---- introductions */
 
-static int
-find_introducer(struct contacts *c, const struct contact *contact, struct slice by, struct contact *out, struct error *err)
+int
+contacts_find_introducer(struct contacts *c, const char *onion, struct slice by, struct contact *out, struct error *err)
 {
 	int found = contacts_find(c, by, out, err);
 	if (found < 0)
 		return -1;
 	if (found == 0 || out->is_stranger)
 		return error_set(err, ERROR_DENIED, "only those whom you know can introduce somebody");
-	if (strcmp(out->onion, contact->onion) == 0)
+	if (strcmp(out->onion, onion) == 0)
 		return error_set(err, ERROR_DENIED, "nobody can introduce themselves");
 	return 0;
 }
@@ -280,7 +280,7 @@ contacts_introduce(struct contacts *c, const struct contacts_offer *given, struc
 	int64_t others;
 	offer.how = CONTACTS_KEY_INTRODUCED;
 	if (check_offer(&offer, err) != 0 || contacts_find_or_say(c, offer.address, &known.contact, err) != 0 ||
-	    find_introducer(c, &known.contact, by, &introducer, err) != 0 || load(c, &offer, &known, err) != 0)
+	    contacts_find_introducer(c, known.contact.onion, by, &introducer, err) != 0 || load(c, &offer, &known, err) != 0)
 		return -1;
 	statement_bind_int(s, 1, (int64_t)known.contact.id);
 	statement_bind_string(s, 2, introducer.onion);

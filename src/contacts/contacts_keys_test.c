@@ -101,7 +101,11 @@ told(struct book *b)
 	assert_true(found >= 0);
 	if (found == 0)
 		return ' ';
-	assert_int_equal(contacts_tell(b->contacts, key.id, &err), 0);
+	bool is_first;
+	assert_int_equal(contacts_tell(b->contacts, key.id, &is_first, &err), 0);
+	assert_true(is_first);
+	assert_int_equal(contacts_tell(b->contacts, key.id, &is_first, &err), 0);
+	assert_false(is_first);
 	return key.fingerprint[0];
 }
 

@@ -92,8 +92,39 @@ contacts_next_untold(struct contacts *c, struct contacts_key *out, struct error 
 }
 
 int
-contacts_tell(struct contacts *c, uint64_t key, struct error *err)
+contacts_mark(struct contacts *c, int which, uint64_t id, bool *is_first, struct error *err)
 {
-	statement_bind_int(c->statements[CONTACTS_SQL_TELL], 1, (int64_t)key);
-	return statement_run(c->statements[CONTACTS_SQL_TELL], err);
+	statement_bind_int(c->statements[which], 1, (int64_t)id);
+	if (statement_run(c->statements[which], err) != 0)
+		return -1;
+	*is_first = database_changes(c->db) > 0;
+	return 0;
+}
+
+int
+contacts_tell(struct contacts *c, uint64_t key, bool *is_first, struct error *err)
+{
+	return contacts_mark(c, CONTACTS_SQL_TELL, key, is_first, err);
+}
+
+struct one {
+	struct contact *out;
+	uint64_t id;
+	bool is_found;
+};
+
+static bool
+take_one(void *context, const struct contact *contact)
+{
+	struct one *one = context;
+	one->is_found = contact->id == one->id;
+	*one->out = *contact;
+	return false;
+}
+
+int
+contacts_find_id(struct contacts *c, uint64_t id, struct contact *out, struct error *err)
+{
+	struct one one = { out, id, false };
+	return contacts_look(c, id - 1, take_one, &one, err) != 0 ? -1 : one.is_found;
 }

@@ -113,4 +113,17 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	/* The identity's own cards, by enum card_kind, as they were given out last. */
 	"CREATE TABLE own_cards ("
 	"  kind INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, day_s INTEGER NOT NULL, card BLOB NOT NULL) STRICT;",
+
+	/* The newest personal card of a contact, which names this key. */
+	"CREATE TABLE contact_cards ("
+	"  contact INTEGER PRIMARY KEY REFERENCES contacts ON DELETE CASCADE, sequence INTEGER NOT NULL, fingerprint TEXT NOT NULL,"
+	"  card BLOB NOT NULL) STRICT;"
+
+	/* Who was introduced, and is not known: until the owner accepts or refuses. onion: the introducer's. told: as in contact_keys. */
+	"CREATE TABLE contact_proposals ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, onion TEXT NOT NULL, introducer TEXT NOT NULL, name TEXT NOT NULL,"
+	"  fingerprint TEXT NOT NULL, key BLOB NOT NULL, sequence INTEGER NOT NULL, card BLOB NOT NULL, since_s INTEGER NOT NULL,"
+	"  told INTEGER NOT NULL DEFAULT 0, UNIQUE (address, onion)) STRICT;"
+	"CREATE INDEX contact_proposals_of_onion ON contact_proposals (onion);"
+	"CREATE INDEX contact_proposals_untold ON contact_proposals (id) WHERE told = 0;",
 };
