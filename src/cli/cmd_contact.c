@@ -8,6 +8,7 @@
 
 #include "cli/ask.h"
 #include "cli/client.h"
+#include "cli/cmd_card.h"
 #include "cli/contact_book.h"
 #include "cli/contact_graph.h"
 #include "cli/contact_why.h"
@@ -28,6 +29,7 @@ const struct cli_option cmd_contact_change_options[] = { IDENTITY_OPTION, { 0 } 
 const struct cli_option cmd_contact_add_options[] = {
 	IDENTITY_OPTION,
 	{ "name", "TEXT", "what you call them" },
+	{ "in-person", NULL, "they gave you the card themselves: their key counts as verified" },
 	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
@@ -256,12 +258,17 @@ cmd_contact_add(struct cli *cli)
 	char identity[33];
 	struct error err;
 	struct address address;
-	const char *name = cli_option_value(cli, "name");
-	if (address_parse(slice_of_string(cli->arguments[0]), &address, &err) != 0)
-		return cli_fail_with(CLI_USAGE, "'%s' is no address: %s", cli->arguments[0], err.text);
+	const char *name = cli_option_value(cli, "name"), *text = cli->arguments[0];
+	bool is_address = address_parse(slice_of_string(text), &address, &err) == 0;
+	if (!is_address && strchr(text, '@') != NULL && strpbrk(text, ":/\n") == NULL)
+		return cli_fail_with(CLI_USAGE, "'%s' is no address: %s", text, err.text);
+	if (is_address && cli_has(cli, "in-person"))
+		return cli_fail_with(CLI_USAGE, "an address brings no key that could be verified: take their card, or `smtorp contact verify` later");
 	int status = contact_book_identity(cli, identity);
 	if (status != CLI_OK)
 		return status;
+	if (!is_address)
+		return cmd_card_add(cli, identity, text);
 	if (client_call(&cli->paths, "contact.add", json_pack("{s:s, s:s, s:s}", "name", identity, "address", cli->arguments[0], "called",
 	        name != NULL ? name : ""), CLIENT_TIMEOUT_MS, NULL, &err) != 0)
 		return cli_fail(&err);

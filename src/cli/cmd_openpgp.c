@@ -235,6 +235,15 @@ cmd_openpgp_export(struct cli *cli)
 
 /* ---- in */
 
+/* Its cards name the new key from now on; if this fails, they do when the node runs again. */
+static void
+renew_cards(const struct cli *cli, const char *name)
+{
+	static const char *const methods[] = { "card.show", "card.onion" };
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+		client_call_name(&cli->paths, methods[i], name, NULL);
+}
+
 /* Puts a key before the others. Returns an exit status, after its text. */
 static int
 put_first(const struct cli *cli, struct opened *o, const struct buffer *key)
@@ -245,8 +254,10 @@ put_first(const struct cli *cli, struct opened *o, const struct buffer *key)
 	int result = openpgpkey_put_first(file_of(o), slice_of(buffer_bytes(key), buffer_len(key)), &file, &err);
 	if (result == 0)
 		result = replace(cli, o, &file, &err);
-	if (result == 0)
+	if (result == 0) {
+		renew_cards(cli, o->identity.name);
 		result = openpgpkey_list(file_of(o), o->keys, &o->count, &err);
+	}
 	openpgpkey_wipe(&file);
 	return result == 0 ? CLI_OK : cli_fail(&err);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/cmd_access.h"
+#include "cli/cmd_card.h"
 #include "cli/cmd_contact.h"
 #include "cli/cmd_doctor.h"
 #include "cli/cmd_identity.h"
@@ -68,7 +69,8 @@ const struct cli_command commands_all[] = {
 	{ "openpgp import", "NAME FILE", 2, 2, "take a secret key that you have from elsewhere", cmd_openpgp_options, cmd_openpgp_import, 0 },
 	{ "openpgp rotate", "NAME", 1, 1, "make a new key; mail to the former ones can still be read", cmd_openpgp_rotate_options,
 	    cmd_openpgp_rotate, 0 },
-	{ "contact add", "ADDRESS", 1, 1, "put somebody into the address book", cmd_contact_add_options, cmd_contact_add, 0 },
+	{ "card", "[NAME]", 0, 1, "show an identity's card: the address and keys, for others", cmd_card_options, cmd_card, 0 },
+	{ "contact add", "WHOM", 1, 1, "put somebody into the address book, by their address or card", cmd_contact_add_options, cmd_contact_add, 0 },
 	{ "contact list", "", 0, 0, "list whom your identities know", cmd_contact_list_options, cmd_contact_list, 0 },
 	{ "contact show", "WHO", 1, 1, "show one of them, with their keys", cmd_contact_options, cmd_contact_show, 0 },
 	{ "contact edit", "WHO", 1, 1, "change what you call them", cmd_contact_edit_options, cmd_contact_edit, 0 },

@@ -152,6 +152,12 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer(words, "svg", "for a browser");
 		return;
 	}
+	if (strcmp(before, "--qr") == 0) {
+		offer(words, "terminal", "to be scanned from here");
+		offer(words, "svg", "for a browser");
+		offer(words, "png", "a picture");
+		return;
+	}
 	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--passphrase-file") == 0)
 		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
@@ -167,7 +173,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer_identities(words);
 	else if (strcmp(command->arguments, "PEER") == 0)
 		offer_peers(words);
-	else if (strncmp(command->arguments, "WHO", 3) == 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
+	else if (strncmp(command->arguments, "WHO", 3) == 0 && strcmp(command->arguments, "WHOM") != 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
 		offer_people(words);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "daemon/control_card.h"
 #include "daemon/control_contacts.h"
 #include "daemon/control_json.h"
 #include "daemon/reason.h"
@@ -111,6 +112,8 @@ put_pin(struct buffer *out, const struct peer *p, const struct ipc_pin_row *row,
 static int
 put_any(struct buffer *out, const struct peer *p, const struct ipc_message *m, struct error *err)
 {
+	if (m->type == IPC_TYPE_CARD_FACTS)
+		return control_card_put(out, p->identity, &m->card_facts, err);
 	if (m->type == IPC_TYPE_CONTACT_ROW)
 		return control_contacts_put(out, p->identity, &m->contact_row, err);
 	return m->type == IPC_TYPE_PIN_ROW ? put_pin(out, p, &m->pin_row, err) : put_row(out, p, &m->queue_row, err);
@@ -142,7 +145,7 @@ lose(struct peer *p)
 	}
 }
 
-/* m: QUEUE_ROW, PIN_ROW or CONTACT_ROW. */
+/* m: QUEUE_ROW, PIN_ROW, CONTACT_ROW or CARD_FACTS. */
 static void
 take_row(struct peer *p, uint64_t request_id, const struct ipc_message *m)
 {
@@ -182,6 +185,8 @@ on_message(void *context, struct ipc_message *m)
 		take_row(p, m->pin_row.request_id, m);
 	else if (m->type == IPC_TYPE_CONTACT_ROW)
 		take_row(p, m->contact_row.request_id, m);
+	else if (m->type == IPC_TYPE_CARD_FACTS)
+		take_row(p, m->card_facts.request_id, m);
 	else if (m->type == IPC_TYPE_QUEUE_END && take_asked(p, m->queue_end.request_id))
 		queues.events->on_done(queues.context, m->queue_end.request_id, &m->queue_end);
 }

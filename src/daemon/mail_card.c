@@ -331,10 +331,12 @@ mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request
 	assert(order != NULL);
 	*order = (struct order){ cards, request->request_id, request->verb };
 	switch (order->verb) {
-	case CARD_VERB_SHOW:
+	case CARD_VERB_SHOW: /* the owner sees what is so now */
+		cards->own[CARD_PERSONAL].is_fresh = false;
 		mail_card_own(cards, CARD_PERSONAL, on_order_own, order);
 		return;
 	case CARD_VERB_SHOW_ONION:
+		cards->own[CARD_ONION].is_fresh = false;
 		mail_card_own(cards, CARD_ONION, on_order_own, order);
 		return;
 	case CARD_VERB_CHECK:

@@ -3,7 +3,8 @@
  * mail@ID keeps the identity's own cards (card/card.h, doc/spec/cards.md): content@ID writes them, the role sign signs them, and they stay the same,
  * over restarts, too, until something on them is another. It reads nobody's card itself: content@ID does, and what it finds comes here.
  *
- * A card is looked at anew when somebody asks for it first, and again when content@ID was started since, which may have other keys then.
+ * A card is looked at anew when somebody asks for it first, when content@ID was started since, which may have other keys then, and when the owner
+ * asks: whoever changes the keys of a running identity asks for both cards.
  */
 #pragma once
 

@@ -113,7 +113,8 @@ static const struct method {
 	enum ipc_control_verb verb; /* for the parent, */
 	enum ipc_queue_verb queue;  /* or for the identity's mail role, */
 	enum ipc_pin_verb pin;      /* which also knows the peers, */
-	enum ipc_contact_verb contact; /* and people: params are control_contacts_order()'s */
+	enum ipc_contact_verb contact; /* and people: params are control_contacts_order()'s; */
+	enum ipc_card_verb card;    /* and cards */
 	bool has_name, has_items, has_key;
 } methods[] = {
 	{ "status", .verb = CONTROL_STATUS },
@@ -141,6 +142,11 @@ static const struct method {
 	{ "contact.accept", .contact = CONTACT_VERB_ACCEPT, .has_name = true },                  /* the same */
 	{ "contact.refuse", .contact = CONTACT_VERB_REFUSE, .has_name = true },                  /* the same */
 	{ "contact.key", .contact = CONTACT_VERB_GIVE_KEY, .has_name = true },                   /* {name, address, fingerprint, key, how?}: {count} */
+	{ "card.show", .card = CARD_VERB_SHOW, .has_name = true, .has_items = true },            /* {name}: {items}: the identity's own */
+	{ "card.onion", .card = CARD_VERB_SHOW_ONION, .has_name = true, .has_items = true },     /* the same: the one for whoever asks */
+	{ "card.check", .card = CARD_VERB_CHECK, .has_name = true, .has_items = true },          /* {name, text}: {items}: what a card says */
+	{ "card.add", .card = CARD_VERB_ADD, .has_name = true, .has_items = true },              /* the same, and it comes into the address book */
+	{ "card.add-in-person", .card = CARD_VERB_ADD_IN_PERSON, .has_name = true, .has_items = true }, /* the same; they handed it over themselves */
 };
 
 static const struct method *
@@ -268,6 +274,20 @@ ask_about_contacts(struct connection *c, json_t *rpc_id, const struct method *me
 }
 
 static void
+ask_about_cards(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
+{
+	json_t *text = json_object_get(params, "text");
+	bool needs_text = method->card != CARD_VERB_SHOW && method->card != CARD_VERB_SHOW_ONION;
+	if (needs_text && (!json_is_string(text) || json_string_length(text) > IPC_BODY_INLINE_MAX)) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"text\" is a text with a card in it");
+		return;
+	}
+	const struct ipc_message order = { .type = IPC_TYPE_CARD_REQUEST, .fd = -1, .card_request = { .request_id = control.next_id,
+		.verb = (uint8_t)method->card, .text = slice_of(json_string_value(text), needs_text ? json_string_length(text) : 0) } };
+	ask_mail(c, rpc_id, method, name, &order);
+}
+
+static void
 take_request(struct connection *c, json_t *request)
 {
 	json_t *id = json_object_get(request, "id");
@@ -283,7 +303,7 @@ take_request(struct connection *c, json_t *request)
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, stop, identity.load, .unload, .lock, .unlock, .access and "
 		    ".takeover, queue.list, .show, .retry and .cancel, peer.list, .show, .accept and .forget, contact.list, .show, .add, .rename, "
-		    ".delete, .verify, .accept, .refuse and .key");
+		    ".delete, .verify, .accept, .refuse and .key, card.show, .onion, .check, .add and .add-in-person");
 		return;
 	}
 	json_t *params = json_object_get(request, "params");
@@ -302,6 +322,8 @@ take_request(struct connection *c, json_t *request)
 		ask_about_peers(c, id, method, identity, params);
 	else if (method->contact != 0)
 		ask_about_contacts(c, id, method, identity, params);
+	else if (method->card != 0)
+		ask_about_cards(c, id, method, identity, params);
 	else if (method->has_key)
 		ask_unlock(c, id, identity, json_string_value(json_object_get(params, "key")));
 	else

@@ -259,6 +259,28 @@ rows_of_the_address_book_become_json(void **state)
 }
 
 static void
+cards_become_json_with_their_bytes_in_base64(void **state)
+{
+	struct control_process *p = *state;
+	static const char *const wrong[] = { "{\"name\":\"alice\"}", "{\"name\":\"alice\",\"text\":1}" };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ask(p, "card.add", wrong[i]);
+		expect(p, "\"code\":-32602");
+	}
+	ask(p, "card.add", "{\"name\":\"alice\",\"text\":\"BEGIN:VCARD\\r\\n\"}");
+	struct ipc_message m = test_role_next(&p->role, p->mail, IPC_TYPE_CARD_REQUEST);
+	assert_int_equal(m.card_request.verb, CARD_VERB_ADD);
+	assert_true(slice_is(m.card_request.text, "BEGIN:VCARD\r\n"));
+	uint64_t id = m.card_request.request_id;
+	m = (struct ipc_message){ .type = IPC_TYPE_CARD_FACTS, .fd = -1, .card_facts = { .request_id = id, .address = "bob@x.onion", .onion = "x.onion",
+		.name = "B\x1b[2Jb", .tls = "aa", .day_s = 5, .sequence = 6, .fingerprint = "AB", .key = slice_of_string("key"), .card = slice_of_string("card") } };
+	test_role_send(p->mail, &m);
+	end(p, id, ERROR_NONE, 1);
+	expect(p, "[{\"identity\":\"alice\",\"kind\":\"personal\",\"address\":\"bob@x.onion\",\"onion\":\"x.onion\",\"called\":\"B?[2Jb\",\"tls\":\"aa\","
+	          "\"recovery\":null,\"fingerprint\":\"AB\",\"day\":5,\"sequence\":6,\"key\":\"a2V5\",\"card\":\"Y2FyZA==\"}]");
+}
+
+static void
 orders_about_people_go_on_as_they_are(void **state)
 {
 	static const char *const wrong[] = { "{\"name\":\"alice\"}", "{\"name\":\"alice\",\"address\":7}", "{\"name\":\"alice\",\"address\":\"b\",\"called\":7}",
@@ -297,6 +319,7 @@ main(int argc, char **argv)
 		WITH_CONTROL(an_order_that_fails_says_why),
 		WITH_CONTROL(a_key_goes_to_the_parent_as_it_came),
 		WITH_CONTROL(rows_of_the_address_book_become_json),
+		WITH_CONTROL(cards_become_json_with_their_bytes_in_base64),
 		WITH_CONTROL(orders_about_people_go_on_as_they_are),
 		WITH_CONTROL(who_asked_a_role_that_dies_is_told),
 	};

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: ISC
+"""Cards: who an onion is, signed by it, from one person to another by a file, a text, a link."""
+import base64
+
+import pytest
+
+OFFLINE = {'tor.extra': 'DisableNetwork 1'}
+
+
+@pytest.fixture(scope='module')
+def cards(make_node):
+    """A node without a network: two people who give each other cards."""
+    node = make_node('cards', OFFLINE, tor=False)
+    node.start(wait=False)
+    for name in ('alice', 'bob'):
+        setattr(node, name, node.identity(name, wait=False))
+    node.wait_for(lambda status: len(status['identities']) == 2 and all(row['store'] == 'works' for row in status['identities']), 20,
+                  'every store')
+    yield node
+    node.stop()
+
+
+def card_of(node, name='bob', *options):
+    return node.cli('card', *options, name).stdout
+
+
+def fingerprint_of(node, name):
+    return node.json('openpgp', 'show', name)['keys'][0]['fingerprint']
+
+
+def add(node, whom, *options, check=True, **more):
+    return node.cli('contact', 'add', '--identity', 'alice', *options, whom, check=check, **more)
+
+
+def of_alice(node):
+    return {row['address']: row for row in node.json('contact', 'list', '--identity', 'alice')}
+
+
+@pytest.fixture
+def nobody(cards):
+    yield
+    cards.cli('contact', 'delete', '--identity', 'alice', '--yes', cards.bob.address, check=False)
+
+
+def test_a_card_stays_the_same_and_names_all_keys(cards):
+    card = card_of(cards)
+    lines = card.replace('\n ', '').split('\n')
+    assert lines[:3] == ['BEGIN:VCARD', 'VERSION:4.0', 'KIND:individual'] and f'EMAIL:{cards.bob.address}' in lines
+    assert cards.json('card', 'bob')['fingerprint'] == fingerprint_of(cards, 'bob')
+    assert card_of(cards) == card
+    cards.stop()
+    cards.start(wait=False)
+    cards.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    assert card_of(cards) == card
+
+
+def test_a_card_brings_the_key_along(cards, nobody):
+    path = cards.folder / 'message.eml'
+    path.write_text(f'Subject: my card\n\nHello,\n\n{card_of(cards)}\n-- \nBob\n')
+    said = add(cards, str(path), '--name', 'Bob').stdout
+    row = of_alice(cards)[cards.bob.address]
+    assert row['fingerprint'] == fingerprint_of(cards, 'bob') and row['name'] == 'Bob' and row['trust'] == 'known'
+    assert row['fingerprint'][:4] in said and 'contact verify' in said
+    add(cards, str(path), '--in-person')  # and then he hands it over himself
+    assert of_alice(cards)[cards.bob.address]['trust'] == 'verified'
+
+
+def test_a_link_carries_a_card(cards, nobody):
+    link = card_of(cards, 'bob', '--mailto').strip()
+    assert link.startswith('mailto:bob@') and cards.bob.address.split('@')[1] in link
+    add(cards, link)
+    assert of_alice(cards)[cards.bob.address]['fingerprint'] == fingerprint_of(cards, 'bob')
+    assert add(cards, link[:-40], check=False).returncode != 0
+
+
+def test_a_card_comes_by_standard_input(cards, nobody):
+    add(cards, '-', input=card_of(cards))
+    assert cards.bob.address in of_alice(cards)
+
+
+def test_nothing_changes_on_a_card_that_nobody_signed(cards, nobody):
+    card, path = card_of(cards), cards.folder / 'card.vcf'
+    other = card_of(cards, 'alice')
+    key = base64.b64encode(b'\2' * 64).decode()
+    for wrong in (card.replace('EMAIL:bob', 'EMAIL:eve'), card.replace('KEY:', f'KEY:data:application/pgp-keys;base64,{key}\nX-KEY:'),
+                  '\n'.join(line for line in card.split('\n') if 'SIGNATURE' not in line), card[:200], other, 'nothing', ''):
+        path.write_text(wrong)
+        result = add(cards, str(path), check=False)
+        assert result.returncode != 0 and result.stderr.startswith('smtorp: '), wrong
+        assert of_alice(cards) == {}
+    assert add(cards, '/no/such/file', check=False).returncode != 0
+
+
+def test_a_new_key_makes_a_new_card(cards):
+    before = cards.json('card', 'bob')
+    cards.cli('openpgp', 'rotate', 'bob')
+    after = cards.json('card', 'bob')
+    assert after['fingerprint'] == fingerprint_of(cards, 'bob') != before['fingerprint']
+    assert after['sequence'] > before['sequence'] and after['tls'] == before['tls']
+
+
+@pytest.mark.parametrize('shape, beginning', [('png', b'\x89PNG'), ('svg', b'<svg'), ('terminal', b'\x1b[97;40m')])
+def test_a_card_is_drawn(cards, shape, beginning):
+    path = cards.folder / f'picture.{shape}'
+    cards.cli('card', '--qr', shape, '--out', str(path), 'bob')
+    assert path.read_bytes().startswith(beginning)
+    assert cards.cli('card', '--qr', shape, '--out', str(path), 'bob', check=False).returncode == 5  # it is there
