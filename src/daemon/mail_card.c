@@ -274,13 +274,11 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	if (contacts_add(config->contacts, address, slice_of_string(facts->name), in_person ? CONTACTS_SCANNED : CONTACTS_TYPED, now_s, &why) != 0 &&
 	    why.code != ERROR_EXISTS)
 		return error_set(err, why.code, "%s", why.text);
-	if (facts->key.len == 0)
-		return 0;
-	if (contacts_learn(config->contacts, &offer, &learned, err) != 0)
+	if (facts->key.len > 0 && contacts_learn(config->contacts, &offer, &learned, err) != 0)
 		return -1;
-	if (learned == CONTACTS_LEARNED_BARRED)
+	if (facts->key.len > 0 && learned == CONTACTS_LEARNED_BARRED)
 		return error_set(err, ERROR_DENIED, "the key on this card was revoked: ask them for a new card");
-	return 0;
+	return contacts_keep_card(config->contacts, address, facts->sequence, facts->fingerprint, facts->card, err);
 }
 
 static int
