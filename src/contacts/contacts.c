@@ -68,6 +68,26 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_UNPROPOSE] = "DELETE FROM contact_proposals WHERE introducer = ?1",
 	[CONTACTS_SQL_PROPOSAL_UNTOLD] = "SELECT " CONTACTS_PROPOSAL_COLUMNS " FROM contact_proposals WHERE told = 0 ORDER BY id LIMIT 1",
 	[CONTACTS_SQL_PROPOSAL_TELL] = "UPDATE contact_proposals SET told = 1 WHERE id = ?1 AND told = 0",
+
+	[CONTACTS_SQL_ONION_KNOWN] = "SELECT EXISTS (SELECT 1 FROM contacts WHERE onion = ?1)",
+	[CONTACTS_SQL_NOTICES] = "SELECT kind, about, recovery, sequence, since_s, chosen FROM contact_notices WHERE onion = ?1"
+	                         " ORDER BY kind, about, recovery",
+	[CONTACTS_SQL_NOTICES_ALL] = "SELECT COUNT(*) FROM contact_notices",
+	[CONTACTS_SQL_NOTICES_FORGET] = "DELETE FROM contact_notices WHERE onion NOT IN (SELECT onion FROM contacts)",
+	[CONTACTS_SQL_NOTICE_ADD] = "INSERT OR IGNORE INTO contact_notices (onion, kind, about, recovery, sequence, since_s) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+	                            " WHERE (SELECT COUNT(*) FROM contact_notices WHERE onion = ?1 AND kind = ?2) < ?7",
+	[CONTACTS_SQL_NOTICE_AGAIN] = "UPDATE contact_notices SET sequence = ?5 WHERE onion = ?1 AND kind = ?2 AND about = ?3 AND recovery = ?4"
+	                              " AND sequence < ?5",
+	[CONTACTS_SQL_NOTICE_CHOOSE] = "UPDATE contact_notices SET chosen = about = ?2 WHERE onion = ?1 AND kind = 1",
+	[CONTACTS_SQL_NOTICES_TELL] = "UPDATE contact_notices SET told = ?2 WHERE onion = ?1 AND kind != 3 AND told != ?2",
+	[CONTACTS_SQL_NOTICE_UNTOLD] = "SELECT onion FROM contact_notices WHERE told = 0 AND kind != 3 LIMIT 1",
+	[CONTACTS_SQL_REVOKE_EVERYWHERE] = "UPDATE contact_keys SET told = state != 1, state = 5, changed_s = ?3, key = x'' WHERE fingerprint = ?2"
+	                                   " AND state != 5 AND contact IN (SELECT id FROM contacts WHERE onion = ?1)",
+	[CONTACTS_SQL_REVOKED] = "SELECT COUNT(*) FILTER (WHERE about = ?2), COUNT(*) FROM contact_notices WHERE onion = ?1 AND kind = 3",
+	[CONTACTS_SQL_RECOVERY] = "SELECT COUNT(*), IFNULL(MAX(hash), '') FROM contact_recovery WHERE onion = ?1",
+	[CONTACTS_SQL_RECOVERY_ADD] = "INSERT OR IGNORE INTO contact_recovery VALUES (?1, ?2)",
+	[CONTACTS_SQL_RECOVERY_FORGET] = "DELETE FROM contact_recovery WHERE onion = ?1 AND hash NOT IN (SELECT hash FROM contact_recovery"
+	                                 " WHERE onion = ?1 ORDER BY hash LIMIT 2)",
 };
 
 /* The states are written as numbers above. */

@@ -18,6 +18,10 @@ enum {
 	CONTACTS_SQL_CARD_KEEP, CONTACTS_SQL_CARD, CONTACTS_SQL_PROPOSE, CONTACTS_SQL_PROPOSED, CONTACTS_SQL_PROPOSALS, CONTACTS_SQL_PROPOSAL_OF,
 	CONTACTS_SQL_PROPOSAL_DONE, CONTACTS_SQL_UNPROPOSE, CONTACTS_SQL_PROPOSAL_UNTOLD, CONTACTS_SQL_PROPOSAL_TELL,
 
+	CONTACTS_SQL_ONION_KNOWN, CONTACTS_SQL_NOTICES, CONTACTS_SQL_NOTICES_ALL, CONTACTS_SQL_NOTICES_FORGET, CONTACTS_SQL_NOTICE_ADD,
+	CONTACTS_SQL_NOTICE_AGAIN, CONTACTS_SQL_NOTICE_CHOOSE, CONTACTS_SQL_NOTICES_TELL, CONTACTS_SQL_NOTICE_UNTOLD, CONTACTS_SQL_REVOKE_EVERYWHERE,
+	CONTACTS_SQL_REVOKED, CONTACTS_SQL_RECOVERY, CONTACTS_SQL_RECOVERY_ADD, CONTACTS_SQL_RECOVERY_FORGET,
+
 	CONTACTS_STATEMENTS
 };
 
@@ -42,6 +46,9 @@ int contacts_find_or_say(struct contacts *contacts, struct slice address, struct
 
 /* Who says that they know somebody at this onion. ERROR_DENIED: they cannot introduce them. */
 int contacts_find_introducer(struct contacts *contacts, const char *onion, struct slice by, struct contact *out, struct error *err);
+
+/* Whether a notice of the onion has revoked this key: 1, 0, -1. *is_full: so many that only the owner brings new ones. */
+int contacts_moves_revoked(struct contacts *contacts, const char *onion, const char *fingerprint, bool *is_full, struct error *err);
 
 /* Runs a statement that marks something as told, once. */
 int contacts_mark(struct contacts *contacts, int which, uint64_t id, bool *is_first, struct error *err);

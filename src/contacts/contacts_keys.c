@@ -14,6 +14,7 @@ struct known {
 	bool is_same_bytes;
 	int64_t signed_s;     /* of those that count or did, the latest; -1: there are none */
 	int64_t barred;
+	bool is_revoked;      /* a notice of its onion says so */
 };
 
 /* ---- rows */
@@ -42,16 +43,21 @@ static int
 load(struct contacts *c, const struct contacts_offer *offer, struct known *out, struct error *err)
 {
 	struct statement *s = c->statements[CONTACTS_SQL_KEY_FACTS];
+	bool is_full;
 	int found = find_key(c, out->contact.id, offer->fingerprint, offer->key, &out->key, &out->is_same_bytes, err);
 	if (found < 0)
 		return -1;
 	out->is_there = found == 1;
+	int revoked = contacts_moves_revoked(c, out->contact.onion, offer->fingerprint, &is_full, err);
+	if (revoked < 0)
+		return -1;
+	out->is_revoked = revoked == 1;
 	statement_bind_int(s, 1, (int64_t)out->contact.id);
 	int row = statement_step(s, err);
 	if (row < 0)
 		return -1;
 	out->signed_s = row == 1 ? statement_int(s, 0) : -1;
-	out->barred = row == 1 ? statement_int(s, 1) : 0;
+	out->barred = is_full ? CONTACTS_KEYS_BARRED_MAX : row == 1 ? statement_int(s, 1) : 0;
 	statement_reset(s);
 	return 0;
 }
@@ -157,7 +163,7 @@ signed_at(const struct contacts_offer *offer)
 static enum contacts_learned
 judge(const struct contacts_offer *offer, const struct known *k)
 {
-	if (k->is_there && k->key.state == CONTACTS_KEY_REVOKED)
+	if (k->is_revoked || (k->is_there && k->key.state == CONTACTS_KEY_REVOKED))
 		return CONTACTS_LEARNED_BARRED;
 	if (k->is_there && k->key.state == CONTACTS_KEY_COUNTS)
 		return CONTACTS_LEARNED_SAME;

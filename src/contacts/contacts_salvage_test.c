@@ -51,6 +51,9 @@ fill(struct book *b)
 	snprintf(sql, sizeof sql, "INSERT INTO pins VALUES (7, '%s', '" PIN "', 2, 16, 1, 5, '" OTHER_PIN "', 1);"
 	    "INSERT INTO pins_before VALUES ('%s', '" OTHER_PIN "')", contact_of(b, BOB).onion, contact_of(b, BOB).onion);
 	assert_int_equal(database_run(b->db, sql, &err), 0);
+	snprintf(sql, sizeof sql, "INSERT INTO contact_notices VALUES ('%s', 2, '', '', 7, 1, 0, 1);"
+	    "INSERT INTO contact_recovery VALUES ('%s', '" PIN "')", contact_of(b, BOB).onion, contact_of(b, BOB).onion);
+	assert_int_equal(database_run(b->db, sql, &err), 0);
 }
 
 static int64_t
@@ -131,6 +134,8 @@ a_repair_keeps_people_their_keys_introductions_and_pins(void **state)
 		assert_int_equal(ask(b, "SELECT COUNT(*) FROM pins WHERE id = 7 AND trust = 2 AND label_letters = 16 AND since_s = 1"
 		                        " AND changed_s = 5 AND told = 1 AND fingerprint = '" PIN "' AND shown = '" OTHER_PIN "'"), 1);
 		assert_int_equal(ask(b, "SELECT COUNT(*) FROM pins_before WHERE fingerprint = '" OTHER_PIN "'"), 1);
+		assert_int_equal(ask(b, "SELECT COUNT(*) FROM contact_notices WHERE kind = 2 AND sequence = 7 AND told = 1"), 1);
+		assert_int_equal(ask(b, "SELECT COUNT(*) FROM contact_recovery"), 1);
 	}
 }
 

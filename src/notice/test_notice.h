@@ -37,7 +37,7 @@ test_notice(enum notice_kind kind, unsigned char to, unsigned char recovery, uin
 {
 	struct notice n = { .kind = kind, .sequence = sequence, .day_s = TEST_NOTICE_DAY_S };
 	struct onionkey onion, to_key, recovery_key;
-	struct error err = { 0 };
+	struct error why = { 0 };
 	test_notice_key(1, &onion);
 	test_notice_key(to, &to_key);
 	test_notice_key(recovery, &recovery_key);
@@ -45,7 +45,7 @@ test_notice(enum notice_kind kind, unsigned char to, unsigned char recovery, uin
 		test_notice_address(to, n.to);
 	if (kind == NOTICE_REVOKE_KEY)
 		memset(n.fingerprint, '0' + to, NOTICE_FINGERPRINT_LEN);
-	int result = notice_sign(&n, &onion, kind == NOTICE_MOVE ? &to_key : NULL, recovery != 0 ? &recovery_key : NULL, &err);
+	int result = notice_sign(&n, &onion, kind == NOTICE_MOVE ? &to_key : NULL, recovery != 0 ? &recovery_key : NULL, &why);
 	assert(result == 0);
 	(void)result;
 	return n;

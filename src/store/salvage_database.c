@@ -82,6 +82,10 @@ static const struct table tables[] = {
 	    "INSERT OR IGNORE INTO contact_carriers SELECT ?1, ?2, ?3 WHERE ?1 IN (SELECT id FROM contacts)" },
 	{ "SELECT contact, sequence, fingerprint, card FROM contact_cards ORDER BY contact", "iitb",
 	    "INSERT OR IGNORE INTO contact_cards SELECT ?1, ?2, ?3, ?4 WHERE ?1 IN (SELECT id FROM contacts)" },
+	{ "SELECT onion, kind, about, recovery, sequence, since_s, chosen, told FROM contact_notices ORDER BY onion", "tittiiii",
+	    "INSERT OR IGNORE INTO contact_notices SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE length(?1) = 62 AND ?2 BETWEEN 1 AND 3" },
+	{ "SELECT onion, hash FROM contact_recovery ORDER BY onion", "tt",
+	    "INSERT OR IGNORE INTO contact_recovery SELECT ?1, ?2 WHERE length(?1) = 62 AND length(?2) = 52" },
 };
 
 static void

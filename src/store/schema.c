@@ -126,4 +126,16 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 	"  told INTEGER NOT NULL DEFAULT 0, UNIQUE (address, onion)) STRICT;"
 	"CREATE INDEX contact_proposals_of_onion ON contact_proposals (onion);"
 	"CREATE INDEX contact_proposals_untold ON contact_proposals (id) WHERE told = 0;",
+
+	/* What onions have said of themselves (notice/notice.h), and the owner has chosen of it. kind: enum notice_kind; about: the new address of a move,
+	 * the fingerprint of a revoked key; recovery: the hash of the recovery key that has signed, too. told: as in contact_keys. */
+	"CREATE TABLE contact_notices ("
+	"  onion TEXT NOT NULL, kind INTEGER NOT NULL, about TEXT NOT NULL, recovery TEXT NOT NULL, sequence INTEGER NOT NULL,"
+	"  since_s INTEGER NOT NULL, chosen INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,"
+	"  PRIMARY KEY (onion, kind, about, recovery)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX contact_notices_untold ON contact_notices (onion) WHERE told = 0 AND kind != 3;"
+	"CREATE INDEX contacts_of_onion ON contacts (onion);"
+
+	/* The hashes of recovery keys that cards of an onion have named: two contradict one another. */
+	"CREATE TABLE contact_recovery (onion TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (onion, hash)) STRICT, WITHOUT ROWID;",
 };
