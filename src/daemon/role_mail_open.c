@@ -117,7 +117,7 @@ role_mail_open_store(void)
 	}
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, role_mail_on_appended, NULL);
-	mail.notice = mail_notice_new(loop, c, mail.mailstore, role_mail_on_appended, NULL);
+	mail.notice = mail_notice_new(loop, c, mail.mailstore, mail.contacts, role_mail_on_appended, NULL);
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
 	mail.network = mail_network_new(loop, mail.dispatch);
 	begin_waiting(c);

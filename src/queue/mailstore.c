@@ -330,6 +330,13 @@ mailstore_is_broken(const struct mailstore *s)
 	return journal_is_broken(s->journal);
 }
 
+void
+mailstore_set_tell(struct mailstore *s, mailstore_tell *tell, void *context)
+{
+	s->tell = tell;
+	s->tell_context = context;
+}
+
 bool
 mailstore_has_bounce(const struct mailstore *s)
 {

@@ -37,6 +37,12 @@ int mailstore_receive(struct mailstore *mailstore, const struct record *record, 
 int mailstore_submit(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
 int mailstore_bounce(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err); /* or DELAY, NOTICE */
 int mailstore_ready(struct mailstore *mailstore, const struct record *record, const struct body *body, struct error *err);
+
+/* NOTICE with positions is about something that is not the queue's: tell() marks in a transaction that the owner knows of it; *is_news: nobody
+ * has before. It is called twice for each. Without it such a notice is dropped. */
+typedef int mailstore_tell(void *context, const struct record *record, bool *is_news, struct error *err);
+void mailstore_set_tell(struct mailstore *mailstore, mailstore_tell *tell, void *context);
+
 /* Makes durable what was appended. 0: all of it is; 1: a thread is at it, to be called again when mailstore_commit_fd() is
  * readable; -1: it failed, and the process must end. Also then is durable what mailstore_durable_below() says. */
 int mailstore_commit(struct mailstore *mailstore, struct error *err);

@@ -215,6 +215,11 @@ do_own(struct opened *o, bool *is_news, struct error *err)
 	struct queue *queue = o->mailstore->queue;
 	if (o->record.type == RECORD_DELAY)
 		return queue_tell(queue, o->record.item, is_news, err);
+	if (o->record.type == RECORD_NOTICE && o->record.positions.len > 0) {
+		const struct mailstore *s = o->mailstore;
+		*is_news = false;
+		return s->tell == NULL ? 0 : s->tell(s->tell_context, &o->record, is_news, err);
+	}
 	if (o->record.type == RECORD_NOTICE)
 		return pins_tell(queue_pins(queue), o->record.item, is_news, err);
 	if (queue_reported(queue, o->record.item, o->record.positions, &reported, err) != 0)

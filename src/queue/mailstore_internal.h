@@ -28,6 +28,8 @@ struct mailstore {
 	struct queueclock *clock;
 	struct mailstore_group *group;
 	struct syncer *journal_syncer, *group_syncer; /* NULL: no threads */
+	mailstore_tell *tell; /* NULL: there is none */
+	void *tell_context;
 	size_t bounces;    /* records in the journal that are of our own making */
 	uint64_t consumed; /* as in the database: what is staged below it is to be published */
 	bool unpublished;  /* and some of it is not */

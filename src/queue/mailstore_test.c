@@ -323,6 +323,37 @@ a_changed_key_is_told_once(void **state)
 	mailstore_free(s);
 }
 
+static int
+tell_once(void *context, const struct record *record, bool *is_news, struct error *err)
+{
+	struct mailstore *s = context;
+	(void)err;
+	assert_true(record->item == 7 && slice_is(record->positions, "word"));
+	assert_int_equal(database_run(mailstore_database(s), "UPDATE state SET told = told + 1 WHERE told = 0", err), 0);
+	*is_news = database_changes(mailstore_database(s)) == 1;
+	return 0;
+}
+
+static void
+other_news_is_told_once(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	for (int i = 0; i < 2; i++) { /* at first nobody is there who would know of it */
+		struct mailstore *s = open_store();
+		struct record r = { .type = RECORD_NOTICE, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""), .item = 7,
+			.positions = slice_of_string("word") };
+		if (i == 1)
+			mailstore_set_tell(s, tell_once, s);
+		for (int n = 0; n < 2; n++)
+			assert_int_equal(mailstore_bounce(s, &r, BODY_BORROWED(slice_of_string("Subject: news\r\n\r\n")), &err), 0);
+		assert_int_equal(mailstore_commit(s, &err), 0);
+		process_all(s);
+		assert_int_equal(test_folder_count("Maildir/new", "Return-Path: <>\nSubject: news"), i);
+		mailstore_free(s);
+	}
+}
+
 int
 main(void)
 {
@@ -337,6 +368,7 @@ main(void)
 		IN_FOLDER(a_bounce_is_published_once),
 		IN_FOLDER(a_delay_is_told_once),
 		IN_FOLDER(a_changed_key_is_told_once),
+		IN_FOLDER(other_news_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -8,7 +8,7 @@
  *   SUBMITTED  for each destination: onion ("": the own mailbox), number of recipients (2 bytes), recipients
  *   BOUNCE     item (8 bytes), positions of the recipients it reports (4 bytes each)
  *   DELAY      body of the message that is late (8 bytes)
- *   NOTICE     pin that is violated (8 bytes)
+ *   NOTICE     pin that is violated (8 bytes); or what another module tells of: a number of its own, and a word of its own behind it
  *   READY      item that waited for keys (8 bytes): the body is what is sent
  */
 #pragma once
@@ -44,8 +44,8 @@ struct record {
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
 	struct slice recipients;               /* RECEIVED: packed */
 	struct slice destinations;             /* SUBMITTED: see record_next_destination() */
-	uint64_t item;                         /* BOUNCE, READY; DELAY: the body; NOTICE: the pin */
-	struct slice positions;                /* BOUNCE: packed */
+	uint64_t item;                         /* BOUNCE, READY; DELAY: the body; NOTICE: the pin, or a number of mailstore_set_tell()'s */
+	struct slice positions;                /* BOUNCE: packed; NOTICE: empty, or a word of mailstore_set_tell()'s */
 };
 
 /* Whether it is of our own making: BOUNCE, DELAY, NOTICE. One such is in the journal at a time. */

@@ -115,6 +115,9 @@ def test_a_key_that_was_verified_is_not_replaced(running, subject):
     row = people(running.a)[stella.address]
     assert row['fingerprint'] == first and row['held'] == 1
     assert [(key['fingerprint'], key['state']) for key in row['keys']] == [(first, 'counts'), (second, 'held')]
+    with alice.mailbox() as mailbox:
+        notice = mailbox.message(mailbox.wait_for(f'A key is held: somebody at {stella.onion[:12]}... shows another one', 20))
+        assert f'Stella ({stella.address})' in notice.get_content() and f'contact accept {stella.address} {second}' in notice.get_content()
     assert 'HELD' in of_alice(running.a, 'why', 'stella').stdout and 'key is held' in of_alice(running.a, 'list').stdout
     of_alice(running.a, 'refuse', 'stella')
     assert people(running.a)[stella.address]['keys'][1]['state'] == 'refused'

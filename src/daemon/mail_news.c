@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+#include "daemon/mail_news.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KEY "key"
+#define INTRODUCTION "introduction"
+
+/* "Bob (bob@....onion)". */
+static void
+say_who(const struct contact *contact, struct buffer *text)
+{
+	if (contact->name[0] != '\0')
+		buffer_printf(text, NULL, "%s (%s)", contact->name, contact->address);
+	else
+		buffer_printf(text, NULL, "%s", contact->address);
+}
+
+static void
+say_key(const struct contact *contact, const struct contacts_key *key, struct mail_news *out, struct buffer *text)
+{
+	const char *onion = contact->onion;
+	bool is_held = key->state == CONTACTS_KEY_HELD, is_revoked = key->state == CONTACTS_KEY_REVOKED;
+	snprintf(out->subject, sizeof out->subject, is_held ? "A key is held: somebody at %.12s... shows another one" :
+	    is_revoked ? "A key was revoked: somebody at %.12s..." : "Another OpenPGP key of somebody at %.12s...", onion);
+	say_who(contact, text);
+	buffer_printf(text, NULL, is_held ? "\r\n\r\nshows another OpenPGP key than the one that you know:\r\n\r\n  %s\r\n\r\n" :
+	    is_revoked ? "\r\n\r\nhas revoked the OpenPGP key\r\n\r\n  %s\r\n\r\n" : "\r\n\r\nhas another OpenPGP key now:\r\n\r\n  %s\r\n\r\n",
+	    key->fingerprint);
+	if (key->by[0] != '\0')
+		buffer_printf(text, NULL, "It was introduced by\r\n\r\n  %s\r\n\r\n", key->by);
+	if (is_held)
+		buffer_printf(text, NULL, "It is held: what you write to them is not encrypted to it. Perhaps they have a new machine. But perhaps\r\n"
+		    "somebody has stolen the key of their onion. Ask them in another way than by mail: by telephone, or face to face.\r\n\r\n"
+		    "If it is theirs:\r\n\r\n  smtorp contact accept %s %s\r\n\r\n"
+		    "If not:\r\n\r\n  smtorp contact refuse %s %s\r\n", contact->address, key->fingerprint, contact->address, key->fingerprint);
+	else if (is_revoked)
+		buffer_append_string(text, "What you write to them is not encrypted to it any more. Another key comes with their next mail.\r\n", NULL);
+	else
+		buffer_append_string(text, "It came with their onion's signature, and counts: people set their nodes up anew. No key of theirs was verified\r\n"
+		    "so far; once one is, any other is held until you decide.\r\n", NULL);
+	buffer_printf(text, NULL, "\r\nWhat is known of their keys:\r\n\r\n  smtorp contact why %s\r\n", contact->address);
+}
+
+static void
+say_introduction(const struct contacts_proposal *p, const struct contact *by, struct mail_news *out, struct buffer *text)
+{
+	const char *at = strchr(p->address, '@');
+	snprintf(out->subject, sizeof out->subject, "Somebody at %.12s... is introduced to you", at != NULL ? at + 1 : "");
+	say_who(by, text);
+	buffer_append_string(text, "\r\n\r\nintroduces to you\r\n\r\n  ", NULL);
+	if (p->name[0] != '\0' && strcmp(p->name, p->address) != 0)
+		buffer_printf(text, NULL, "%s (that is what they call themselves)\r\n  ", p->name);
+	buffer_printf(text, NULL, "%s\r\n\r\nwith the OpenPGP key\r\n\r\n  %s\r\n\r\n", p->address, p->fingerprint);
+	buffer_printf(text, NULL, "The card with it is signed by the key of their onion. They are not in your address book. If you want them there:\r\n\r\n"
+	    "  smtorp contact accept %s\r\n\r\nIf not:\r\n\r\n  smtorp contact refuse %s\r\n", p->address, p->address);
+}
+
+int
+mail_news_next(struct contacts *contacts, struct mail_news *out, struct buffer *text, struct error *err)
+{
+	struct contacts_key key;
+	struct contacts_proposal proposal;
+	struct contact contact = { 0 };
+	int found = contacts_next_untold(contacts, &key, err);
+	if (found == 1) {
+		out->item = key.id;
+		out->word = KEY;
+		if (contacts_find_id(contacts, key.contact, &contact, err) < 0)
+			return -1;
+		say_key(&contact, &key, out, text);
+		return 1;
+	}
+	if (found == 0)
+		found = contacts_next_untold_proposal(contacts, &proposal, err);
+	if (found != 1)
+		return found;
+	out->item = proposal.id;
+	out->word = INTRODUCTION;
+	if (contacts_find(contacts, slice_of_string(proposal.by), &contact, err) < 0)
+		return -1;
+	say_introduction(&proposal, &contact, out, text);
+	return 1;
+}
+
+int
+mail_news_tell(void *context, const struct record *record, bool *is_news, struct error *err)
+{
+	struct contacts *contacts = context;
+	*is_news = false;
+	if (slice_is(record->positions, KEY))
+		return contacts_tell(contacts, record->item, is_news, err);
+	if (slice_is(record->positions, INTRODUCTION))
+		return contacts_tell_proposal(contacts, record->item, is_news, err);
+	return 0; /* of a later version */
+}
