@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "card/card.h"
 #include "card/link.h"
+#include "cli/scan_ask.h"
 
 static int
 find(struct slice text, const char *where, struct buffer *out, struct error *err)
@@ -38,17 +39,24 @@ int
 card_text_read(const char *source, struct buffer *out, struct error *err)
 {
 	struct slice text = slice_of_string(source);
-	struct buffer bytes;
+	struct buffer bytes, scanned;
 	int fd;
 	if (strncasecmp(source, "mailto:", 7) == 0 || strchr(source, '\n') != NULL)
 		return find(text, "this text", out, err);
 	if (open_source(source, &fd, err) != 0)
 		return -1;
 	buffer_init(&bytes, CARD_TEXT_MAX_BYTES);
+	buffer_init(&scanned, SCAN_TEXT_MAX_BYTES);
 	int result = file_read_all(fd, &bytes, err);
 	file_close(&fd);
+	text = slice_of(buffer_bytes(&bytes), buffer_len(&bytes));
+	if (result == 0 && scan_is_picture(text)) {
+		result = scan_ask(text, &scanned, err);
+		text = slice_of(buffer_bytes(&scanned), buffer_len(&scanned));
+	}
 	if (result == 0)
-		result = find(slice_of(buffer_bytes(&bytes), buffer_len(&bytes)), strcmp(source, "-") == 0 ? "standard input" : source, out, err);
+		result = find(text, strcmp(source, "-") == 0 ? "standard input" : source, out, err);
+	buffer_finish(&scanned);
 	buffer_finish(&bytes);
 	return result;
 }

@@ -10,7 +10,7 @@
 int
 sibling_find(const char *program, char *out, size_t room, struct error *err)
 {
-	static const char *const folders[] = { ".", "../daemon", "../cli" };
+	static const char *const folders[] = { ".", "../daemon", "../cli", "../libexec/smtorp" };
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (len <= 0)

@@ -34,6 +34,18 @@ static const struct sandbox_rules logger = {
 	"rt_sigaction rt_sigprocmask rt_sigreturn restart_syscall exit_group",
 	true, true };
 
+/* It reads a picture from a pipe, and writes what is in it. */
+static const struct sandbox_rules scanner = {
+	"read write fstat newfstatat close brk mmap munmap mremap mprotect madvise futex clock_gettime getpid gettid tgkill rt_sigaction "
+	"rt_sigprocmask rt_sigreturn restart_syscall exit_group",
+	false, true };
+
+const struct sandbox_rules *
+rules_of_scanner(void)
+{
+	return &scanner;
+}
+
 const struct sandbox_rules *
 rules_of(enum role role)
 {

@@ -21,5 +21,8 @@ extern const char rules_common_calls[];
 /* Denied to the parent and to all that it starts, which inherit it: other people's programs among them, tor, transports, Dovecot. */
 extern const char rules_never_calls[];
 
+/* Of smtorp-scan, which is no role: the owner's command starts it. */
+const struct sandbox_rules *rules_of_scanner(void);
+
 /* NULL for the parent, which is an ordinary program of its user. */
 const struct sandbox_rules *rules_of(enum role role);

@@ -21,11 +21,9 @@ sandbox_enter_parent(struct sandbox_holds *out, struct error *err)
 	return seccomp < 0 ? -1 : 0;
 }
 
-int
-sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err)
+static int
+enter(const struct sandbox_rules *rules, struct sandbox_holds *out, struct error *err)
 {
-	const struct sandbox_rules *rules = rules_of(role);
-	assert(rules != NULL);
 	*out = (struct sandbox_holds){ 0 };
 	if (HAS_SANITIZER)
 		return 0;
@@ -38,4 +36,18 @@ sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err)
 	out->landlock = (unsigned)landlock;
 	out->seccomp = seccomp > 0;
 	return 0;
+}
+
+int
+sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err)
+{
+	const struct sandbox_rules *rules = rules_of(role);
+	assert(rules != NULL);
+	return enter(rules, out, err);
+}
+
+int
+sandbox_enter_scanner(struct sandbox_holds *out, struct error *err)
+{
+	return enter(rules_of_scanner(), out, err);
 }

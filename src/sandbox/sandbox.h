@@ -25,3 +25,6 @@ int sandbox_enter_parent(struct sandbox_holds *out, struct error *err);
 /* To be called once, when the process has opened and loaded what it needs. Descriptors stay as they are. What the kernel
  * cannot do is no error: *out tells. In a build with sanitizers, whose run-time needs more, nothing is done. */
 int sandbox_enter(enum role role, struct sandbox_holds *out, struct error *err);
+
+/* The same for smtorp-scan, which takes strangers' pictures apart. */
+int sandbox_enter_scanner(struct sandbox_holds *out, struct error *err);

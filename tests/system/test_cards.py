@@ -105,3 +105,22 @@ def test_a_card_is_drawn(cards, shape, beginning):
     cards.cli('card', '--qr', shape, '--out', str(path), 'bob')
     assert path.read_bytes().startswith(beginning)
     assert cards.cli('card', '--qr', shape, '--out', str(path), 'bob', check=False).returncode == 5  # it is there
+
+
+def test_a_card_comes_by_a_picture(cards, nobody):
+    path = cards.folder / 'card.png'
+    cards.cli('card', '--qr', 'png', '--out', str(path), 'bob')
+    add(cards, str(path), '--in-person')
+    row = of_alice(cards)[cards.bob.address]
+    assert row['fingerprint'] == fingerprint_of(cards, 'bob') and row['trust'] == 'verified' and row['how'] == 'scanned'
+
+
+@pytest.mark.parametrize('size', [0, 100, 3000, -1])
+def test_a_damaged_picture_is_refused(cards, nobody, size):
+    whole, path = cards.folder / f'whole{size}.png', cards.folder / 'damaged.png'
+    cards.cli('card', '--qr', 'png', '--out', str(whole), 'bob')
+    picture = whole.read_bytes()
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + picture[8:size] if size > 0 else b'\xff\xd8\xff' + picture if size == 0 else picture[:8] + b'\0' * 5000)
+    result = add(cards, str(path), check=False)
+    assert result.returncode != 0 and result.stderr.startswith('smtorp: ') and 'died' not in result.stderr, result.stderr
+    assert of_alice(cards) == {}
