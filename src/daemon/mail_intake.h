@@ -40,6 +40,8 @@ struct mail_intake_events {
 	/* One was refused for lack of space; a stranger's, to keep what is left for the owner. */
 	void (*on_no_space)(void *context, const struct error *err);
 	void (*on_reserve)(void *context);
+	/* A proved sender's message has brought something for the node; list: as OPENED has it. */
+	void (*on_findings)(void *context, const char *sender, struct slice list);
 };
 
 /* All is borrowed but config, which is copied. */

@@ -60,6 +60,8 @@ on_opened(void *context, const struct ipc_message *answer, struct body *body)
 	v->signature = opened->signature;
 	snprintf(v->fingerprint, sizeof v->fingerprint, "%s", opened->fingerprint);
 	snprintf(v->trouble, sizeof v->trouble, "%s", opened->text);
+	if (v->proof == ONIONSIG_PROVED && opened->findings.len > 0)
+		p->intake->events->on_findings(p->intake->context, v->sender, opened->findings);
 	keep_as(p, v, p->flags, p->reverse_path, intake_bytes(&p->recipients), &p->body, body_len(body) > 0 ? body : &p->body);
 }
 

@@ -467,6 +467,7 @@ finish(void)
 	mail_intake_free(mail.intake);
 	mail_card_free(mail.card);
 	mail_ready_free(mail.ready);
+	mail_findings_free(mail.findings);
 	contacts_free(mail.contacts);
 	mailstore_free(mail.mailstore);
 }

@@ -8,6 +8,7 @@
 #include "daemon/mail_bounce.h"
 #include "daemon/mail_card.h"
 #include "daemon/mail_content.h"
+#include "daemon/mail_findings.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_network.h"
 #include "daemon/mail_notice.h"
@@ -39,6 +40,7 @@ struct mail {
 	struct dispatch *dispatch;
 	struct mail_waiting *waiting;
 	struct mail_ready *ready;
+	struct mail_findings *findings;
 	struct timer *commit, *process, *settle, *rest, *room;
 	struct mail_network *network;
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */

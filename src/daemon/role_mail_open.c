@@ -17,6 +17,13 @@ begin_waiting(const struct ipc_mail_config *c)
 }
 
 static void
+on_findings(void *context, const char *sender, struct slice list)
+{
+	(void)context;
+	mail_findings_take(mail.findings, sender, list);
+}
+
+static void
 on_waits(void *context, const char *onion, const struct queue_item *item, struct slice card)
 {
 	(void)context;
@@ -69,7 +76,8 @@ void
 role_mail_open_store(void)
 {
 	const struct ipc_mail_config *c = &mail.config;
-	static const struct mail_intake_events intake_events = { role_mail_reply, role_mail_on_appended, role_mail_on_broken, role_mail_no_space, role_mail_on_reserve };
+	static const struct mail_intake_events intake_events = { role_mail_reply, role_mail_on_appended, role_mail_on_broken, role_mail_no_space, role_mail_on_reserve,
+		on_findings };
 	static const struct dispatch_events dispatch_events = { role_mail_send_tor, role_mail_send_smtp, on_waits, role_mail_on_result, role_mail_on_broken };
 	struct error err = { 0 };
 	set_schedule(c);
@@ -115,6 +123,8 @@ role_mail_open_store(void)
 		role_mail_die(&err);
 		return;
 	}
+	const struct mail_keys book = { mail.contacts, mailstore_database(mail.mailstore) };
+	mail.findings = mail_findings_new(&book, mail.card);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, role_mail_on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, mail.contacts, role_mail_on_appended, NULL);
