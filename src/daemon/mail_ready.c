@@ -139,6 +139,8 @@ seal(struct one *o)
 	struct body body = BODY_EMPTY;
 	buffer_init(&keys, IPC_KEYS_MAX);
 	int got = mail_keys_of_recipients(&book, all(&o->recipients), &keys, &err);
+	if (got == 0 && peers_note_cardless(queue_peers(mailstore_queue(c->mailstore)), o->onion, mailstore_now_ms(c->mailstore), &err) != 0)
+		got = -1;
 	if (got == 0 && is_required)
 		end(o, DISPATCH_REFUSED, no_key);
 	else if (got < 0 || queue_load_body(mailstore_queue(c->mailstore), o->body, o->body_bytes, &body, &err) != 0)

@@ -188,8 +188,12 @@ find_keys(struct pending *p, struct error *err)
 		return !is_required;
 	}
 	int got = mail_keys_of_recipients(&book, p->at_hand_recipients, &p->keys, err);
-	if (got < 0)
+	bool is_cardless = false;
+	if (got == 0 && !is_required && peers_is_cardless(queue_peers(mailstore_queue(in->mailstore)), p->onion, mailstore_now_ms(in->mailstore),
+	    &is_cardless, err) != 0)
 		return -1;
+	if (got < 0 || is_cardless)
+		return got < 0 ? -1 : 1;
 	p->how = is_required ? SEAL_ENCRYPT | SEAL_ALL : SEAL_ENCRYPT;
 	p->is_waiting = got == 0;
 	if (p->is_waiting)

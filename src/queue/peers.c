@@ -5,11 +5,12 @@
 
 #define NEW_MAIL_PAUSE_MS (60 * 1000)
 #define PORT_KNOWN_MS ((int64_t)24 * 3600 * 1000)
+#define CARDLESS_MS ((int64_t)24 * 3600 * 1000)
 
-enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, HURRY_NETWORK, STATEMENTS };
+enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, HURRY_NETWORK, NOTE_CARDLESS, IS_CARDLESS, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
-	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '') ON CONFLICT (onion) DO UPDATE SET"
+	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '', 0) ON CONFLICT (onion) DO UPDATE SET"
 	         " due_ms = min(ifnull(due_ms, 9223372036854775807), max(?2, min(not_before_ms, tried_ms + ?3)))",
 	[NEXT] = "SELECT onion, due_ms, port, port_ms, tries FROM peers WHERE due_ms IS NOT NULL ORDER BY due_ms",
 	[LOOK] = "SELECT tries, failures, port, not_before_ms, port_ms FROM peers WHERE onion = ?1",
@@ -21,6 +22,8 @@ static const char *const sql[STATEMENTS] = {
 	           " WHERE items.onion = ?1 AND items.due_ms IS NOT NULL) WHERE onion = ?1",
 	[HURRY] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?2) WHERE onion = ?1",
 	[HURRY_ALL] = "UPDATE peers SET not_before_ms = 0, due_ms = min(due_ms, ?1)",
+	[NOTE_CARDLESS] = "UPDATE peers SET cardless_ms = ?2 WHERE onion = ?1",
+	[IS_CARDLESS] = "SELECT 1 FROM peers WHERE onion = ?1 AND cardless_ms > ?2",
 	/* What a peer itself has put off stays so: it is due when the first of its items is. */
 	[HURRY_NETWORK] = "UPDATE peers SET not_before_ms = 0, due_ms = (SELECT min(items.due_ms) FROM items WHERE items.onion = peers.onion"
 	                  " AND items.due_ms IS NOT NULL) WHERE not_before_ms > ?1 AND reason IN (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -188,4 +191,26 @@ peers_hurry_network(struct peers *p, int64_t now_ms, struct error *err)
 	for (int i = 0; i < 7; i++)
 		statement_bind_int(s, 2 + i, reasons[i]);
 	return statement_run(s, err);
+}
+
+int
+peers_note_cardless(struct peers *p, const char *onion, int64_t now_ms, struct error *err)
+{
+	struct statement *s = p->statements[NOTE_CARDLESS];
+	statement_bind_string(s, 1, onion);
+	statement_bind_int(s, 2, now_ms > 0 ? now_ms : 1);
+	return statement_run(s, err);
+}
+
+int
+peers_is_cardless(struct peers *p, const char *onion, int64_t now_ms, bool *is_cardless, struct error *err)
+{
+	struct statement *s = p->statements[IS_CARDLESS];
+	statement_bind_string(s, 1, onion);
+	statement_bind_int(s, 2, now_ms > CARDLESS_MS ? now_ms - CARDLESS_MS : 0);
+	int row = statement_step(s, err);
+	if (row >= 0)
+		statement_reset(s);
+	*is_cardless = row == 1;
+	return row < 0 ? -1 : 0;
 }

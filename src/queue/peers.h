@@ -59,3 +59,7 @@ int peers_failures(struct peers *peers, struct slice onion, uint64_t *failures, 
 
 /* Sets when it is due from the items that wait for it. */
 int peers_settle(struct peers *peers, struct slice onion, struct error *err);
+
+/* It had no card to show (doc/spec/cards.md), and is not to be asked for one again within a day. */
+int peers_note_cardless(struct peers *peers, const char *onion, int64_t now_ms, struct error *err);
+int peers_is_cardless(struct peers *peers, const char *onion, int64_t now_ms, bool *is_cardless, struct error *err);

@@ -138,4 +138,7 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 
 	/* The hashes of recovery keys that cards of an onion have named: two contradict one another. */
 	"CREATE TABLE contact_recovery (onion TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (onion, hash)) STRICT, WITHOUT ROWID;",
+
+	/* When a peer last had no card to show (queue clock; 0: never): it is not asked for one again soon. */
+	"ALTER TABLE peers ADD COLUMN cardless_ms INTEGER NOT NULL DEFAULT 0;",
 };
