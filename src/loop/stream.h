@@ -96,6 +96,19 @@ const char *stream_alpn(const struct stream *stream);   /* the agreed protocol o
 /* SHA-256 of the peer certificate's SubjectPublicKeyInfo. ERROR_NOT_FOUND without TLS or certificate. */
 int stream_peer_key_hash(const struct stream *stream, unsigned char hash[32], struct error *err);
 
+/* Whether this connection goes on with an earlier session: known from on_tls on. */
+bool stream_is_resumed(const struct stream *stream);
+
+/* Octets that only the two ends of this connection know, and that no other connection has, resumed or not (RFC 8446 section 7.5; without a
+ * context). ERROR_NOT_FOUND without TLS 1.3 and an agreed protocol, and at a server as long as what is read is early. */
+int stream_exporter(const struct stream *stream, const char *label, unsigned char out[TLS_EXPORTER_BYTES], struct error *err);
+
+/* A server: notes what the client has proved about itself, in a form that is the caller's and not all zeros. It is in every ticket that is given from
+ * now on; one more is, in front of what is written next. Not while what is read is early. */
+void stream_set_proved(struct stream *stream, const unsigned char proved[TLS_PROVED_BYTES]);
+/* What was noted on this connection, or is in the ticket that it goes on with. false: nothing, and zeros are filled in. */
+bool stream_proved(const struct stream *stream, unsigned char proved[TLS_PROVED_BYTES]);
+
 /* What was agreed on, as OpenSSL names it: "TLSv1.3", "TLS_AES_256_GCM_SHA384". Borrowed; "" without TLS. */
 const char *stream_tls_version(const struct stream *stream);
 const char *stream_tls_cipher(const struct stream *stream);

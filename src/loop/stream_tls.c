@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <assert.h>
+#include <string.h>
 
 #include "loop/stream_parts.h"
 
@@ -102,6 +103,36 @@ stream_peer_key_hash(const struct stream *s, unsigned char hash[32], struct erro
 	if (s->tls == NULL)
 		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
 	return tlsconn_peer_key_hash(s->tls, hash, err);
+}
+
+bool
+stream_is_resumed(const struct stream *s)
+{
+	return s->tls != NULL && tlsconn_is_resumed(s->tls);
+}
+
+int
+stream_exporter(const struct stream *s, const char *label, unsigned char out[TLS_EXPORTER_BYTES], struct error *err)
+{
+	if (s->tls == NULL)
+		return error_set(err, ERROR_NOT_FOUND, "the connection is not encrypted");
+	return tlsconn_exporter(s->tls, label, out, err);
+}
+
+void
+stream_set_proved(struct stream *s, const unsigned char proved[TLS_PROVED_BYTES])
+{
+	assert(stream_is_tls(s));
+	tlsconn_set_proved(s->tls, proved);
+}
+
+bool
+stream_proved(const struct stream *s, unsigned char proved[TLS_PROVED_BYTES])
+{
+	if (s->tls != NULL)
+		return tlsconn_proved(s->tls, proved);
+	memset(proved, 0, TLS_PROVED_BYTES);
+	return false;
 }
 
 const char *

@@ -60,6 +60,10 @@ int tls_context_set_ticket_keys(struct tls_context *context, const struct tls_ti
 /* How long a ticket may be used; RFC 8446 section 4.6.1 allows no more. */
 #define TLS_TICKET_LIFETIME_S (7 * 24 * 3600)
 
+/* Room in each ticket for what a client has proved about itself, and what is bound to one connection (stream.h). */
+#define TLS_PROVED_BYTES 64
+#define TLS_EXPORTER_BYTES 32
+
 /* A session that a client may go on with, as octets that only this module understands: stream_events.on_session gives them. They hold
  * a secret, from which the early data can be decrypted that is sent with them. */
 #define TLS_SESSION_MAX_BYTES 4096

@@ -13,10 +13,8 @@
 #include "base/secret.h"
 #include "loop/tlsconn.h"
 
-/* Room in each ticket for what the client has proved about itself. Nothing writes there yet. */
-#define PROVED_BYTES 64
 /* What the session in a ticket takes, as OpenSSL encodes it: numbers are shorter at times, and secrets of other cipher suites are. The difference
- * is made up behind PROVED_BYTES, so that each ticket has the same length. */
+ * is made up behind TLS_PROVED_BYTES, so that each ticket has the same length. */
 #define SESSION_BYTES 320
 
 struct tls_tickets {
@@ -106,17 +104,18 @@ static int
 on_ticket_made(SSL *ssl, void *context)
 {
 	(void)context;
-	static const unsigned char nothing[SESSION_BYTES];
+	unsigned char filling[SESSION_BYTES] = { 0 };
 	SSL_SESSION *session = SSL_get_session(ssl);
-	size_t filled = PROVED_BYTES;
+	tlsconn_proved(SSL_get_app_data(ssl), filling); /* zeros when there is nothing */
+	size_t filled = TLS_PROVED_BYTES;
 	/* A longer filling may need a longer count before it: then again. */
 	for (int i = 0; i < 4; i++) {
-		if (SSL_SESSION_set1_ticket_appdata(session, nothing, filled) != 1)
+		if (SSL_SESSION_set1_ticket_appdata(session, filling, filled) != 1)
 			return 0;
 		int len = i2d_SSL_SESSION(session, NULL);
 		if (len == SESSION_BYTES)
 			return 1;
-		if (len <= 0 || len > SESSION_BYTES + (int)(filled - PROVED_BYTES))
+		if (len <= 0 || len > SESSION_BYTES + (int)(filled - TLS_PROVED_BYTES))
 			break;
 		filled = filled + SESSION_BYTES - (size_t)len;
 	}

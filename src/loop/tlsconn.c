@@ -39,6 +39,8 @@ struct tlsconn {
 	bool ready;
 	bool is_server;
 	bool is_early;              /* ready, but the client has not finished the handshake */
+	bool has_proved;
+	unsigned char proved[TLS_PROVED_BYTES]; /* by the client, on this connection */
 	bool reads_early;           /* a server that has not seen the end of the early data, or that there is none */
 };
 
@@ -353,6 +355,53 @@ tlsconn_on_session(struct tlsconn *tls, SSL_SESSION *session)
 		return;
 	tlsconn_forget_session(tls);
 	tls_session_save(session, &tls->session);
+}
+
+bool
+tlsconn_is_resumed(const struct tlsconn *tls)
+{
+	return tls->ready && SSL_session_reused(tls->ssl);
+}
+
+int
+tlsconn_exporter(const struct tlsconn *tls, const char *label, unsigned char out[TLS_EXPORTER_BYTES], struct error *err)
+{
+	if (tlsconn_alpn(tls) == NULL || tls->is_early)
+		return error_set(err, ERROR_NOT_FOUND, "this connection has nothing that a proof can be bound to");
+	if (SSL_export_keying_material(tls->ssl, out, TLS_EXPORTER_BYTES, label, strlen(label), NULL, 0, 0) != 1)
+		return tls_error(err, ERROR_PROTOCOL, "nothing can be bound to this connection");
+	return 0;
+}
+
+void
+tlsconn_set_proved(struct tlsconn *tls, const unsigned char proved[TLS_PROVED_BYTES])
+{
+	assert(tls->is_server && tls->ready && !tls->is_early);
+	memcpy(tls->proved, proved, sizeof tls->proved);
+	tls->has_proved = true;
+	/* The ticket of the handshake has gone out without it. OpenSSL sends this one before the next octets. */
+	if (tlsconn_alpn(tls) != NULL && SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls->ssl)) != NULL)
+		SSL_new_session_ticket(tls->ssl);
+	ERR_clear_error();
+}
+
+/* Of a ticket only what this connection really goes on with: one that was opened and not used has proved nothing. */
+bool
+tlsconn_proved(const struct tlsconn *tls, unsigned char proved[TLS_PROVED_BYTES])
+{
+	static const unsigned char nothing[TLS_PROVED_BYTES];
+	void *noted = NULL;
+	size_t len = 0;
+	SSL_SESSION *session = SSL_get_session(tls->ssl);
+	memset(proved, 0, TLS_PROVED_BYTES);
+	if (!tls->is_server)
+		return false;
+	if (tls->has_proved)
+		memcpy(proved, tls->proved, TLS_PROVED_BYTES);
+	else if (session != NULL && SSL_session_reused(tls->ssl) && SSL_SESSION_get0_ticket_appdata(session, &noted, &len) == 1 &&
+	    len >= TLS_PROVED_BYTES)
+		memcpy(proved, noted, TLS_PROVED_BYTES);
+	return memcmp(proved, nothing, TLS_PROVED_BYTES) != 0;
 }
 
 /* Reads early data until there is no more, then finishes the handshake. 1: it is finished; 0: needs more bytes, or room; -1. */

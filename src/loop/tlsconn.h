@@ -57,6 +57,11 @@ int tlsconn_resume(struct tlsconn *tls, const char *server_name, const struct tl
 bool tlsconn_took_early(const struct tlsconn *tls); /* the server took the early data: known when ready */
 /* The context's callback: a server gave a ticket. (tls_session.c) */
 void tlsconn_on_session(struct tlsconn *tls, struct ssl_session_st *session);
+bool tlsconn_is_resumed(const struct tlsconn *tls);
+/* As stream_exporter(), stream_set_proved() and stream_proved(). */
+int tlsconn_exporter(const struct tlsconn *tls, const char *label, unsigned char out[TLS_EXPORTER_BYTES], struct error *err);
+void tlsconn_set_proved(struct tlsconn *tls, const unsigned char proved[TLS_PROVED_BYTES]);
+bool tlsconn_proved(const struct tlsconn *tls, unsigned char proved[TLS_PROVED_BYTES]);
 /* A client shows one more ticket. false: he has shown more than any would. */
 bool tlsconn_may_try_ticket(struct tlsconn *tls);
 /* The last session that the server gave; tlsconn_forget_session() wipes it. */
