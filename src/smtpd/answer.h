@@ -67,6 +67,9 @@
 	A(AUTH_CANCELLED, 501, "5.7.0", "Authentication was cancelled") \
 	A(AUTH_MALFORMED, 501, "5.5.2", "The answer is malformed") \
 	A(AUTH_WRONG, 535, "5.7.8", "Login or password is wrong") \
+	A(PROOF_MECHANISM, 504, "5.5.4", "Only SMTORP-ONION is available") \
+	A(PROOF_AGAIN, 503, "5.5.1", "One proof in a session, before MAIL") \
+	A(PROOF_WRONG, 535, "5.7.8", "This proves nothing here") \
 	A(NO_MAILBOX, 550, "5.1.1", "No such mailbox here") \
 	A(FOREIGN, 550, "5.7.1", "Mail for other domains is not taken here") \
 	A(NOT_ONION, 550, "5.7.1", \

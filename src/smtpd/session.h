@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "loop/stream.h"
+#include "onionkey/onionkey.h"
 #include "smtp/command.h"
 #include "smtp/data.h"
 #include "smtp/sasl.h"
@@ -62,6 +63,8 @@ struct session {
 	int64_t progress_ms;          /* when it got on, monotonic: fairness.c */
 	bool is_evicted;              /* it goes in a moment */
 	char *login;                  /* NULL: nobody */
+	char proved[ONIONKEY_NAME_LEN + sizeof ".onion"]; /* which onion the client has proved to be; "": none */
+	bool has_tried_proof;
 	struct sasl_credentials *credentials; /* during AUTH LOGIN */
 	struct transaction *transaction;      /* NULL: none */
 	uint64_t transaction_id;              /* while waiting */
@@ -109,6 +112,9 @@ bool verb_bdat_take(struct session *s, struct buffer *in);
 void verb_auth(struct session *s, struct slice argument);
 void verb_auth_answer(struct session *s, struct slice line);
 void verb_auth_resume(struct session *s); /* the pause is over */
+void verb_proof(struct session *s, struct slice argument);
+bool verb_proof_is_offered(const struct session *s);
+void verb_proof_on_handshake(struct session *s); /* what the ticket says */
 
 /* fairness.c */
 void fairness_note_progress(struct session *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The SMTP server (RFC 5321 with PIPELINING, 8BITMIME, SMTPUTF8, SIZE, CHUNKING, ENHANCEDSTATUSCODES, STARTTLS and, for
- * submission, AUTH): sessions on listening sockets, each on a stream.
+ * submission and for onions that prove themselves, AUTH): sessions on listening sockets, each on a stream.
  *
  * The server speaks and holds messages while they come in. Who may send to whom, whose password is right and where a
  * message goes is asked of its owner by the callbacks below. Nothing that it says names a program, a machine, a
@@ -87,6 +87,7 @@ struct smtpd_message {
 	uint64_t transaction_id;
 	enum smtpd_kind kind;
 	const char *login;        /* NULL: nobody has logged in */
+	const char *proved;       /* the onion, with ".onion", that the client has proved to be; "": none */
 	const char *reverse_path; /* "" for the null reverse-path */
 	struct slice recipients;  /* packed (ipc/pack.h), at least one */
 	bool has_8bit;            /* octets >= 0x80 in it */

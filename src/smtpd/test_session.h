@@ -91,6 +91,8 @@ bench_on_message(void *context, const struct smtpd_message *m)
 	while (pack_next(&list, &each))
 		buffer_printf(&b->taken, NULL, "%.*s,", (int)each.len, (const char *)each.data);
 	buffer_printf(&b->taken, NULL, "%s%s\n", m->has_8bit ? " 8" : "", m->is_smtputf8 ? " u" : "");
+	if (m->proved[0] != '\0')
+		buffer_printf(&b->taken, NULL, "proved %s\n", m->proved);
 	if (m->fd >= 0) {
 		size_t len;
 		assert_int_equal(file_check_sealed(m->fd, SIZE_MAX, &len, NULL), 0);

@@ -95,7 +95,7 @@ static void
 ask_owner(struct session *s)
 {
 	struct transaction *t = s->transaction;
-	struct smtpd_message message = { .kind = session_config(s)->kind, .login = s->login,
+	struct smtpd_message message = { .kind = session_config(s)->kind, .login = s->login, .proved = s->proved,
 		.reverse_path = t->reverse_path,
 		.recipients = slice_of(buffer_bytes(&t->recipients), buffer_len(&t->recipients)),
 		.has_8bit = t->scan.has_8bit, .is_smtputf8 = t->has_utf8_address || t->scan.has_8bit_header };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * AUTH PLAIN and LOGIN (RFC 4954), on submission only.
+ * AUTH PLAIN and LOGIN (RFC 4954), on submission only. Onions prove themselves in verb_proof.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +113,10 @@ begin(struct session *s, struct slice mechanism, struct slice initial)
 void
 verb_auth(struct session *s, struct slice argument)
 {
+	if (verb_proof_is_offered(s)) {
+		verb_proof(s, argument);
+		return;
+	}
 	struct slice mechanism, initial;
 	command_next_word(&argument, &mechanism);
 	command_next_word(&argument, &initial);

@@ -2,6 +2,7 @@
  *
  * EHLO and HELO (RFC 5321 section 4.1.1.1).
  */
+#include "proof/session.h"
 #include "smtpd/session.h"
 
 /* Which extensions there are depends on the kind of listener and on TLS, on nothing else. */
@@ -15,6 +16,8 @@ write_extensions(struct session *s)
 		buffer_append_string(out, "250-STARTTLS\r\n", NULL);
 	if (session_may_auth(s))
 		buffer_append_string(out, "250-AUTH PLAIN LOGIN\r\n", NULL);
+	if (verb_proof_is_offered(s))
+		buffer_append_string(out, "250-AUTH " SESSION_PROOF_MECHANISM "\r\n", NULL);
 	buffer_append_string(out, "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n", NULL);
 }
 

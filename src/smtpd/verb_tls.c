@@ -51,6 +51,7 @@ verb_tls_on_handshake(struct session *s)
 	s->has_hello = false;
 	free(s->login);
 	s->login = NULL;
+	verb_proof_on_handshake(s);
 	s->mode = SESSION_COMMAND;
 	enum smtpd_kind kind = session_config(s)->kind;
 	if (kind == SMTPD_SMTORP || kind == SMTPD_SUBMISSIONS)
