@@ -30,6 +30,7 @@ release(struct smtpc_session *s)
 	timer_free(s->soon);
 	delivery_free(s->delivery);
 	session_early_wipe(s);
+	session_proof_wipe(s);
 	free(s);
 }
 
@@ -65,7 +66,7 @@ end(struct smtpc_session *s, enum smtpc_end reason, unsigned code, const char *t
 static void
 send_line(struct smtpc_session *s, const char *verb, const char *argument)
 {
-	char line[128];
+	char line[256];
 	int len = snprintf(line, sizeof line, "%s%s%s\r\n", verb, argument[0] == '\0' ? "" : " ", argument);
 	assert(len > 0 && (size_t)len < sizeof line);
 	stream_write(s->stream, line, (size_t)len, NULL); /* a failure is a closed connection: on_stream_end says so */
@@ -163,6 +164,10 @@ begin_delivery(struct smtpc_session *s, size_t body_bytes, struct error *err)
 	if (!s->ehlo_sent) {
 		s->ehlo_sent = s->ehlo_due = true;
 		send_line(s, "EHLO", s->own_onion);
+		if (s->proof[0] != '\0') {
+			s->auth_due = true;
+			send_line(s, "AUTH", s->proof);
+		}
 	}
 	pump(s);
 	return 0;
@@ -267,6 +272,10 @@ take_opening_reply(struct smtpc_session *s, const struct reply *reply)
 		is_refused(s, reply, 250);
 		return true;
 	}
+	if (s->auth_due) { /* proved or not: the message goes on */
+		session_proof_answered(s);
+		return true;
+	}
 	return false;
 }
 
@@ -275,7 +284,7 @@ replies_due(const struct smtpc_session *s)
 {
 	if (s->state != READY)
 		return s->state <= WAITS_FOR_STARTTLS;
-	return (size_t)s->greeting_due + s->ehlo_due + (s->delivery == NULL ? 0 : delivery_replies_due(s->delivery));
+	return (size_t)s->greeting_due + s->ehlo_due + s->auth_due + (s->delivery == NULL ? 0 : delivery_replies_due(s->delivery));
 }
 
 static void
@@ -311,6 +320,7 @@ take_reply(struct smtpc_session *s, const struct reply *reply)
 	case WAITS_FOR_TLS:
 	case EARLY:
 	case EARLY_TLS:
+	case WAITS_FOR_PROOF:
 	case QUITTING:
 	case ENDED:
 		break;
@@ -352,6 +362,8 @@ static void
 on_input(void *context)
 {
 	struct smtpc_session *s = context;
+	if (s->state == WAITS_FOR_PROOF)
+		return;
 	/* Replies that came together can only answer what was asked before they came. */
 	size_t due = replies_due(s);
 	enter(s);
@@ -378,6 +390,7 @@ on_smtorp(struct smtpc_session *s)
 	s->greeting_due = true;
 	s->state = READY;
 	if (is_early && session_early_finish(s)) {
+		session_proof_skip(s);
 		if (s->refused_here)
 			timer_start(s->soon, 0);
 		pump(s);
@@ -388,7 +401,8 @@ on_smtorp(struct smtpc_session *s)
 	s->delivery = NULL;
 	s->ehlo_sent = s->ehlo_due = false;
 	timer_stop(s->whole);
-	become_ready(s);
+	if (!session_proof_ask(s))
+		become_ready(s);
 }
 
 static void
@@ -442,6 +456,13 @@ on_whole(void *context)
 }
 
 static void
+go_on_with_proof(struct smtpc_session *s)
+{
+	stream_resume_input(s->stream);
+	become_ready(s);
+}
+
+static void
 on_soon(void *context)
 {
 	struct smtpc_session *s = context;
@@ -450,6 +471,8 @@ on_soon(void *context)
 		finish_delivery(s);
 	else if (s->state == EARLY && !s->wants_quit)
 		offer_early(s);
+	else if (s->state == WAITS_FOR_PROOF && !s->wants_quit)
+		go_on_with_proof(s);
 	else if (s->delivery != NULL)
 		end(s, SMTPC_END_LOST, 0, "the message could not be read to its end");
 	else if (s->wants_quit && s->state < READY)
@@ -467,7 +490,7 @@ on_session(void *context, struct slice session)
 	struct smtpc_session *s = context;
 	enter(s);
 	if (s->peer.mode == SMTPC_SMTORP && s->events->on_ticket != NULL)
-		s->events->on_ticket(s->context, session);
+		session_proof_on_ticket(s, session);
 	leave(s);
 }
 

@@ -93,7 +93,11 @@ struct smtpc_session_events {
 	void (*on_end)(void *context, enum smtpc_end reason, unsigned code, const char *text);
 	/* Port 465: what a later session may go on with (loop/tls.h), lent, and secret. May be NULL. */
 	void (*on_ticket)(void *context, struct slice session);
+	/* Port 465, after a full handshake: who we are may be proved, by something bound to this connection. smtpc_session_prove() must follow,
+	 * from inside or later; the session waits for it. May be NULL: then nobody proves anything. */
+	void (*on_prove)(void *context, const unsigned char exporter[TLS_EXPORTER_BYTES]);
 };
+#define SMTPC_PROOF_LABEL "EXPERIMENTAL smtorp/1 session" /* of the exporter: doc/spec/proof.md, section 6 */
 
 struct smtpc_peer {
 	enum smtpc_mode mode;
@@ -125,6 +129,11 @@ int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_mess
 
 /* SHA-256 of the SubjectPublicKeyInfo that the peer showed, from on_ready on. ERROR_NOT_FOUND without TLS. */
 int smtpc_session_key_hash(const struct smtpc_session *session, unsigned char hash[32], struct error *err);
+
+/* "MECHANISM initial-response" for AUTH, which goes in front of the first message and is not waited for; NULL: there is no proof. What a
+ * later session may go on with is told when it has been answered, and not at all without a proof. */
+#define SMTPC_PROOF_MAX 200
+void smtpc_session_prove(struct smtpc_session *session, const char *proof);
 
 /* Says QUIT when the message at hand is done; on_end follows. */
 void smtpc_session_quit(struct smtpc_session *session);

@@ -44,6 +44,7 @@ session_wait_on(struct smtpc_session *s)
 		ms = HELLO_MINUTES * minute_ms;
 		break;
 	case WAITS_FOR_TLS:
+	case WAITS_FOR_PROOF:
 	case EARLY_TLS:
 		ms = HANDSHAKE_MINUTES * minute_ms;
 		break;

@@ -24,6 +24,7 @@ enum state {
 	WAITS_FOR_TLS,
 	EARLY,     /* TLS has not begun: it waits for a message to go along */
 	EARLY_TLS, /* it has, with a message */
+	WAITS_FOR_PROOF, /* by the owner: what the peer says meanwhile stays where it is */
 	READY,     /* for a message, or sends one */
 	QUITTING,
 	ENDED,
@@ -50,6 +51,11 @@ struct smtpc_session {
 	bool refused_here; /* the delivery was decided without the peer */
 	bool unasked;      /* the reply that comes in began before there was a command to answer */
 	bool busy, freed;
+	/* ---- session_proof.c */
+	char proof[SMTPC_PROOF_MAX + 1];
+	bool has_asked_owner, auth_due;     /* this reply comes behind that to EHLO */
+	enum { TICKETS_TOLD, TICKETS_HELD, TICKETS_DROPPED } tickets;
+	struct buffer held;                 /* the last ticket, until the proof is answered; wiped */
 	/* ---- session_early.c */
 	struct buffer resume;               /* the session to go on with; wiped when it was used */
 	size_t early_max_bytes;             /* that it allows */
@@ -61,6 +67,15 @@ extern const struct reply_extensions session_smtorp_promises;
 /* ---- session_clock.c */
 void session_wait_on(struct smtpc_session *s); /* restarts the clock; every reply and every piece of the body that went out does */
 int64_t session_transaction_ms(size_t body_bytes);
+
+/* ---- session_proof.c */
+/* TLS stands. true: the owner is asked for a proof first. */
+bool session_proof_ask(struct smtpc_session *s);
+/* A full handshake without a proof after all: a later session is to begin with one. */
+void session_proof_skip(struct smtpc_session *s);
+void session_proof_answered(struct smtpc_session *s);
+void session_proof_on_ticket(struct smtpc_session *s, struct slice ticket);
+void session_proof_wipe(struct smtpc_session *s);
 
 /* ---- session_early.c */
 /* Whether there is a session to go on with, on which a message may go early. */

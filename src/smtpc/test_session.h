@@ -205,7 +205,8 @@ on_ticket(void *context, struct slice session)
 	ticket_len = session.len;
 }
 
-static const struct smtpc_session_events client_events = { on_ready, on_delivered, on_end, on_ticket };
+static const struct smtpc_session_events client_events = { on_ready, on_delivered, on_end, on_ticket, NULL };
+static const struct smtpc_session_events *test_events = &client_events;
 
 static void
 on_deadline(void *context)
@@ -285,7 +286,7 @@ static inline struct smtpc_session *
 open_session(int fd, enum smtpc_mode mode)
 {
 	const struct smtpc_peer peer = { mode, client_context, OWN, PEER, slice_of(ticket, uses_ticket ? ticket_len : 0) };
-	return smtpc_session_new(loop, fd, &peer, &client_events, NULL);
+	return smtpc_session_new(loop, fd, &peer, test_events, NULL);
 }
 
 /* Runs one session to its end. */
