@@ -172,6 +172,7 @@ on_parent(void *context, struct ipc_message *m)
 		snprintf(role_smtp.hostname, sizeof role_smtp.hostname, "%s", m->smtp_config.onion);
 		role_smtp_server_on_config(&m->smtp_config);
 		role_smtp_client_on_config(m->smtp_config.onion, m->smtp_config.message_max_bytes);
+		role_smtp_proof_on_config(m->smtp_config.onion);
 		break;
 	case IPC_TYPE_SUBMISSION_CONFIG:
 		early.has_config = true;
@@ -212,6 +213,8 @@ on_peer(void *context, enum role peer, const char *identity, int fd)
 		role_smtp_server_on_mail(fd);
 	else if (role_smtp.role == ROLE_SMTP && peer == ROLE_TOR)
 		role_smtp_client_on_tor(fd);
+	else if (role_smtp.role == ROLE_SMTP && peer == ROLE_SIGN)
+		role_smtp_proof_on_sign(fd);
 	else
 		close(fd);
 }

@@ -54,6 +54,14 @@ void role_smtp_client_on_mail_gone(void); /* whoever ordered the sessions knows 
 void role_smtp_client_stop(void);
 bool role_smtp_client_is_idle(void);
 
+void role_smtp_client_prove(uint64_t session_id, const char *proof); /* smtpc_session_prove() */
+void role_smtp_client_prove_nothing(void);                           /* for all that wait for it */
+
+/* role_smtp_proof.c: sign, and what it is asked. An answer goes to role_smtp_client_prove(), later; -1: there will be none. */
+void role_smtp_proof_on_config(const char *own_onion);
+void role_smtp_proof_on_sign(int fd);
+int role_smtp_proof_ask(uint64_t session_id, const char *server, const unsigned char exporter[TLS_EXPORTER_BYTES]);
+
 /* role_submission.c */
 void role_submission_on_login(const struct ipc_login *login);
 void role_submission_on_login_remove(const char *identity);

@@ -159,6 +159,32 @@ on_ticket(void *context, struct slice session)
 	tell_mail(&m);
 }
 
+static void
+on_prove(void *context, const unsigned char exporter[TLS_EXPORTER_BYTES])
+{
+	const struct client *client = context;
+	if (role_smtp_proof_ask(client->session_id, client->onion, exporter) == 0)
+		return;
+	log_info("there is nobody to sign: a session goes on without a proof of who we are");
+	smtpc_session_prove(client->session, NULL);
+}
+
+void
+role_smtp_client_prove(uint64_t session_id, const char *proof)
+{
+	struct client *client = find(session_id);
+	if (client != NULL && client->session != NULL)
+		smtpc_session_prove(client->session, proof);
+}
+
+void
+role_smtp_client_prove_nothing(void)
+{
+	for (struct client *each = self.clients; each != NULL; each = each->next)
+		if (each->session != NULL)
+			smtpc_session_prove(each->session, NULL);
+}
+
 /* Reports results; the texts are cut where many recipients share one message. */
 static void
 tell_delivered(struct client *client, uint64_t delivery_id, const struct smtpc_result *results, size_t count)
@@ -206,7 +232,7 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 static void
 make_session(struct client *client)
 {
-	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, on_ticket };
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, on_ticket, on_prove };
 	const struct smtpc_peer peer = { client->mode, self.tls, self.own_onion, client->onion,
 		slice_of(buffer_bytes(&client->resume), buffer_len(&client->resume)) };
 	if (client->session != NULL)

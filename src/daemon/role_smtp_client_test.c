@@ -298,15 +298,40 @@ connect_with_flight(struct smtp *smtp, uint64_t session_id, uint32_t attempt, st
 
 #define EARLY_TEXT "Subject: early\r\n\r\n"
 
-/* The message arrives; out: where the new ticket is to be, which comes while the answer is awaited; NULL: there was one before. */
+/* Sign is asked for a proof for the peer's onion. What it says here proves nothing, which costs nothing but that. */
+static void
+sign_wrongly(struct smtp *smtp, int sign)
+{
+	static const unsigned char signature[IPC_SIGNATURE_BYTES] = { 1 };
+	struct ipc_message m = test_role_next(&smtp->role, sign, IPC_TYPE_SIGN_SESSION);
+	assert_string_equal(m.sign_session.server, ONION);
+	assert_int_equal(m.sign_session.exporter.len, IPC_DIGEST_BYTES);
+	const struct ipc_message answer = { .type = IPC_TYPE_SIGNED, .fd = -1, .signed_ = { .request_id = m.sign_session.request_id,
+		.signature = slice_of(signature, sizeof signature) } };
+	test_role_send(sign, &answer);
+}
+
+/* The message arrives; out: where the new ticket is to be, which comes while the answer is awaited. */
 static struct slice
 expect_intake(struct smtp *smtp, uint64_t session_id, unsigned char *out)
 {
 	struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_INTAKE);
 	uint64_t transaction_id = m.intake.transaction_id;
 	assert_true(slice_is(m.intake.body, EARLY_TEXT));
-	struct slice ticket = out == NULL ? slice_of("", 0) : expect_ticket(smtp, session_id, out);
+	struct slice ticket = expect_ticket(smtp, session_id, out);
 	answer(smtp->mail, transaction_id, 250);
+	expect_delivered(smtp, session_id, 1, 250);
+	return ticket;
+}
+
+/* On first contact the ticket counts when the proof was answered: with the message. */
+static struct slice
+pass_a_first_message(struct smtp *smtp, uint64_t session_id, unsigned char *out)
+{
+	deliver(smtp, session_id, 1, ALICE, EARLY_TEXT);
+	struct ipc_message m = test_role_next(&smtp->role, smtp->mail, IPC_TYPE_INTAKE);
+	answer(smtp->mail, m.intake.transaction_id, 250);
+	struct slice ticket = expect_ticket(smtp, session_id, out);
 	expect_delivered(smtp, session_id, 1, 250);
 	return ticket;
 }
@@ -320,10 +345,12 @@ a_message_goes_with_the_first_flight_to_whom_there_was_a_session_with(void **sta
 	memset(keys, 'k', 80);
 	keys[80] = '\0';
 	send_file(&smtp->role, IPC_TYPE_TICKET_KEYS, keys);
+	int sign = test_role_give_peer(&smtp->role, ROLE_SIGN, "");
 	order(smtp, 60, SESSION_SMTORP);
 	connect_to(smtp, 60, &smtp->port_465);
+	sign_wrongly(smtp, sign);
 	expect_ready(smtp, 60, false);
-	struct slice resume = expect_ticket(smtp, 60, bytes);
+	struct slice resume = pass_a_first_message(smtp, 60, bytes);
 	quit(smtp, 60);
 
 	order_to_resume(smtp, 61, SESSION_SMTORP, resume);
@@ -347,11 +374,11 @@ a_message_goes_with_the_first_flight_to_whom_there_was_a_session_with(void **sta
 	deliver(smtp, 62, 1, ALICE, EARLY_TEXT); /* an answer to what was ready before: nobody is told anything */
 	connect_with_flight(smtp, 62, 2, flight);
 	turn = 1;
+	sign_wrongly(smtp, sign);
 	expect_ready(smtp, 62, false);
-	expect_ticket(smtp, 62, bytes);
-	deliver(smtp, 62, 1, ALICE, EARLY_TEXT);
-	expect_intake(smtp, 62, NULL);
+	pass_a_first_message(smtp, 62, bytes);
 	quit(smtp, 62);
+	close(sign);
 }
 
 /* Without being asked for a flight, as when tor does not tell when the circuit stands. */
@@ -364,10 +391,12 @@ an_early_message_may_also_come_after_the_connection(void **state)
 	memset(keys, 'k', 80);
 	keys[80] = '\0';
 	send_file(&smtp->role, IPC_TYPE_TICKET_KEYS, keys);
+	int sign = test_role_give_peer(&smtp->role, ROLE_SIGN, "");
 	order(smtp, 70, SESSION_SMTORP);
 	connect_to(smtp, 70, &smtp->port_465);
+	sign_wrongly(smtp, sign);
 	expect_ready(smtp, 70, false);
-	struct slice resume = expect_ticket(smtp, 70, bytes);
+	struct slice resume = pass_a_first_message(smtp, 70, bytes);
 	quit(smtp, 70);
 	order_to_resume(smtp, 71, SESSION_SMTORP, resume);
 	connect_to(smtp, 71, &smtp->port_465);
@@ -375,6 +404,7 @@ an_early_message_may_also_come_after_the_connection(void **state)
 	deliver(smtp, 71, 1, ALICE, EARLY_TEXT);
 	expect_intake(smtp, 71, bytes);
 	quit(smtp, 71);
+	close(sign);
 }
 
 /* What then happens nevertheless: the parent starts the role again, with new channels. */

@@ -12,6 +12,8 @@ from harness.waiting import until
 
 TAKEN = 'a message went in the first flight'
 REFUSED = 'did not take early data'
+PROVED = 'a peer has proved which onion it is'
+STILL_PROVED = 'a peer goes on with a session in which it has proved which onion it is'
 
 
 def send(pair, subject):
@@ -58,6 +60,9 @@ def test_a_known_peer_takes_a_message_in_the_first_flight_when_both_were_stopped
     assert REFUSED in said and TAKEN not in said, said
     taken, said = send_until_early(running, f'{subject} taken')
     assert TAKEN in said and REFUSED not in said, said
+    said_by_bob = running.b.log.read_text(errors='replace')
+    assert PROVED in said_by_bob and 'proved nothing' not in said_by_bob
+    assert said_by_bob.rindex(STILL_PROVED) > said_by_bob.rindex(PROVED), 'the ticket does not say who was proved'
     last = f'{subject} last'
     send(running, last)  # whatever was sent before this is there
     with running.bob.mailbox() as mailbox:
