@@ -22,7 +22,8 @@ session_proof_check(struct slice base64, const unsigned char server[ONIONKEY_PUB
 	unsigned char bytes[SESSION_PROOF_BYTES], text[CONTEXT_TEXT_MAX];
 	char name[ONIONKEY_NAME_LEN + 1];
 	size_t len = sizeof bytes;
-	if (base64.len != SESSION_PROOF_LEN || encode_from_base64(bytes, &len, (const char *)base64.data, base64.len, NULL) != 0)
+	if (base64.len != SESSION_PROOF_LEN || encode_from_base64(bytes, &len, (const char *)base64.data, base64.len, NULL) != 0 ||
+	    len != sizeof bytes) /* with padding it would be shorter */
 		return error_set(err, ERROR_INVALID, "a proof is %d letters of base64", SESSION_PROOF_LEN);
 	/* A point with torsion is many keys at once: whoever has one of them could have others verify. No onion name holds one. */
 	onionkey_name(bytes, name);
