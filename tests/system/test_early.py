@@ -73,6 +73,7 @@ def test_a_known_peer_takes_a_message_in_the_first_flight_when_both_were_stopped
 
 MESSAGE = b'\r\nhello\r\n'
 HONEST = b'220 x\r\n250 x\r\n250 a\r\n250 b\r\n250 c\r\n'
+FULL = b'220 x\r\n250 x\r\n235 proved\r\n250 a\r\n250 b\r\n250 c\r\n'  # after a full handshake, where the client proves its onion
 # What is said to a message that came early, before the connection ends. The mail waits.
 LIES = {
     'nothing': b'',
@@ -113,7 +114,7 @@ def test_who_takes_early_data_and_lies_gets_no_message_out_of_the_queue(running,
         swaks(alice, [f'carol@{liar.onion}'], '--header', f'Subject: {subject}', '--body', 'hello')
         return begin
 
-    give(HONEST, send())  # first contact: it gives tickets
+    give(FULL, send())  # first contact: it gives tickets
     until(lambda: not waits(), TOR_PATIENCE_S, 'the answer', log=a.waiting)
     liar.hang_up()
     begin = all_begin = send()
