@@ -76,7 +76,9 @@ doctor_auth(struct doctor *d, struct error *err)
 		if (doctor_begin(d, doctor_ports[i], &talk, NULL, err) != 0)
 			return -1;
 		int result = talk_ask(talk, &reply, err, "AUTH LOGIN");
-		bool is_asked = result == 0 && (reply.code == 334 || reply.code == 538 || reply.code == 530 || reply.code == 504);
+		bool has_none = reply.code == 504 && stream_alpn(talk_stream(talk)) != NULL; /* smtorp/1 has a mechanism that asks for no password */
+		bool is_asked = result == 0 && !has_none &&
+		    (reply.code == 334 || reply.code == 538 || reply.code == 530 || reply.code == 504);
 		if (is_asked)
 			report_add(d->report, REPORT_WRONG, "Offer AUTH on loopback or to your own network only (Postfix: smtpd_sasl_auth_enable = no "
 			    "for what the onion leads to).", "port %u: strangers may try passwords (AUTH is answered with %u)", doctor_ports[i], reply.code);

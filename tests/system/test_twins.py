@@ -348,6 +348,7 @@ class Recorded:
         octets = re.sub(rb'(?i)\b%s\b' % self.local_part.encode(), b'LOCAL', octets)
         octets = re.sub(rb'(?<= bh=)[A-Za-z0-9+/=]{44}(?=;)', b'h' * 44, octets)  # of the Onion-Signature
         octets = re.sub(rb'(?<= b=)[A-Za-z0-9+/]{64}\r\n [A-Za-z0-9+/=]{24}', b's' * 88, octets)
+        octets = re.sub(rb'(?<=AUTH SMTORP-ONION )[A-Za-z0-9+/=]{128}', b'p' * 128, octets)
         octets = re.sub(rb'(?<=keydata=)(\r\n [A-Za-z0-9+/=]+)+', lambda key: b'k' * len(key[0]), octets)
         octets = re.sub(rb'<[a-z2-7]{26}(?=@o{56}\.onion>)', b'<' + b'i' * 26, octets)
         octets = re.sub(rb'[A-Z][a-z]{2}, [ 0-3]?\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000', b'DATE', octets)
