@@ -3,6 +3,7 @@
  * Port 25 before TLS: what is said in plain text must not count inside, and no password is asked for.
  */
 #include "cli/doctor.h"
+#include "loop/stream.h"
 
 static int
 look_at_plain(struct doctor *d, struct error *err)

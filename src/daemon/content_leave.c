@@ -110,7 +110,7 @@ static int
 reopen(struct content_leave *l, const struct content_own *own, const char *address, struct error *err)
 {
 	const struct slice key = content_own_key(own);
-	const struct pgpmime_open how = { own->pgp, &key, 1, address };
+	const struct pgpmime_open how = { .pgp = own->pgp, .keys = &key, .count = 1, .restores = true, .from = address };
 	struct pgpmime_facts facts;
 	struct buffer opened;
 	if (l->from.file_bytes > 0)

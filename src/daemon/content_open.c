@@ -47,7 +47,7 @@ content_open(const struct content_own *own, struct body *message, const char *se
     struct error *err)
 {
 	struct slice list[KEYS_MAX];
-	struct pgpmime_open how = { own->pgp, list, 0, sender[0] == '\0' ? NULL : sender };
+	struct pgpmime_open how = { .pgp = own->pgp, .keys = list, .from = sender[0] == '\0' ? NULL : sender };
 	struct buffer opened;
 	*out = (struct content_opened){ .body = BODY_EMPTY };
 	buffer_init(&out->findings, IPC_FINDINGS_MAX);
@@ -76,7 +76,7 @@ void
 content_reveal(const struct content_own *own, struct body *message, const char *address)
 {
 	const struct slice key = content_own_key(own);
-	const struct pgpmime_open how = { own->pgp, &key, 1, address };
+	const struct pgpmime_open how = { .pgp = own->pgp, .keys = &key, .count = 1, .from = address };
 	struct pgpmime_facts facts;
 	struct buffer opened;
 	enum pgpmime_kind kind;

@@ -86,7 +86,7 @@ take_payload(const struct pgpmime_open *how, const struct entity *outside, struc
 	int result;
 	buffer_init(&lines, 2 * PGPMIME_OPEN_MAX_BYTES);
 	if ((result = payload_lines(plain, &lines, err)) == 0 && (result = entity_read(held(&lines), &inside, err)) == 0 &&
-	    (result = payload_merge(outside, &inside, out, err)) == 0) {
+	    (result = how->restores ? payload_restore(&inside, out, err) : payload_merge(outside, &inside, out, err)) == 0) {
 		facts->encryption = PGPMIME_OPENED;
 		facts->is_layered = strcmp(inside.type, "multipart/encrypted") == 0;
 		judge(how, verdict, &inside, facts);

@@ -120,6 +120,29 @@ payload_merge(const struct entity *outside, const struct entity *inside, struct 
 	return buffer_append(out, inside->body.data, inside->body.len, err);
 }
 
+int
+payload_restore(const struct entity *inside, struct buffer *out, struct error *err)
+{
+	static const char no_type[] = PAYLOAD_NO_TYPE;
+	struct header_scan scan;
+	struct header_field field;
+	bool has_version = false;
+	int got;
+	header_scan_init(&scan, inside->header);
+	while ((got = header_scan_next(&scan, &field, err)) == 1) {
+		if (slice_is_nocase(field.name, "HP-Outer") || slice_is(field.raw, no_type))
+			continue;
+		if (is_structural(field.name) && !has_version && buffer_append_string(out, "MIME-Version: 1.0\r\n", err) != 0)
+			return -1;
+		has_version = has_version || is_structural(field.name);
+		if (put_unmarked(field.raw, out, err) != 0)
+			return -1;
+	}
+	if (got != 0 || buffer_append_string(out, "\r\n", err) != 0)
+		return -1;
+	return buffer_append(out, inside->body.data, inside->body.len, err);
+}
+
 bool
 payload_is_from_other(const struct entity *inside, const char *from)
 {

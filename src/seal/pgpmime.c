@@ -95,7 +95,7 @@ put_headers(struct slice beginning, struct buffer *outside, struct buffer *insid
 			return -1;
 	}
 	*body = scan.scanned_bytes;
-	if (!has_type && buffer_append_string(inside, "Content-Type: text/plain; charset=us-ascii" PAYLOAD_MARK, err) != 0)
+	if (!has_type && buffer_append_string(inside, PAYLOAD_NO_TYPE, err) != 0)
 		return -1;
 	return buffer_append_string(inside, "\r\n", err);
 }

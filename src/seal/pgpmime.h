@@ -77,6 +77,7 @@ struct pgpmime_open {
 	const struct slice *keys; /* that the sender is known to have: the owner's own count only if they are among them */
 	size_t count;
 	const char *from;         /* the one address in From; NULL: there is none, and nothing counts as signed */
+	bool restores;            /* it is the owner's own, sealed by pgpmime_seal(): it is to be as it was before */
 };
 
 /* Judges a message as it came in, and opens it. Appends to an empty buffer what the mailbox is to have: the header of outside with what it

@@ -83,7 +83,7 @@ a_message_without_a_type_is_text(void **state)
 	seal_for(&bob.key, 1, slice_of_string("From: " ALICE "\r\n\r\nHello\r\n"), &sealed);
 	assert_false(has_text(all_of(&sealed), "Subject"));
 	bob_opens(&alice.key, 1, ALICE, all_of(&sealed), &opened);
-	assert_true(has_text(all_of(&opened), "Content-Type: text/plain; charset=us-ascii"));
+	assert_true(has_text(all_of(&opened), "Content-Type: text/plain; charset=US-ASCII"));
 	assert_true(has_text(all_of(&opened), "\r\n\r\nHello\r\n"));
 	buffer_finish(&sealed);
 	buffer_finish(&opened);
