@@ -73,7 +73,8 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 	uint64_t limit;
 	out->message = (struct ipc_message){ .type = IPC_TYPE_CONTACT_REQUEST, .fd = -1, .contact_request.verb = (uint8_t)verb };
 	struct ipc_contact_request *r = &out->message.contact_request;
-	if (take_text(params, "address", r->address, sizeof r->address) != 0 || (r->address[0] == '\0' && verb != CONTACT_VERB_LIST))
+	if (take_text(params, "address", r->address, sizeof r->address) != 0 || 
+	    (r->address[0] == '\0' && verb != CONTACT_VERB_LIST && verb != CONTACT_VERB_PROPOSALS))
 		return error_set(err, ERROR_INVALID, "\"address\" is the address of a contact");
 	if (take_text(params, "called", r->name, sizeof r->name) != 0)
 		return error_set(err, ERROR_INVALID, "\"called\" is a name of at most %d octets", IPC_CONTACT_NAME_MAX);
@@ -85,6 +86,12 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 		return error_set(err, ERROR_INVALID, "\"how\" is typed, scanned or in-person");
 	if (take_text(params, "fingerprint", r->fingerprint, sizeof r->fingerprint) != 0)
 		return error_set(err, ERROR_INVALID, "\"fingerprint\" has %d digits", IPC_OPENPGP_FINGERPRINT_LEN);
+	if (take_text(params, "to", r->to, sizeof r->to) != 0 || (r->to[0] == '\0' && verb == CONTACT_VERB_INTRODUCE))
+		return error_set(err, ERROR_INVALID, "\"to\" is an address");
+	if (json_string_length(json_object_get(params, "note")) > IPC_NOTE_MAX)
+		return error_set(err, ERROR_INVALID, "\"note\" is a text of at most %d octets", IPC_NOTE_MAX);
+	if (json_is_string(json_object_get(params, "note")))
+		r->note = slice_of_string(json_string_value(json_object_get(params, "note")));
 	if (take_key(params, out) != 0)
 		return error_set(err, ERROR_INVALID, "\"key\" is a public key in base64, of at most %d octets", IPC_PUBLIC_KEY_MAX);
 	r->limit = (uint32_t)limit;
@@ -113,6 +120,16 @@ put_contact(struct buffer *out, const char *identity, const struct ipc_contact_r
 	    control_json_member_or_null(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
 		return -1;
 	return buffer_printf(out, err, ",\"vouching\":%" PRIu32 ",\"held\":%" PRIu32 "}", row->count, row->held);
+}
+
+static int
+put_proposal(struct buffer *out, const char *identity, const struct ipc_contact_row *row, struct error *err)
+{
+	if (control_json_member(out, "{\"kind\":\"proposal\",\"identity\":", identity, err) != 0 ||
+	    control_json_member(out, ",\"address\":", row->address, err) != 0 || control_json_member(out, ",\"name\":", row->name, err) != 0 ||
+	    control_json_member(out, ",\"by\":", row->by, err) != 0 || control_json_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
+		return -1;
+	return buffer_printf(out, err, ",\"since\":%" PRIu64 "}", row->since_s);
 }
 
 static int
@@ -145,6 +162,8 @@ control_contacts_put(struct buffer *out, const char *identity, const struct ipc_
 		return put_contact(out, identity, row, err);
 	if (row->kind == CONTACT_ROW_KEY)
 		return put_key(out, row, err);
+	if (row->kind == CONTACT_ROW_PROPOSAL)
+		return put_proposal(out, identity, row, err);
 	if (control_json_member(out, "{\"kind\":\"introduction\",\"contact\":", row->address, err) != 0 ||
 	    control_json_member(out, ",\"by\":", row->by, err) != 0 || control_json_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
 		return -1;

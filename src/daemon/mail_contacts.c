@@ -133,7 +133,43 @@ show(struct order *o, struct ipc_queue_end *end, struct error *err)
 	return found < 0 ? -1 : show_all_of(o, &contact, err);
 }
 
+static bool
+take_proposal(void *context, const struct contacts_proposal *proposal)
+{
+	struct order *o = context;
+	struct contact contact = { 0 };
+	struct ipc_message m = { .contact_row.since_s = (uint64_t)proposal->since_s };
+	memcpy(contact.address, proposal->address, sizeof contact.address);
+	memcpy(m.contact_row.name, proposal->name, sizeof proposal->name);
+	memcpy(m.contact_row.fingerprint, proposal->fingerprint, sizeof proposal->fingerprint);
+	snprintf(m.contact_row.by, sizeof m.contact_row.by, "%s", proposal->by);
+	o->contact = &contact;
+	o->people++;
+	return send_row(o, CONTACT_ROW_PROPOSAL, &m);
+}
+
+static int
+list_proposals(struct order *o, struct ipc_queue_end *end, struct error *err)
+{
+	if (contacts_look_proposals(o->contacts, 0, take_proposal, o, err) != 0)
+		return -1;
+	end->count = o->people;
+	return 0;
+}
+
 /* ---- changes */
+
+static int
+accept_or_refuse(struct order *o, struct error *err)
+{
+	const struct ipc_contact_request *r = o->request;
+	struct slice address = address_of(o);
+	if (r->fingerprint[0] == '\0')
+		return r->verb == CONTACT_VERB_REFUSE ? contacts_refuse_proposals(o->contacts, address, err) :
+		                                        contacts_accept_proposals(o->contacts, address, o->now_s, err);
+	return r->verb == CONTACT_VERB_REFUSE ? contacts_refuse(o->contacts, address, r->fingerprint, o->now_s, err) :
+	                                        contacts_accept(o->contacts, address, r->fingerprint, false, o->now_s, err);
+}
 
 static int
 give_key(struct order *o, struct error *err)
@@ -162,14 +198,16 @@ change(struct order *o, struct error *err)
 	case CONTACT_VERB_DELETE:
 		return contacts_delete(o->contacts, address, err);
 	case CONTACT_VERB_VERIFY:
+		return contacts_accept(o->contacts, address, r->fingerprint, true, o->now_s, err);
 	case CONTACT_VERB_ACCEPT:
-		return contacts_accept(o->contacts, address, r->fingerprint, r->verb == CONTACT_VERB_VERIFY, o->now_s, err);
 	case CONTACT_VERB_REFUSE:
-		return contacts_refuse(o->contacts, address, r->fingerprint, o->now_s, err);
+		return accept_or_refuse(o, err);
 	case CONTACT_VERB_GIVE_KEY:
 		return give_key(o, err);
 	case CONTACT_VERB_LIST:
 	case CONTACT_VERB_SHOW:
+	case CONTACT_VERB_PROPOSALS:
+	case CONTACT_VERB_INTRODUCE:
 		break;
 	}
 	return error_set(err, ERROR_UNSUPPORTED, "the address book knows no such order");
@@ -195,6 +233,7 @@ mail_contacts_answer(const struct mail_queue *q, struct contacts *contacts, cons
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end.request_id = request->request_id };
 	struct order order = { .queue = q, .contacts = contacts, .request = request, .now_s = clock_wall_s() };
 	int result = request->verb == CONTACT_VERB_LIST ? list(&order, &m.queue_end, &err) :
+	    request->verb == CONTACT_VERB_PROPOSALS ? list_proposals(&order, &m.queue_end, &err) :
 	    request->verb == CONTACT_VERB_SHOW ? show(&order, &m.queue_end, &err) :
 	                                         change_durably(&order, &m.queue_end, &err);
 	mail_queue_end(q, &m, result, &err);

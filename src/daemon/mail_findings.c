@@ -18,8 +18,7 @@ struct looking {
 };
 
 struct mail_findings {
-	struct mail_keys book;
-	struct mail_card *cards;
+	struct mail_findings_config config;
 	struct looking *first;
 	size_t waiting;
 };
@@ -36,64 +35,82 @@ free_looking(struct looking *l)
 
 /* ---- cards */
 
-/* The sender's own: as good as what they write themselves. */
 static int
-take_own(struct contacts *contacts, const struct ipc_card_facts *facts, const struct contacts_offer *offer, struct error *err)
+keep_card(struct contacts *contacts, const struct ipc_card_facts *f, struct error *err)
 {
-	enum contacts_learned learned;
-	if (facts->key.len > 0 && contacts_learn(contacts, offer, &learned, err) != 0)
-		return -1;
-	return contacts_keep_card(contacts, offer->address, facts->sequence, facts->fingerprint, facts->card, err);
+	return contacts_keep_card(contacts, slice_of_string(f->address), f->sequence, f->fingerprint, f->card, err);
 }
 
-/* The sender introduces somebody. Whom the owner does not know waits for the owner. */
 static int
-take_introduction(struct contacts *contacts, const struct ipc_card_facts *facts, const struct contacts_offer *offer, const char *sender,
-    struct error *err)
+introduce(struct contacts *contacts, const struct ipc_card_facts *f, const char *by, struct error *err)
 {
-	struct contact known;
+	const struct contacts_offer offer = { .address = slice_of_string(f->address), .fingerprint = f->fingerprint, .key = f->key,
+		.how = CONTACTS_KEY_INTRODUCED, .now_s = clock_wall_s() };
 	enum contacts_learned learned;
-	struct contacts_proposal proposal = { .sequence = facts->sequence, .since_s = offer->now_s, .key = facts->key, .card = facts->card };
-	int found = contacts_find(contacts, offer->address, &known, err);
+	if (contacts_introduce(contacts, &offer, slice_of_string(by), &learned, err) != 0)
+		return -1;
+	return learned == CONTACTS_LEARNED_FIRST || learned == CONTACTS_LEARNED_SAME ? keep_card(contacts, f, err) : 0;
+}
+
+/* Whom the owner does not know waits for the owner. */
+static int
+propose(struct contacts *contacts, const struct ipc_card_facts *f, const char *by, struct error *err)
+{
+	struct contacts_proposal p = { .sequence = f->sequence, .since_s = clock_wall_s(), .key = f->key, .card = f->card };
+	snprintf(p.address, sizeof p.address, "%s", f->address);
+	snprintf(p.by, sizeof p.by, "%s", by);
+	snprintf(p.fingerprint, sizeof p.fingerprint, "%s", f->fingerprint);
+	snprintf(p.name, sizeof p.name, "%s", strcmp(f->name, f->address) == 0 ? "" : f->name);
+	return contacts_propose(contacts, &p, err);
+}
+
+/* The sender's own card is for passing on: what they say of their key is in each message of theirs, and a card may be an old one. */
+static int
+take(const struct mail_findings_config *config, const struct ipc_card_facts *f, const char *sender, struct error *err)
+{
+	struct contacts *contacts = config->book.contacts;
+	struct contact by, about;
+	int found = contacts_find(contacts, slice_of_string(sender), &by, err);
+	if (f->kind != CARD_PERSONAL || strcmp(f->onion, config->onion) == 0 || found != 1 || by.is_stranger)
+		return found < 0 ? -1 : 0;
+	found = contacts_find(contacts, slice_of_string(f->address), &about, err);
 	if (found < 0)
 		return -1;
-	if (found == 1 && !known.is_stranger)
-		return contacts_introduce(contacts, offer, slice_of_string(sender), &learned, err);
-	snprintf(proposal.address, sizeof proposal.address, "%s", facts->address);
-	snprintf(proposal.by, sizeof proposal.by, "%s", sender);
-	snprintf(proposal.name, sizeof proposal.name, "%s", facts->name);
-	snprintf(proposal.fingerprint, sizeof proposal.fingerprint, "%s", facts->fingerprint);
-	return contacts_propose(contacts, &proposal, err);
+	if (strcmp(f->onion, by.onion) == 0)
+		return found == 1 ? keep_card(contacts, f, err) : 0;
+	return found == 1 && !about.is_stranger ? introduce(contacts, f, sender, err) : propose(contacts, f, sender, err);
 }
 
 static void
 on_checked(void *context, const struct ipc_card_facts *facts, const struct error *why)
 {
 	struct looking *l = context;
-	const struct mail_keys *book = &l->findings->book;
+	const struct mail_findings_config *config = &l->findings->config;
+	struct database *db = config->book.db;
 	struct error err = { 0 };
-	if (facts == NULL || facts->address[0] == '\0') {
-		log_info("a card that came with a message is not taken: %s", facts == NULL ? why->text : "it names nobody");
-	} else if (database_begin(book->db, &err) != 0) {
-		log_warn("%s", err.text);
-	} else {
-		int64_t now_s = clock_wall_s();
-		const struct contacts_offer offer = { slice_of_string(facts->address), facts->fingerprint, facts->key, CONTACTS_KEY_CARD, now_s, now_s };
-		int result = strcasecmp(facts->address, l->sender) == 0 ? take_own(book->contacts, facts, &offer, &err) :
-		    take_introduction(book->contacts, facts, &offer, l->sender, &err);
-		if (result == 0)
-			result = database_commit(book->db, &err);
-		else
-			database_rollback(book->db);
-		if (result != 0)
-			log_info("a card that came with a message is not taken: %s", err.text);
-	}
+	int result = 0;
+	if (facts == NULL)
+		error_set(&err, why->code, "%s", why->text);
+	else if ((result = database_begin(db, &err)) == 0 && (result = take(config, facts, l->sender, &err)) != 0)
+		database_rollback(db);
+	else if (result == 0)
+		result = database_commit(db, &err);
 	free_looking(l);
+	if (err.code == ERROR_NONE)
+		config->on_news(config->context);
+	else if (result != 0 && database_is_lost(&err))
+		config->on_broken(config->context, &err);
+	else
+		log_info("a card that came with a message is not taken: %s", err.text);
 }
 
 static void
 take_card(struct mail_findings *f, const char *sender, struct slice card)
 {
+	struct error err = { 0 };
+	struct contact by;
+	if (contacts_find(f->config.book.contacts, slice_of_string(sender), &by, &err) != 1 || by.is_stranger)
+		return; /* strangers introduce nobody: they are not worth the work */
 	if (f->waiting >= MAIL_FINDINGS_MAX) {
 		log_info("too many cards came with messages; one is dropped");
 		return;
@@ -106,7 +123,7 @@ take_card(struct mail_findings *f, const char *sender, struct slice card)
 		l->next->at = &l->next;
 	f->first = l;
 	f->waiting++;
-	mail_card_check(f->cards, card, on_checked, l);
+	mail_card_check(f->config.cards, card, on_checked, l);
 }
 
 /* ---- all */
@@ -121,11 +138,11 @@ mail_findings_take(struct mail_findings *f, const char *sender, struct slice lis
 }
 
 struct mail_findings *
-mail_findings_new(const struct mail_keys *book, struct mail_card *cards)
+mail_findings_new(const struct mail_findings_config *config)
 {
 	struct mail_findings *f = calloc(1, sizeof *f);
 	assert(f != NULL);
-	*f = (struct mail_findings){ .book = *book, .cards = cards };
+	f->config = *config;
 	return f;
 }
 

@@ -12,8 +12,17 @@
 
 struct mail_findings;
 
-struct mail_findings *mail_findings_new(const struct mail_keys *book, struct mail_card *cards); /* what they hold is borrowed */
+struct mail_findings_config {
+	char onion[IPC_ONION_MAX + 1]; /* the identity's own */
+	struct mail_keys book;         /* what it holds is borrowed, as all that follows */
+	struct mail_card *cards;
+	void (*on_news)(void *context); /* the book has changed: perhaps the owner is to be told */
+	void (*on_broken)(void *context, const struct error *err); /* the database failed */
+	void *context;
+};
+
+struct mail_findings *mail_findings_new(const struct mail_findings_config *config);
 void mail_findings_free(struct mail_findings *findings); /* takes NULL; cards must be gone already */
 
-/* sender: who is proved to have sent them; list: as OPENED has it; copied. */
+/* sender: who is proved to have sent them; list: as OPENED has it; copied. Of strangers nothing is taken. */
 void mail_findings_take(struct mail_findings *findings, const char *sender, struct slice list);

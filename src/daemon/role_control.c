@@ -142,6 +142,8 @@ static const struct method {
 	{ "contact.accept", .contact = CONTACT_VERB_ACCEPT, .has_name = true },                  /* the same */
 	{ "contact.refuse", .contact = CONTACT_VERB_REFUSE, .has_name = true },                  /* the same */
 	{ "contact.key", .contact = CONTACT_VERB_GIVE_KEY, .has_name = true },                   /* {name, address, fingerprint, key, how?}: {count} */
+	{ "contact.proposals", .contact = CONTACT_VERB_PROPOSALS, .has_name = true, .has_items = true }, /* {name}: {items} */
+	{ "contact.introduce", .contact = CONTACT_VERB_INTRODUCE, .has_name = true },            /* {name, address, to, note?}: {count} */
 	{ "card.show", .card = CARD_VERB_SHOW, .has_name = true, .has_items = true },            /* {name}: {items}: the identity's own */
 	{ "card.onion", .card = CARD_VERB_SHOW_ONION, .has_name = true, .has_items = true },     /* the same: the one for whoever asks */
 	{ "card.check", .card = CARD_VERB_CHECK, .has_name = true, .has_items = true },          /* {name, text}: {items}: what a card says */
@@ -303,7 +305,7 @@ take_request(struct connection *c, json_t *request)
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, stop, identity.load, .unload, .lock, .unlock, .access and "
 		    ".takeover, queue.list, .show, .retry and .cancel, peer.list, .show, .accept and .forget, contact.list, .show, .add, .rename, "
-		    ".delete, .verify, .accept, .refuse and .key, card.show, .onion, .check, .add and .add-in-person");
+		    ".delete, .verify, .accept, .refuse, .key, .proposals and .introduce, card.show, .onion, .check, .add and .add-in-person");
 		return;
 	}
 	json_t *params = json_object_get(request, "params");

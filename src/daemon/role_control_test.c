@@ -303,6 +303,23 @@ orders_about_people_go_on_as_they_are(void **state)
 	assert_string_equal(m.contact_request.fingerprint, "AB");
 	end(p, m.contact_request.request_id, ERROR_NOT_FOUND, 0);
 	expect(p, "it has gone");
+	ask(p, "contact.introduce", "{\"name\":\"alice\",\"address\":\"bob@x.onion\"}"); /* to whom? */
+	expect(p, "\"code\":-32602");
+	ask(p, "contact.introduce", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"to\":\"carol@y.onion\",\"note\":\"a\\nb\"}");
+	m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	assert_string_equal(m.contact_request.to, "carol@y.onion");
+	assert_true(slice_is(m.contact_request.note, "a\nb"));
+	end(p, m.contact_request.request_id, ERROR_NONE, 0);
+	expect(p, "{\"count\":1}");
+	ask(p, "contact.proposals", "{\"name\":\"alice\"}");
+	m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	uint64_t id = m.contact_request.request_id;
+	m = (struct ipc_message){ .type = IPC_TYPE_CONTACT_ROW, .fd = -1, .contact_row = { .request_id = id, .kind = CONTACT_ROW_PROPOSAL,
+		.address = "dave@z.onion", .name = "Dave\x1b[2J", .by = "carol@y.onion", .fingerprint = "AB", .since_s = 7 } };
+	test_role_send(p->mail, &m);
+	end(p, id, ERROR_NONE, 0);
+	expect(p, "[{\"kind\":\"proposal\",\"identity\":\"alice\",\"address\":\"dave@z.onion\",\"name\":\"Dave?[2J\",\"by\":\"carol@y.onion\","
+	          "\"fingerprint\":\"AB\",\"since\":7}]");
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		ask(p, "contact.verify", wrong[i]);
 		expect(p, "\"code\":-32602");

@@ -10,6 +10,7 @@
 #include "daemon/mail_content.h"
 #include "daemon/mail_findings.h"
 #include "daemon/mail_intake.h"
+#include "daemon/mail_introduce.h"
 #include "daemon/mail_network.h"
 #include "daemon/mail_notice.h"
 #include "daemon/mail_ready.h"
@@ -35,6 +36,7 @@ struct mail {
 	struct mail_content *content;
 	struct mail_sign *sign;
 	struct mail_intake *intake;
+	struct mail_introduce introduce;
 	struct mail_bounce *bounce;
 	struct mail_notice *notice;
 	struct dispatch *dispatch;

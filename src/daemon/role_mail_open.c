@@ -60,6 +60,22 @@ begin_card(const struct ipc_mail_config *c, struct error *err)
 }
 
 static void
+on_book_news(void *context)
+{
+	(void)context;
+	mail_notice_look(mail.notice);
+}
+
+static void
+begin_findings(const struct ipc_mail_config *c)
+{
+	struct mail_findings_config config = { .book = { mail.contacts, mailstore_database(mail.mailstore) }, .cards = mail.card,
+		.on_news = on_book_news, .on_broken = role_mail_on_broken };
+	memcpy(config.onion, c->onion, sizeof config.onion);
+	mail.findings = mail_findings_new(&config);
+}
+
+static void
 set_schedule(const struct ipc_mail_config *c)
 {
 	mail.schedule = (struct schedule){ (int64_t)c->retry_first_s * 1000, (int64_t)c->retry_most_s * 1000,
@@ -123,11 +139,12 @@ role_mail_open_store(void)
 		role_mail_die(&err);
 		return;
 	}
-	const struct mail_keys book = { mail.contacts, mailstore_database(mail.mailstore) };
-	mail.findings = mail_findings_new(&book, mail.card);
+	begin_findings(c);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, role_mail_on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, mail.contacts, role_mail_on_appended, NULL);
+	mail.introduce = (struct mail_introduce){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,
+		.send = role_mail_send_control, .on_broken = role_mail_on_broken };
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
 	mail.network = mail_network_new(loop, mail.dispatch);
 	begin_waiting(c);

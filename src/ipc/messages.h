@@ -53,6 +53,7 @@ enum role {
 #define IPC_KEYS_MAX 65536        /* packed */
 #define IPC_FINDINGS_MAX 65536    /* packed */
 #define IPC_CONTACT_NAME_MAX 128
+#define IPC_NOTE_MAX 4096         /* the owner's words to somebody */
 #define IPC_FINGERPRINT_LEN 52   /* the hash in base32 */
 #define IPC_OPENPGP_FINGERPRINT_LEN 40 /* in hex */
 #define IPC_CARD_MAX 8192
@@ -286,13 +287,15 @@ enum role {
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_CARD_KEY_MAX) BYTES(card, IPC_CARD_MAX)
 /* The same with the address book (contacts/contacts.h, whose values how and detail have). LIST begins after a contact's number; the others are about address.
  * detail: what comes with a contact (enum ipc_contact_detail). how: of ADD and GIVE_KEY. VERIFY, ACCEPT and REFUSE name a key by its
- * fingerprint, GIVE_KEY brings one along, in public and binary. The answer ends with QUEUE_END. */
+ * fingerprint, GIVE_KEY brings one along, in public and binary; ACCEPT and REFUSE without one are about those who were introduced, whom PROPOSALS
+ * lists. INTRODUCE sends the contact's card to somebody, with a note. The answer ends with QUEUE_END. */
 #define IPC_CONTACT_REQUEST(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(verb) U64(after) U32(limit) U8(detail) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) \
-	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_PUBLIC_KEY_MAX) /* enum ipc_contact_verb */
+	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_PUBLIC_KEY_MAX) STR(to, IPC_MAILBOX_MAX) BYTES(note, IPC_NOTE_MAX) \
+	/* enum ipc_contact_verb */
 /* Of a contact: state is how far it is trusted, changed_s when it was heard of, checked_s since when a key of it was verified, count how many introduce
  * the key that counts. The keys of a contact, and who has introduced it, follow its row: name and what is not said of them is empty.
- * by: who introduced. checked_s of a key: when it was compared. Times are of the wall clock, 0: never. */
+ * by: who introduced. A proposal's name is the person's own. checked_s of a key: when it was compared. Times are of the wall clock, 0: never. */
 #define IPC_CONTACT_ROW(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) U8(state) U8(is_stranger) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) STR(by, IPC_MAILBOX_MAX) U64(since_s) U64(signed_s) U64(changed_s) U64(checked_s) U32(count) \
@@ -476,12 +479,12 @@ enum ipc_pin_verb { PIN_VERB_LIST = 1, PIN_VERB_SHOW, PIN_VERB_ACCEPT, PIN_VERB_
 enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, CARD_VERB_ADD, CARD_VERB_ADD_IN_PERSON };
 enum ipc_contact_verb {
 	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
-	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY,
+	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY, CONTACT_VERB_PROPOSALS, CONTACT_VERB_INTRODUCE,
 };
 
 enum ipc_contact_detail { CONTACT_PEOPLE = 0, CONTACT_HISTORY, CONTACT_KEY_THAT_COUNTS }; /* the last with its bytes */
 
-enum ipc_contact_kind { CONTACT_ROW_CONTACT = 1, CONTACT_ROW_KEY, CONTACT_ROW_INTRODUCTION };
+enum ipc_contact_kind { CONTACT_ROW_CONTACT = 1, CONTACT_ROW_KEY, CONTACT_ROW_INTRODUCTION, CONTACT_ROW_PROPOSAL };
 
 /* Why a message waits. The numbers are kept in databases: add at the end. */
 enum ipc_wait_reason {
