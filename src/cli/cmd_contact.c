@@ -49,6 +49,15 @@ const struct cli_option cmd_contact_delete_options[] = {
 const struct cli_option cmd_contact_list_options[] = {
 	{ "identity", "NAME", "only the address book of this identity" },
 	{ "strangers", NULL, "those who wrote to you, and whom you have not added or answered" },
+	{ "introduced", NULL, "those who were introduced to you, and whom you have not accepted or refused" },
+	{ "json", NULL, "print JSON" },
+	{ 0 },
+};
+
+const struct cli_option cmd_contact_introduce_options[] = {
+	IDENTITY_OPTION,
+	{ "to", "WHOM", "to whom: an address, or somebody of the address book" },
+	{ "note", "TEXT", "what you say to them about it" },
 	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
@@ -172,9 +181,35 @@ list_identity(struct cli *cli, const char *name, void *context)
 	return status;
 }
 
+static int
+list_introduced(struct cli *cli)
+{
+	json_t *proposals = json_array(), *row;
+	size_t i;
+	int status = contact_book_proposals(cli, NULL, proposals);
+	if (cli_has(cli, "json")) {
+		int ended = view_print_json(proposals);
+		return status != CLI_OK ? status : ended;
+	}
+	if (status == CLI_OK && json_array_size(proposals) == 0)
+		puts("Nobody was introduced who waits for you to accept or refuse them.");
+	json_array_foreach(proposals, i, row) {
+		char day[11], group[CONTACT_BOOK_FINGERPRINT_TEXT];
+		contact_why_day(view_number(row, "since"), day);
+		printf("%s%s%s%s\n  introduced to %s on %s by %s\n  key   %s\n", view_text(row, "address"), view_text(row, "name")[0] != '\0' ? " (" : "",
+		    view_text(row, "name"), view_text(row, "name")[0] != '\0' ? ")" : "", view_text(row, "identity"), day, view_text(row, "by"),
+		    contact_book_group(view_text(row, "fingerprint"), group));
+	}
+	json_decref(proposals);
+	int ended = cli_end_output();
+	return status != CLI_OK ? status : ended;
+}
+
 int
 cmd_contact_list(struct cli *cli)
 {
+	if (cli_has(cli, "introduced"))
+		return list_introduced(cli);
 	struct listing l = { json_array(), cli_has(cli, "strangers") };
 	const char *last = "";
 	json_t *contact;
@@ -311,6 +346,60 @@ cmd_contact_delete(struct cli *cli)
 	}
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.delete", contact, NULL);
+	json_decref(contact);
+	return status;
+}
+
+/* ---- introducing */
+
+/* The address that --to means: in the same book. */
+static int
+find_receiver(struct cli *cli, json_t *contact, char out[ADDRESS_MAX + 1])
+{
+	const char *to = cli_option_value(cli, "to");
+	json_t *people = json_array(), *row, *found = NULL;
+	size_t i, count = 0;
+	int status = CLI_OK;
+	if (strchr(to, '@') != NULL) {
+		snprintf(out, ADDRESS_MAX + 1, "%s", to);
+		json_decref(people);
+		return CLI_OK;
+	}
+	status = contact_book_load(cli, view_text(contact, "identity"), CONTACT_BOOK_PEOPLE, people);
+	json_array_foreach(people, i, row)
+		if (contact_book_is_called(row, to)) {
+			found = row;
+			count++;
+		}
+	if (status == CLI_OK && count != 1)
+		status = cli_fail_with(count == 0 ? CLI_NOT_FOUND : CLI_USAGE, count == 0 ? "nobody in the address book of %s is called '%s'" :
+		    "in the address book of %s '%s' means several: say the address", view_text(contact, "identity"), to);
+	if (status == CLI_OK)
+		snprintf(out, ADDRESS_MAX + 1, "%s", view_text(found, "address"));
+	json_decref(people);
+	return status;
+}
+
+int
+cmd_contact_introduce(struct cli *cli)
+{
+	json_t *contact;
+	char to[ADDRESS_MAX + 1] = "";
+	const char *note = cli_option_value(cli, "note");
+	if (cli_option_value(cli, "to") == NULL)
+		return cli_fail_with(CLI_USAGE, "say to whom, with --to WHOM");
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
+	if (status == CLI_OK)
+		status = find_receiver(cli, contact, to);
+	if (status == CLI_OK)
+		status = contact_book_order(cli, "contact.introduce", contact, json_pack("{s:s, s:s}", "to", to, "note", note != NULL ? note : ""));
+	if (status == CLI_OK && cli_has(cli, "json"))
+		status = view_print_json(json_pack("{s:s, s:s, s:s}", "identity", view_text(contact, "identity"), "introduced", view_text(contact, "address"),
+		    "to", to));
+	else if (status == CLI_OK) {
+		printf("A message with the card of %s is on its way to\n  %s\n", contact_book_called(contact), to);
+		status = cli_end_output();
+	}
 	json_decref(contact);
 	return status;
 }

@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 
 extern const struct cli_option cmd_contact_options[], cmd_contact_change_options[], cmd_contact_add_options[], cmd_contact_edit_options[],
-    cmd_contact_delete_options[], cmd_contact_list_options[], cmd_contact_graph_options[];
+    cmd_contact_delete_options[], cmd_contact_list_options[], cmd_contact_graph_options[], cmd_contact_introduce_options[];
 
 int cmd_contact_add(struct cli *cli);
 int cmd_contact_list(struct cli *cli);
@@ -21,3 +21,4 @@ int cmd_contact_graph(struct cli *cli);
 int cmd_contact_verify(struct cli *cli);
 int cmd_contact_accept(struct cli *cli);
 int cmd_contact_refuse(struct cli *cli);
+int cmd_contact_introduce(struct cli *cli);

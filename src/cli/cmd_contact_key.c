@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,16 +54,45 @@ decide(struct cli *cli, const char *method, const char *state, const char *done)
 	return status;
 }
 
+/* Whoever was introduced, and is named without a key: CLI_NOT_FOUND without a text when nobody was. */
+static int
+settle(struct cli *cli, const char *method, const char *done)
+{
+	json_t *proposals = json_array(), *row, *first;
+	size_t i;
+	bool is_one = true;
+	int status = cli->argument_count > 1 ? CLI_NOT_FOUND : contact_book_proposals(cli, cli->arguments[0], proposals);
+	if (status == CLI_OK && json_array_size(proposals) == 0)
+		status = CLI_NOT_FOUND;
+	first = json_array_get(proposals, 0);
+	json_array_foreach(proposals, i, row)
+		is_one = is_one && strcmp(view_text(row, "address"), view_text(first, "address")) == 0 &&
+		    strcmp(view_text(row, "identity"), view_text(first, "identity")) == 0;
+	if (status == CLI_OK && !is_one)
+		status = cli_fail_with(CLI_USAGE, "'%s' means several; `smtorp contact list --introduced` shows their addresses, and to whom they were introduced "
+		    "(--identity)", cli->arguments[0]);
+	if (status == CLI_OK)
+		status = contact_book_order(cli, method, first, NULL);
+	if (status == CLI_OK) {
+		printf("%s %s\n", view_text(first, "address"), done);
+		status = cli_end_output();
+	}
+	json_decref(proposals);
+	return status;
+}
+
 int
 cmd_contact_accept(struct cli *cli)
 {
-	return decide(cli, "contact.accept", "held", "counts now: what you write to them is encrypted to it.");
+	int status = settle(cli, "contact.accept", "is in the address book now.");
+	return status != CLI_NOT_FOUND ? status : decide(cli, "contact.accept", "held", "counts now: what you write to them is encrypted to it.");
 }
 
 int
 cmd_contact_refuse(struct cli *cli)
 {
-	return decide(cli, "contact.refuse", "held", "never counts, unless you accept it.");
+	int status = settle(cli, "contact.refuse", "stays unknown.");
+	return status != CLI_NOT_FOUND ? status : decide(cli, "contact.refuse", "held", "never counts, unless you accept it.");
 }
 
 /* Shows the key that counts and asks. Returns an exit status. */

@@ -81,6 +81,7 @@ const struct cli_command commands_all[] = {
 	{ "contact accept", "WHO [FINGERPRINT]", 1, 2, "take a key that is held for theirs", cmd_contact_change_options, cmd_contact_accept, 0 },
 	{ "contact refuse", "WHO [FINGERPRINT]", 1, 2, "never take a key for theirs", cmd_contact_change_options, cmd_contact_refuse, 0 },
 	{ "contact graph", "", 0, 0, "draw who introduced whom", cmd_contact_graph_options, cmd_contact_graph, 0 },
+	{ "introduce", "WHO", 1, 1, "introduce somebody whom you know to somebody else", cmd_contact_introduce_options, cmd_contact_introduce, 0 },
 	{ "contact access", "", 0, 0, "show who finds a private identity, and which private onions it finds", cmd_access_options,
 	    cmd_access_list, 0 },
 	{ "contact grant", "WHO", 1, 1, "make a key by which somebody finds a private identity", cmd_access_options, cmd_access_grant, 0 },

@@ -147,6 +147,10 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 			offer(words, cmd_mua_clients[i], "mail program");
 		return;
 	}
+	if (strcmp(before, "--to") == 0) {
+		offer_people(words);
+		return;
+	}
 	if (strcmp(before, "--format") == 0) {
 		offer(words, "dot", "for graphviz");
 		offer(words, "svg", "for a browser");

@@ -74,9 +74,8 @@ show(const struct cli *cli, const char *identity, const char *address, const str
 	return CLI_OK;
 }
 
-/* Strangers choose their addresses: they are meant by nothing less. */
-static bool
-is_called(json_t *contact, const char *text)
+bool
+contact_book_is_called(json_t *contact, const char *text)
 {
 	const char *address = view_text(contact, "address");
 	size_t len = strlen(text);
@@ -95,7 +94,7 @@ look_in(struct cli *cli, const char *identity, void *context)
 	size_t i;
 	int status = contact_book_load(cli, identity, CONTACT_BOOK_PEOPLE, people);
 	json_array_foreach(people, i, contact)
-		if (status == CLI_OK && is_called(contact, w->text))
+		if (status == CLI_OK && contact_book_is_called(contact, w->text))
 			status = show(cli, identity, view_text(contact, "address"), w);
 	json_decref(people);
 	return status;
@@ -134,6 +133,39 @@ contact_book_find(struct cli *cli, const char *text, enum contact_book_detail de
 		*contact = json_incref(json_array_get(w.found, 0));
 	json_decref(w.found);
 	return status;
+}
+
+/* ---- who was introduced */
+
+struct proposed {
+	const char *text;
+	json_t *out;
+};
+
+static int
+look_at_proposals(struct cli *cli, const char *identity, void *context)
+{
+	const struct proposed *p = context;
+	struct error err;
+	json_t *result = NULL, *row;
+	size_t i, len = p->text != NULL ? strlen(p->text) : 0;
+	if (client_call(&cli->paths, "contact.proposals", json_pack("{s:s}", "name", identity), CLIENT_TIMEOUT_MS, &result, &err) != 0)
+		return cli_fail(&err);
+	json_array_foreach(json_object_get(result, "items"), i, row) {
+		const char *address = view_text(row, "address");
+		json_object_del(row, "kind");
+		if (p->text == NULL || (len > 0 && strncasecmp(address, p->text, len) == 0 && (address[len] == '@' || address[len] == '\0')))
+			json_array_append(p->out, row);
+	}
+	json_decref(result);
+	return CLI_OK;
+}
+
+int
+contact_book_proposals(struct cli *cli, const char *text, json_t *proposals)
+{
+	struct proposed p = { text, proposals };
+	return view_for_identities(cli, look_at_proposals, &p);
 }
 
 /* ---- which identity */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "address/address.h"
 #include "cli/cli.h"
@@ -26,6 +27,10 @@ int contact_book_find(struct cli *cli, const char *text, enum contact_book_detai
 /* The identity that --identity names, or the only one that the node has. */
 int contact_book_identity(struct cli *cli, char out[33]);
 
+/* Those who were introduced and wait for the owner: each proposal that is about text, an address or the part before its '@'; of the identity that
+ * --identity names, or of all. NULL: all. */
+int contact_book_proposals(struct cli *cli, const char *text, json_t *proposals);
+
 /* Has the node do this with the contact. more: further parameters, taken over; or NULL. */
 int contact_book_order(const struct cli *cli, const char *method, json_t *contact, json_t *more);
 
@@ -34,6 +39,9 @@ int contact_book_read_fingerprint(const char *text, char out[OPENPGP_FINGERPRINT
 
 /* "" for one that is not there. Returns out. */
 const char *contact_book_group(const char *fingerprint, char out[CONTACT_BOOK_FINGERPRINT_TEXT]);
+
+/* Whether text is what the owner calls them, or the part before the '@'. Strangers choose their addresses: they are meant by nothing less. */
+bool contact_book_is_called(json_t *contact, const char *text);
 
 /* What the owner calls them, or their address. Borrowed from the contact. */
 const char *contact_book_called(json_t *contact);

@@ -126,3 +126,63 @@ def test_a_key_that_was_verified_is_not_replaced(running, subject):
     assert row['fingerprint'] == second and row['keys'][0]['state'] == 'former' and row['verified']
     assert '[label="Stella' in of_alice(running.a, 'graph').stdout
     assert row['tls'] is None  # nobody has written to them
+
+
+def meet(owner, person, path):
+    """owner takes in the card of person, as from a file that they were given."""
+    path.write_text(person.node.cli('card', person.name).stdout)
+    owner.node.cli('contact', 'add', '--identity', owner.name, str(path))
+
+
+def test_friends_introduce_somebody_and_one_who_conflicts_is_shown(running, subject):
+    """Two introduce carla, one of them by an ordinary mail with her card; the third has a card of hers with another key."""
+    node, alice = running.b, running.alice
+    carla, ida, ivan, ilse = (node.identity(name, wait=False) for name in ('carla', 'ida', 'ivan', 'ilse'))
+    card = node.folder / 'carla.vcf'
+    for friend in (ida, ivan, ilse):
+        of_alice(running.a, 'add', '--name', f'My {friend.name}', friend.address)
+    for friend in (ida, ivan):
+        meet(friend, carla, card)
+    first = key_of(carla)
+    refused = node.cli('introduce', '--identity', 'ilse', carla.address, '--to', alice.address, check=False)
+    assert refused.returncode == NOT_FOUND  # she is nobody whom ilse knows
+
+    said = node.cli('introduce', '--identity', 'ida', 'carla', '--to', alice.address, '--note', 'She plays the viola.\nWrite to her!').stdout
+    assert 'on its way' in said
+    with alice.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for('An introduction'))
+        assert message.get_body().get_content().startswith('She plays the viola.\r\nWrite to her!') or \
+            message.get_body().get_content().startswith('She plays the viola.\nWrite to her!')
+        assert carla.address in message.get_body().get_content()
+        notice = mailbox.message(mailbox.wait_for(f'Somebody at {carla.onion[:12]}... is introduced to you'))
+        assert f'My ida ({ida.address})' in notice.get_content() and f'contact accept {carla.address}' in notice.get_content()
+        swaks(ivan, [alice.address], '--header', f'Subject: {subject}', '--body', 'meet her', '--attach-type', 'text/vcard', '--attach',
+              f'@{card}')
+        mailbox.wait_for(subject)
+    assert carla.address not in people(running.a)
+    waiting = running.a.json('contact', 'list', '--introduced', '--identity', 'alice')
+    assert [(row['address'], row['by'], row['fingerprint']) for row in waiting] == [
+        (carla.address, ida.address, first), (carla.address, ivan.address, first)]
+    assert f'by {ida.address}' in of_alice(running.a, 'list', '--introduced').stdout
+    of_alice(running.a, 'accept', 'carla')
+    row = running.a.json('contact', 'show', '--identity', 'alice', 'carla')
+    assert (row['how'], row['trust'], row['vouching'], row['fingerprint']) == ('introduced', 'verified', 2, first)
+
+    node.cli('openpgp', 'rotate', 'carla')
+    meet(ilse, carla, card)
+    node.cli('introduce', '--identity', 'ilse', 'carla', '--to', alice.address)
+    with alice.mailbox() as mailbox:
+        notice = mailbox.message(mailbox.wait_for(f'A key is held: somebody at {carla.onion[:12]}... shows another one'))
+        assert ilse.address in notice.get_content()
+    row = running.a.json('contact', 'show', '--identity', 'alice', 'carla')
+    assert row['fingerprint'] == first and row['held'] == 1
+    assert [(key['fingerprint'], key['state'], key['by']) for key in row['keys']] == [
+        (first, 'counts', ida.address), (key_of(carla), 'held', ilse.address)]
+    why = ' '.join(of_alice(running.a, 'why', 'carla').stdout.split())
+    assert f'introduced by My ida ({ida.address}), and you accepted' in why and 'Introducers of different onions agree' in why
+    assert f'from My ilse ({ilse.address}), who introduced them. My ilse' in why
+    graph = of_alice(running.a, 'graph').stdout
+    assert graph.count('conflicting') == 1 and graph.count('fontcolor="#c62828"') == 1
+    ElementTree.fromstring(of_alice(running.a, 'graph', '--format', 'svg').stdout)
+    # and she can be introduced further on, with what she has signed herself
+    assert 'on its way' in running.a.cli('introduce', '--identity', 'alice', 'carla', '--to', 'My ivan').stdout
