@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "identity/identity.h"
+#include "identity/recovery.h"
 
 int cmd_identity_new(struct cli *cli);
 int cmd_identity_import_key(struct cli *cli);
@@ -42,8 +43,8 @@ int cmd_identity_lock_node(const struct cli *cli, int *out_fd, struct error *err
 int cmd_identity_begin_alone(const struct cli *cli, const char *name, int *lock_fd, bool *was_loaded, struct error *err);
 
 /* Makes the identity that the first argument names, as the options --local-part, --wait, --timeout and --json say, of a
- * key that there is already, or a fresh one for NULL. Returns the exit status, after its text. */
-int cmd_identity_make(struct cli *cli, const struct onionkey *key);
+ * key that there is already, or a fresh one for NULL. recovery: that it had before, or NULL. Returns the exit status, after its text. */
+int cmd_identity_make(struct cli *cli, const struct onionkey *key, const struct recovery *recovery);
 
 /* What can be known to be wrong before that. */
 int cmd_identity_check_new(const struct cli *cli);

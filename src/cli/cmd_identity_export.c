@@ -17,6 +17,7 @@
 #include "cli/passphrase.h"
 #include "cli/view.h"
 #include "identity/export.h"
+#include "identity/recovery.h"
 
 const struct cli_option cmd_identity_export_options[] = {
 	{ "passphrase-stdin", NULL, "take the passphrase from standard input (one line)" },
@@ -88,14 +89,30 @@ write_target(const struct cli *cli, const char *name, struct target *t, const ch
 	return result == 0 ? commit_target(t, err) : -1;
 }
 
+/* The file has the recovery key now, if the folder had it: that is what the folder had it for. */
 static int
-tell(struct cli *cli, const struct identity *identity, unsigned long long bytes)
+leave_recovery(const struct cli *cli, const char *name, bool *was_there, struct error *err)
+{
+	struct recovery recovery;
+	int fd = -1, dir_fd = -1;
+	int result = cmd_identity_open_all(cli, &fd, err) != 0 || identity_open(fd, name, ".", &dir_fd, err) != 0 ? -1 : 0;
+	*was_there = result == 0 && recovery_load(dir_fd, &recovery, NULL) == 0;
+	recovery_wipe(&recovery);
+	if (result == 0 && *was_there)
+		result = recovery_remove(dir_fd, err);
+	file_close(&dir_fd);
+	file_close(&fd);
+	return result;
+}
+
+static int
+tell(struct cli *cli, const struct identity *identity, unsigned long long bytes, bool has_recovery)
 {
 	char address[ADDRESS_MAX + 1];
 	view_address(identity, address);
 	if (cli_has(cli, "json"))
-		return view_print_json(json_pack("{s:s, s:s, s:s, s:I}", "name", identity->name, "address", address, "file",
-		    cli->arguments[1], "bytes", (json_int_t)bytes));
+		return view_print_json(json_pack("{s:s, s:s, s:s, s:I, s:b}", "name", identity->name, "address", address, "file",
+		    cli->arguments[1], "bytes", (json_int_t)bytes, "recovery", has_recovery));
 	printf("Identity %s is in %s, %llu bytes.\n\n", identity->name, cli->arguments[1], bytes);
 	json_t *status = view_status(&cli->paths);
 	bool is_locked = strcmp(view_state(status, identity->name), "locked") == 0;
@@ -103,6 +120,9 @@ tell(struct cli *cli, const struct identity *identity, unsigned long long bytes)
 	if (is_locked)
 		printf("Its keys are locked in that file, too, by the passphrase that they have here,\n"
 		       "and here until you say `smtorp unlock %s`.\n\n", identity->name);
+	if (has_recovery)
+		printf("The recovery key is in that file, and not on this machine any more. Keep the file: by that\n"
+		       "key those who know the address follow it elsewhere (`smtorp identity move --recovery FILE`).\n\n");
 	printf("Only the passphrase opens it, and nobody can find that again.\n"
 	       "The address may live on one machine at a time: two that publish it take each other's mail.\n"
 	       "To move it, `smtorp identity delete %s` here before you import it elsewhere.\n", identity->name);
@@ -116,17 +136,18 @@ export(struct cli *cli, const struct identity *identity, const char *passphrase)
 	struct error err, reload = { 0 };
 	struct stat st = { 0 };
 	int lock_fd = -1, result = -1;
-	bool was_loaded = false;
+	bool was_loaded = false, has_recovery = false;
 	interrupt_hold();
 	if (open_target(cli->arguments[1], &t, &err) == 0 && cmd_identity_begin_alone(cli, identity->name, &lock_fd, &was_loaded, &err) == 0)
 		result = write_target(cli, identity->name, &t, passphrase, &err);
 	if (result == 0)
 		fstat(t.fd, &st);
 	close_target(&t);
+	int left = result == 0 ? leave_recovery(cli, identity->name, &has_recovery, &err) : 0;
 	file_close(&lock_fd);
 	int loaded = was_loaded ? client_call_name(&cli->paths, "identity.load", identity->name, &reload) : 0;
 	interrupt_release();
-	int status = result == 0 ? tell(cli, identity, (unsigned long long)st.st_size) : cli_fail(&err);
+	int status = result == 0 && left == 0 ? tell(cli, identity, (unsigned long long)st.st_size, has_recovery) : cli_fail(&err);
 	if (loaded != 0)
 		return cli_fail_with(CLI_FAILED, "the node let identity %s go for the export and did not take it in again: %s; "
 		    "after `smtorp down` and `smtorp up` it is there", identity->name, reload.text);

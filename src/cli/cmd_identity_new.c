@@ -97,9 +97,19 @@ ask_locking(const struct cli *cli, struct locking **out)
 	return passphrase_ask_new(cli, what, (*out)->passphrase);
 }
 
+/* Its card is to name the recovery key that it had before, which stays where it is. */
+static int
+keep_recovery(int identities_fd, const char *name, const struct recovery *recovery, struct error *err)
+{
+	int fd = -1;
+	int result = identity_open(identities_fd, name, ".", &fd, err) != 0 ? -1 : recovery_set_hash(fd, recovery, err);
+	file_close(&fd);
+	return result;
+}
+
 /* key: NULL for a fresh one, which locking (or NULL) may lock. */
 static int
-create(const struct cli *cli, const char *local_part, const struct onionkey *key, struct locking *locking,
+create(const struct cli *cli, const char *local_part, const struct onionkey *key, const struct recovery *recovery, struct locking *locking,
     const char *password, struct identity *out)
 {
 	struct error err;
@@ -120,6 +130,8 @@ create(const struct cli *cli, const char *local_part, const struct onionkey *key
 	    identity_create_locked(fd, cli->arguments[0], local_part, locking != NULL ? &lock : NULL, slice_of_string(password),
 	        today, out, &err) :
 	    identity_create_from_key(fd, cli->arguments[0], local_part, key, slice_of_string(password), today, out, &err);
+	if (result == 0 && recovery != NULL)
+		result = keep_recovery(fd, out->name, recovery, &err);
 	file_close(&fd);
 	return result == 0 ? CLI_OK : cli_fail(&err);
 }
@@ -209,7 +221,7 @@ cmd_identity_check_new(const struct cli *cli)
 }
 
 int
-cmd_identity_make(struct cli *cli, const struct onionkey *key)
+cmd_identity_make(struct cli *cli, const struct onionkey *key, const struct recovery *recovery)
 {
 	struct identity identity;
 	struct error err;
@@ -225,7 +237,7 @@ cmd_identity_make(struct cli *cli, const struct onionkey *key)
 	failed = ask_locking(cli, &locking);
 	identity_generate_password(password);
 	if (failed == CLI_OK)
-		failed = create(cli, local_part, key, locking, password, &identity);
+		failed = create(cli, local_part, key, recovery, locking, password, &identity);
 	if (failed != CLI_OK) {
 		secret_free(locking);
 		return failed;
@@ -253,7 +265,7 @@ cmd_identity_make(struct cli *cli, const struct onionkey *key)
 int
 cmd_identity_new(struct cli *cli)
 {
-	return cmd_identity_make(cli, NULL);
+	return cmd_identity_make(cli, NULL, NULL);
 }
 
 static int
@@ -284,7 +296,7 @@ cmd_identity_import_key(struct cli *cli)
 		return cli_fail_with(CLI_USAGE, "which key? Say --tor-key FILE, tor's hs_ed25519_secret_key");
 	if (load_key(path, &key, &err) != 0)
 		return cli_fail(&err);
-	int status = cmd_identity_make(cli, &key);
+	int status = cmd_identity_make(cli, &key, NULL);
 	onionkey_wipe(&key);
 	return status;
 }

@@ -10,6 +10,7 @@
 #include "cli/cmd_identity.h"
 #include "cli/cmd_lock.h"
 #include "cli/cmd_logs.h"
+#include "cli/cmd_move.h"
 #include "cli/cmd_mua.h"
 #include "cli/cmd_openpgp.h"
 #include "cli/cmd_peer.h"
@@ -61,6 +62,7 @@ const struct cli_command commands_all[] = {
 	    cmd_identity_sheet, 0 },
 	{ "identity import-sheet", "NAME [FILE]", 1, 2, "bring an address back from its recovery sheet",
 	    cmd_identity_import_sheet_options, cmd_identity_import_sheet, 0 },
+	{ "identity recovery", "NAME", 1, 1, "make a recovery key for an identity that has none", cmd_identity_json_options, cmd_move_recovery, 0 },
 	{ "identity private", "NAME", 1, 1, "be found only by those who were given a key", NULL, cmd_access_private, 0 },
 	{ "identity public", "NAME", 1, 1, "be found by whoever knows the address", NULL, cmd_access_public, 0 },
 	{ "openpgp show", "NAME", 1, 1, "show an identity's OpenPGP keys", cmd_openpgp_options, cmd_openpgp_show, 0 },

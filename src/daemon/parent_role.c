@@ -11,6 +11,7 @@
 #include "daemon/parent.h"
 #include "daemon/pulse.h"
 #include "identity/certificate.h"
+#include "identity/recovery.h"
 
 /* Who speaks with whom. Roles of identities speak only with those of the same identity. */
 static const struct {
@@ -206,6 +207,21 @@ parent_role_send_file(struct role_process *role, enum ipc_type type, int fd)
 	close(fd);
 }
 
+/* What the card names of the recovery key; "": there is none. */
+static void
+load_recovery(const struct role_process *role, char out[NOTICE_HASH_LEN + 1])
+{
+	struct error err = { 0 };
+	int fd = -1;
+	_Static_assert(IPC_FINGERPRINT_LEN == NOTICE_HASH_LEN, "both are SHA-256 in base32");
+	if (identity_open(role->process.parent->identities_fd, role->identity->is.name, ".", &fd, &err) != 0 ||
+	    recovery_load_hash(fd, out, &err) != 0)
+		out[0] = '\0';
+	if (err.code != ERROR_NONE && err.code != ERROR_NOT_FOUND)
+		log_warn("the card of %s names no recovery key: %s", role->identity->is.name, err.text);
+	file_close(&fd);
+}
+
 static void
 tell_mail(struct role_process *role)
 {
@@ -222,6 +238,7 @@ tell_mail(struct role_process *role)
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
 	if (identity_load_fingerprint(role->process.parent->identities_fd, role->identity->is.name, m.mail_config.tls, &err) != 0)
 		log_warn("the card of %s tells no TLS key: %s", role->identity->is.name, err.text);
+	load_recovery(role, m.mail_config.recovery);
 	parent_role_send(role, &m);
 }
 

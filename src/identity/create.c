@@ -12,6 +12,7 @@
 #include "identity/identity.h"
 #include "identity/lock.h"
 #include "identity/openpgpkey.h"
+#include "identity/recovery.h"
 #include "identity/staging.h"
 
 static int
@@ -42,12 +43,13 @@ write_keys(int dir_fd, const struct onionkey *key, const struct identity_lock *l
 }
 
 static int
-fill(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, struct slice password,
+fill(int dir_fd, const struct onionkey *key, bool is_fresh, const struct identity_lock *lock, struct slice password,
     const struct identity *out, struct error *err)
 {
 	char conf[256];
 	int mail_fd;
-	if (write_keys(dir_fd, key, lock, out, err) != 0 ||
+	/* A key that was there before may have a recovery key already, which others know. */
+	if (write_keys(dir_fd, key, lock, out, err) != 0 || (is_fresh && recovery_make(dir_fd, err) != 0) ||
 	    identity_write_password(dir_fd, password, err) != 0 ||
 	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)
 		return -1;
@@ -60,7 +62,7 @@ fill(int dir_fd, const struct onionkey *key, const struct identity_lock *lock, s
 
 /* lock: NULL, or how to lock the keys. */
 static int
-create(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
+create(int identities_fd, const char *name, const char *local_part, const struct onionkey *key, bool is_fresh,
     const struct identity_lock *lock, struct slice password, const char *today, struct identity *out, struct error *err)
 {
 	struct staging staging = STAGING_NONE;
@@ -75,7 +77,7 @@ create(int identities_fd, const char *name, const char *local_part, const struct
 	strcat(out->onion, ".onion");
 	if (staging_lock(&staging, identities_fd, err) == 0 && staging_make(&staging, name, err) == 0 &&
 	    identity_check_onion_is_new(identities_fd, out->onion, err) == 0 &&
-	    fill(staging.fd, key, lock, password, out, err) == 0)
+	    fill(staging.fd, key, is_fresh, lock, password, out, err) == 0)
 		result = staging_commit(&staging, name, err);
 	staging_finish(&staging);
 	return result;
@@ -85,7 +87,7 @@ int
 identity_create_from_key(int identities_fd, const char *name, const char *local_part, const struct onionkey *key,
     struct slice password, const char *today, struct identity *out, struct error *err)
 {
-	return create(identities_fd, name, local_part, key, NULL, password, today, out, err);
+	return create(identities_fd, name, local_part, key, false, NULL, password, today, out, err);
 }
 
 int
@@ -96,7 +98,7 @@ identity_create_locked(int identities_fd, const char *name, const char *local_pa
 	struct onionkey key;
 	random_bytes(seed, sizeof seed);
 	onionkey_from_seed(seed, &key);
-	int result = create(identities_fd, name, local_part, &key, lock, password, today, out, err);
+	int result = create(identities_fd, name, local_part, &key, true, lock, password, today, out, err);
 	sodium_memzero(seed, sizeof seed);
 	onionkey_wipe(&key);
 	return result;

@@ -7,6 +7,7 @@
 #include "archive/archive.h"
 #include "identity/export.h"
 #include "identity/import.h"
+#include "identity/recovery.h"
 #include "identity/tickets.h"
 
 #define CHEAP ((struct seal_cost){ 1, SEAL_MEMORY_KIB_MIN })
@@ -115,8 +116,10 @@ an_exported_identity_is_imported_whole(void **state)
 	assert_int_equal(fstatat(dir, "mail/queue", &st, 0), 0);
 	assert_int_equal(st.st_mode, S_IFDIR | 0700);
 	assert_int_equal(fstatat(dir, TICKETS_FILE, &st, 0), -1);
+	assert_int_equal(fstatat(dir, RECOVERY_FILE, &st, 0), -1); /* it is in the file, and does not come out of it */
 	close(dir);
 	assert_int_equal(unlink("here/identities/alice/" TICKETS_FILE), 0);
+	assert_int_equal(unlink("here/identities/alice/" RECOVERY_FILE), 0);
 	int compared = system("diff -r here/identities/alice there/identities/alice");
 	assert_int_equal(compared, 0);
 }

@@ -8,6 +8,7 @@
  *   openpgp.key     OpenPGP secret keys, binary and one behind the other: the present one first (identity/openpgpkey.h)
  *   tls.key, tls.crt  PEM (identity/certificate.h)
  *   tickets.key     keys of the server's tickets (identity/tickets.h); the node makes it
+ *   recovery.key    until an export or a sheet has taken it (identity/recovery.h); recovery.pub  what cards name of it
  *   password        one line, an Argon2id hash (base/password.h)
  *   access          who finds it, and its keys for private onions (tor/access.h); there may be none
  *   standby         empty; while it is there the identity is not published, since another copy of it is

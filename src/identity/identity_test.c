@@ -126,7 +126,7 @@ all_files_are_for_the_owner_only(void **state)
 		assert_int_equal(fstatat(dir, folders[i], &st, AT_SYMLINK_NOFOLLOW), 0);
 		assert_int_equal(st.st_mode, S_IFDIR | 0700);
 	}
-	assert_int_equal(count_entries(dir), 7);
+	assert_int_equal(count_entries(dir), 9);
 	close(dir);
 }
 

@@ -14,6 +14,7 @@
 #include "identity/certificate.h"
 #include "identity/lock.h"
 #include "identity/openpgpkey.h"
+#include "identity/recovery.h"
 #include "identity/secrets.h"
 #include "identity/staging.h"
 #include "identity/tickets.h"
@@ -170,6 +171,23 @@ check_password(int dir_fd, struct error *err)
 	return result;
 }
 
+/* The recovery key stays in the file that was read, and does not come onto the machine by it. */
+static int
+leave_recovery(int dir_fd, struct error *err)
+{
+	struct recovery recovery;
+	struct error why = { 0 };
+	int result = recovery_load(dir_fd, &recovery, &why);
+	if (result == 0)
+		result = recovery_set_hash(dir_fd, &recovery, err) != 0 ? -1 : recovery_remove(dir_fd, err);
+	else if (why.code == ERROR_NOT_FOUND)
+		result = 0;
+	else
+		error_set(err, why.code, "%s", why.text);
+	recovery_wipe(&recovery);
+	return result;
+}
+
 /* What the node would stumble over later, or trust too much. */
 static int
 check_folder(const struct import *m, struct identity *out, struct error *err)
@@ -177,7 +195,7 @@ check_folder(const struct import *m, struct identity *out, struct error *err)
 	int mail_fd, dir_fd = m->staging.fd;
 	unlinkat(dir_fd, TICKETS_FILE, 0); /* an export has none: whoever put them there knows them */
 	unlinkat(dir_fd, IDENTITY_STANDBY_FILE, 0);
-	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_keys(dir_fd, out, err) != 0 ||
+	if (identity_load_folder(dir_fd, m->name, out, err) != 0 || check_keys(dir_fd, out, err) != 0 || leave_recovery(dir_fd, err) != 0 ||
 	    check_password(dir_fd, err) != 0 ||
 	    identity_check_onion_is_new(m->staging.identities_fd, out->onion, err) != 0 ||
 	    file_open_private_dir(dir_fd, IDENTITY_MAIL_FOLDER, &mail_fd, err) != 0)

@@ -6,33 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/encode.h"
-#include "base/hash.h"
+#include "identity/sheet_line.h"
 
 #define CHECK_BYTES 2
-#define LINE_SYMBOLS 16 /* ten bytes, five bits each */
-#define WRONG_SYMBOL (-1)
+#define DOMAIN "SMTorP sheet 1"
 
-/* Crockford's: no i, l, o and u. */
-static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-static const char domain[] = "SMTorP sheet 1";
-
-static_assert((SHEET_LINE_BYTES + CHECK_BYTES) * 8 == LINE_SYMBOLS * 5, "a line's symbols hold whole bytes");
 static_assert((SHEET_LINES - 1) * SHEET_LINE_BYTES == ONIONKEY_SECRET_BYTES, "the lines hold the key");
 
 /* ---- a line */
-
-static void
-compute_check(unsigned number, const void *bytes, size_t len, unsigned char out[SHEET_LINE_BYTES])
-{
-	unsigned char sum[16], n = (unsigned char)number;
-	struct hash hash;
-	hash_init(&hash, sizeof sum, domain, sizeof domain - 1);
-	hash_update(&hash, &n, 1);
-	hash_update(&hash, bytes, len);
-	hash_final(&hash, sum, sizeof sum);
-	memcpy(out, sum, SHEET_LINE_BYTES);
-}
 
 static void
 line_bytes(const unsigned char secret[ONIONKEY_SECRET_BYTES], unsigned number, unsigned char out[SHEET_LINE_BYTES])
@@ -40,25 +21,17 @@ line_bytes(const unsigned char secret[ONIONKEY_SECRET_BYTES], unsigned number, u
 	if (number < SHEET_LINES)
 		memcpy(out, secret + (number - 1) * SHEET_LINE_BYTES, SHEET_LINE_BYTES);
 	else
-		compute_check(0, secret, ONIONKEY_SECRET_BYTES, out);
+		sheet_line_check(DOMAIN, 0, secret, ONIONKEY_SECRET_BYTES, out);
 }
 
 void
 sheet_write_line(const struct onionkey *key, unsigned number, char out[SHEET_LINE_LEN + 1])
 {
-	unsigned char bytes[SHEET_LINE_BYTES + CHECK_BYTES], check[SHEET_LINE_BYTES];
+	unsigned char bytes[SHEET_LINE_BYTES], check[SHEET_LINE_BYTES];
 	assert(number >= 1 && number <= SHEET_LINES);
 	line_bytes(key->secret, number, bytes);
-	compute_check(number, bytes, SHEET_LINE_BYTES, check);
-	memcpy(bytes + SHEET_LINE_BYTES, check, CHECK_BYTES);
-	char *p = out;
-	for (unsigned i = 0; i < LINE_SYMBOLS; i++) {
-		unsigned bit = i * 5, pair = bytes[bit / 8] * 256u + (bit / 8 + 1 < sizeof bytes ? bytes[bit / 8 + 1] : 0);
-		if (i > 0 && i % 4 == 0)
-			*p++ = ' ';
-		*p++ = alphabet[pair >> (11 - bit % 8) & 31];
-	}
-	*p = '\0';
+	sheet_line_check(DOMAIN, number, bytes, SHEET_LINE_BYTES, check);
+	sheet_line_write(bytes, check, out);
 	sodium_memzero(bytes, sizeof bytes);
 }
 
@@ -78,6 +51,12 @@ static const char warning[] =
     "it printed, and destroy the file that was printed.\n"
     "\n"
     "The key of the address:\n"
+    "\n";
+
+static const char before_recovery[] =
+    "\n"
+    "The recovery key, by which those who know the address follow it elsewhere\n"
+    "(smtorp identity move NAME --to OTHER --recovery FILE, with these lines in it):\n"
     "\n";
 
 static const char how_before[] =
@@ -108,9 +87,22 @@ static const char how_after[] =
     "An address may live on one computer at a time: two that publish it take each\n"
     "other's mail.\n";
 
+static int
+write_recovery(const struct recovery *recovery, struct buffer *out, struct error *err)
+{
+	char line[RECOVERY_LINE_LEN + 1];
+	int result = buffer_append_string(out, before_recovery, err);
+	for (unsigned i = 0; result == 0 && i < RECOVERY_LINES; i++) {
+		recovery_write_line(recovery, i, line);
+		result = buffer_printf(out, err, "    %c:  %s\n", 'A' + (int)i, line);
+	}
+	sodium_memzero(line, sizeof line);
+	return result;
+}
+
 int
-sheet_write(const struct identity *identity, const struct onionkey *key, const char *today, struct buffer *out,
-    struct error *err)
+sheet_write(const struct identity *identity, const struct onionkey *key, const struct recovery *recovery, const char *today,
+    struct buffer *out, struct error *err)
 {
 	char line[SHEET_LINE_LEN + 1];
 	/* Once, so that the buffer does not leave copies behind when it grows. */
@@ -126,6 +118,8 @@ sheet_write(const struct identity *identity, const struct onionkey *key, const c
 		result = buffer_printf(out, err, "    %u:  %s\n", i, line);
 	}
 	sodium_memzero(line, sizeof line);
+	if (result == 0 && recovery != NULL)
+		result = write_recovery(recovery, out, err);
 	if (result != 0 || buffer_append_string(out, how_before, err) != 0 ||
 	    buffer_printf(out, err, "  smtorp identity import-sheet %s", identity->name) != 0)
 		return -1;
@@ -149,60 +143,17 @@ sheet_reader_wipe(struct sheet_reader *r)
 	sodium_memzero(r, sizeof *r);
 }
 
-/* With what people and scanners take for another one. */
-static int
-symbol_value(unsigned char c)
-{
-	if (c >= 'a' && c <= 'z')
-		c = (unsigned char)(c - 'a' + 'A');
-	if (c == 'I' || c == 'L' || c == '|')
-		c = '1';
-	else if (c == 'O')
-		c = '0';
-	else if (c == 'U')
-		c = 'V';
-	const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
-	return at != NULL ? (int)(at - alphabet) : WRONG_SYMBOL;
-}
-
-static bool
-is_filler(unsigned char c)
-{
-	return c == ' ' || c == '\t' || c == '-' || c == '\r';
-}
-
-/* The line's symbols as bytes. */
-static int
-decode(unsigned number, struct slice text, unsigned char out[SHEET_LINE_BYTES + CHECK_BYTES], struct error *err)
-{
-	unsigned count = 0;
-	memset(out, 0, SHEET_LINE_BYTES + CHECK_BYTES);
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		if (is_filler(c))
-			continue;
-		int value = symbol_value(c);
-		if (value == WRONG_SYMBOL)
-			return error_set(err, ERROR_INVALID, "line %u: only letters and digits stand on the sheet", number);
-		for (unsigned b = 0; count < LINE_SYMBOLS && b < 5; b++)
-			out[(count * 5 + b) / 8] |= (unsigned char)((value >> (4 - b) & 1) << (7 - (count * 5 + b) % 8));
-		count++;
-	}
-	if (count != LINE_SYMBOLS)
-		return error_set(err, ERROR_INVALID, "line %u: these are %u letters and digits, and %d stand on the sheet", number, count,
-		    LINE_SYMBOLS);
-	return 0;
-}
-
 int
 sheet_reader_take(struct sheet_reader *r, unsigned number, struct slice text, struct error *err)
 {
-	unsigned char bytes[SHEET_LINE_BYTES + CHECK_BYTES], check[SHEET_LINE_BYTES];
+	unsigned char bytes[SHEET_LINE_BYTES], check[SHEET_LINE_BYTES], read_check[CHECK_BYTES];
+	char name[12];
 	assert(number >= 1 && number <= SHEET_LINES);
-	int result = decode(number, text, bytes, err);
+	snprintf(name, sizeof name, "%u", number);
+	int result = sheet_line_read(name, text, bytes, read_check, err);
 	if (result == 0) {
-		compute_check(number, bytes, SHEET_LINE_BYTES, check);
-		if (memcmp(check, bytes + SHEET_LINE_BYTES, CHECK_BYTES) != 0)
+		sheet_line_check(DOMAIN, number, bytes, SHEET_LINE_BYTES, check);
+		if (memcmp(check, read_check, CHECK_BYTES) != 0)
 			result = error_set(err, ERROR_INVALID, "line %u: there is a typing error in it: compare it with the sheet", number);
 	}
 	if (result == 0) {
@@ -226,17 +177,17 @@ find_number(struct slice line, unsigned *number, struct slice *rest)
 		return false;
 	unsigned char first = (unsigned char)line.data[at], separator = (unsigned char)line.data[at + 1];
 	bool has_mark = separator == ':' || separator == '.' || separator == ')';
-	int value = has_mark || (first >= '1' && first <= '9') ? symbol_value(first) : WRONG_SYMBOL;
+	int value = has_mark || (first >= '1' && first <= '9') ? sheet_line_symbol(first) : SHEET_WRONG_SYMBOL;
 	if (value < 1 || value > SHEET_LINES)
 		return false;
 	*number = (unsigned)value;
 	*rest = slice_of(line.data + at + (has_mark ? 2 : 1), line.len - at - (has_mark ? 2 : 1));
 	for (size_t i = 0; i < rest->len; i++)
-		if (symbol_value((unsigned char)rest->data[i]) != WRONG_SYMBOL)
+		if (sheet_line_symbol((unsigned char)rest->data[i]) != SHEET_WRONG_SYMBOL)
 			symbols++;
-		else if (!has_mark && !is_filler((unsigned char)rest->data[i]))
+		else if (!has_mark && !sheet_line_is_filler((unsigned char)rest->data[i]))
 			return false;
-	return has_mark || (is_filler(separator) && symbols + 2 >= LINE_SYMBOLS && symbols <= LINE_SYMBOLS + 2);
+	return has_mark || (sheet_line_is_filler(separator) && symbols + 2 >= SHEET_LINE_SYMBOLS && symbols <= SHEET_LINE_SYMBOLS + 2);
 }
 
 /* The address, should the line hold it: the last 56 letters before ".onion". */
@@ -316,7 +267,7 @@ sheet_reader_finish(const struct sheet_reader *r, struct onionkey *out, struct e
 	struct onionkey none = { 0 };
 	if (check_lines(r, err) != 0)
 		return -1;
-	compute_check(0, r->bytes, ONIONKEY_SECRET_BYTES, check);
+	sheet_line_check(DOMAIN, 0, r->bytes, ONIONKEY_SECRET_BYTES, check);
 	if (memcmp(check, r->bytes[SHEET_LINES - 1], sizeof check) != 0)
 		return error_set(err, ERROR_INVALID, "each line is right, but they do not belong together: are they of two sheets?");
 	onionkey_to_file(&none, file); /* tor's header */

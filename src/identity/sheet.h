@@ -13,21 +13,21 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "identity/identity.h"
+#include "identity/recovery.h"
+#include "identity/sheet_line.h"
 #include "onionkey/onionkey.h"
 
 #define SHEET_LINES 9
-#define SHEET_LINE_BYTES 8            /* of the key, in each line but the last */
-#define SHEET_LINE_LEN 19             /* "XXXX XXXX XXXX XXXX" */
 #define SHEET_TEXT_MAX 8192
 #define SHEET_INPUT_MAX 65536         /* of a file that is read: it may hold more than the sheet */
 
 /* Line number, 1 to SHEET_LINES, of a key. */
 void sheet_write_line(const struct onionkey *key, unsigned number, char out[SHEET_LINE_LEN + 1]);
 
-/* Appends the whole sheet: at most 60 lines of at most 79 characters, all ASCII. today is "YYYY-MM-DD". The caller wipes
- * out, which holds at least SHEET_TEXT_MAX bytes. */
-int sheet_write(const struct identity *identity, const struct onionkey *key, const char *today, struct buffer *out,
-    struct error *err);
+/* Appends the whole sheet: at most 60 lines of at most 79 characters, all ASCII. recovery: NULL when it is not there to be taken. today is
+ * "YYYY-MM-DD". The caller wipes out, which holds at least SHEET_TEXT_MAX bytes. */
+int sheet_write(const struct identity *identity, const struct onionkey *key, const struct recovery *recovery, const char *today,
+    struct buffer *out, struct error *err);
 
 struct sheet_reader {
 	bool is_read[SHEET_LINES], is_wrong[SHEET_LINES];

@@ -30,11 +30,15 @@ make_key(unsigned char first, struct onionkey *out, struct identity *identity)
 static char *
 print(const struct identity *identity, const struct onionkey *key)
 {
+	static const struct recovery recovery = { { 1, 2, 3 } };
+	struct recovery again;
 	struct buffer out;
 	struct error err;
 	buffer_init(&out, SHEET_TEXT_MAX);
-	assert_int_equal(sheet_write(identity, key, "2026-11-22", &out, &err), 0);
+	assert_int_equal(sheet_write(identity, key, &recovery, "2026-11-22", &out, &err), 0);
 	char *text = strndup((const char *)buffer_bytes(&out), buffer_len(&out));
+	assert_int_equal(recovery_read_text(slice_of_string(text), &again, &err), 0);
+	assert_memory_equal(&again, &recovery, sizeof again);
 	buffer_finish(&out);
 	return text;
 }

@@ -53,7 +53,8 @@ def test_an_identity_moves_with_its_address_and_its_mail(running, subject):
     pin = a.json('peer', 'show', f'nomad/{running.bob.onion}')
     path = a.folder / 'nomad.smtorp'
     told = a.json('identity', 'export', 'nomad', str(path), '--passphrase-stdin', input=PASSPHRASE)
-    assert told == {'name': 'nomad', 'address': nomad.address, 'file': str(path), 'bytes': path.stat().st_size}
+    assert told == {'name': 'nomad', 'address': nomad.address, 'file': str(path), 'bytes': path.stat().st_size,
+                    'recovery': True}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     content = path.read_bytes()
     for secret in (subject.encode(), nomad.onion.encode(), b'nomad', b'Maildir', b'SQLite', b'PRIVATE KEY'):
@@ -189,3 +190,19 @@ def test_a_key_that_tor_made_becomes_an_identity(offline, installation, work):
         result = other.cli('identity', 'import-key', *words, check=False)
         assert result.returncode == status and result.stderr
     assert names(other) == ['old']
+
+
+def test_the_recovery_key_goes_into_the_first_file_and_stays_there(installation, work):
+    node, other = Node(installation, None, work / 'recovery'), Node(installation, None, work / 'recovery-other')
+    node.json('identity', 'new', 'alice')
+    folder, path = node.home / 'identities' / 'alice', node.folder / 'alice.smtorp'
+    key, public = (folder / 'recovery.key').read_bytes(), (folder / 'recovery.pub').read_text()
+    assert 'recovery key is in that file, and not on this machine' in export(node, 'alice', path).stdout
+    assert not (folder / 'recovery.key').exists() and (folder / 'recovery.pub').read_text() == public
+    assert 'recovery key' not in export(node, 'alice', node.folder / 'second.smtorp').stdout
+    take_in(other, path)
+    taken = other.home / 'identities' / 'alice'
+    assert not (taken / 'recovery.key').exists() and (taken / 'recovery.pub').read_text() == public
+    assert not any(key in file.read_bytes() for file in taken.rglob('*') if file.is_file())
+    result = other.cli('identity', 'recovery', 'alice', check=False)
+    assert result.returncode == EXISTS and 'second one' in result.stderr

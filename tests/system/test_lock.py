@@ -283,6 +283,7 @@ def test_the_passphrase_is_changed_and_guards_what_holds_the_key(offline, instal
     node = Node(installation, None, work / 'lock-change')
     made = node.json('identity', 'new', 'alice')
     secrets = secrets_of(node, 'alice')
+    node.cli('identity', 'sheet', 'alice')  # the first one has the recovery key
     sheet = node.cli('identity', 'sheet', 'alice').stdout
     for passphrase, status, says in (('short', FAILED, 'too short'), ('', FAILED, 'no passphrase'),
                                      (made['password'], FAILED, 'password of mail programs')):
@@ -294,7 +295,7 @@ def test_the_passphrase_is_changed_and_guards_what_holds_the_key(offline, instal
     set_passphrase(node, 'alice', PASSPHRASE)
     assert node.json('identity', 'show', 'alice')['state'] == 'offline'
     assert sorted(path.name for path in folder_of(node, 'alice').iterdir()) == [
-        'identity.conf', 'mail', 'password', 'secrets', 'tls.crt']
+        'identity.conf', 'mail', 'password', 'recovery.pub', 'secrets', 'tls.crt']
     assert stat.S_IMODE((folder_of(node, 'alice') / 'secrets').stat().st_mode) == 0o600
     assert set_passphrase(node, 'alice', 'not this one', 'another passphrase', check=False).returncode == WRONG
     set_passphrase(node, 'alice', PASSPHRASE, 'another passphrase')
@@ -314,7 +315,7 @@ def test_the_keys_of_a_new_identity_may_never_lie_open(running):
     made = node.json('identity', 'new', 'never', '--passphrase-stdin', '--wait', input=PASSPHRASE + '\n')
     assert made['state'] == 'published' and made['passphrase'] is True
     assert sorted(path.name for path in folder_of(node, 'never').iterdir()) == [
-        'identity.conf', 'mail', 'password', 'secrets', 'tls.crt']
+        'identity.conf', 'mail', 'password', 'recovery.key', 'recovery.pub', 'secrets', 'tls.crt']
     assert not hold_a_secret(folder_of(node, 'never'), [b'PRIVATE KEY', b'ed25519v1-secret'])
     node.cli('lock', 'never')
     assert unlock(node, 'never').returncode == 0

@@ -112,3 +112,29 @@ def test_a_damaged_identity_can_be_deleted(installation, work):
     assert node.cli('identity', 'show', 'alice', check=False).returncode == FAILED
     assert node.cli('identity', 'delete', 'alice', '--yes')
     assert list((node.home / 'identities').iterdir()) == []
+
+
+def test_the_first_sheet_takes_the_recovery_key_and_no_other_has_it(installation, work):
+    node, other = Node(installation, None, work / 'sheet-recovery'), Node(installation, None, work / 'sheet-recovered')
+    node.json('identity', 'new', 'alice')
+    folder = node.home / 'identities' / 'alice'
+    public = (folder / 'recovery.pub').read_text()
+    result = node.cli('identity', 'sheet', 'alice')
+    assert 'not on this machine any more' in result.stderr and not (folder / 'recovery.key').exists()
+    assert [letter for letter in re.findall(r'^    ([AB]):  [0-9A-Z ]{19}$', result.stdout, re.M)] == ['A', 'B']
+    again = node.cli('identity', 'sheet', 'alice')
+    assert not re.search(r'^    A:', again.stdout, re.M) and not again.stderr
+    assert node.json('identity', 'sheet', 'alice')['recovery'] is None
+    other.cli('identity', 'import-sheet', 'alice', input=result.stdout)
+    assert (other.home / 'identities' / 'alice' / 'recovery.pub').read_text() == public
+    assert not (other.home / 'identities' / 'alice' / 'recovery.key').exists()
+    other.cli('identity', 'delete', 'alice', '--yes')
+    other.cli('identity', 'import-sheet', 'alice', input=again.stdout)  # without it, as identities of before
+    assert not (other.home / 'identities' / 'alice' / 'recovery.pub').exists()
+    other.cli('identity', 'recovery', 'alice')
+    assert (other.home / 'identities' / 'alice' / 'recovery.pub').read_text() != public
+    wrong = re.sub(r'(?m)^(    A:  )(.)', lambda match: match[1] + ('8' if match[2] == '7' else '7'), result.stdout)
+    other.cli('identity', 'delete', 'alice', '--yes')
+    failed = other.cli('identity', 'import-sheet', 'alice', input=wrong, check=False)
+    assert failed.returncode == FAILED and 'line A' in failed.stderr
+    assert list((other.home / 'identities').iterdir()) == []
