@@ -11,9 +11,13 @@
 #include "cli/scan_ask.h"
 
 static int
-find(struct slice text, const char *where, struct buffer *out, struct error *err)
+find(struct slice text, const char *where, struct buffer *out, struct card_text_invitation *invitation, struct error *err)
 {
 	struct slice card;
+	unsigned char secret[INVITATION_SECRET_BYTES];
+	*invitation = (struct card_text_invitation){ 0 };
+	if (invitation_scan(text, secret))
+		invitation_write(secret, invitation->letters);
 	if (card_find(text, &card)) {
 		if (card.len > CARD_MAX_BYTES)
 			return error_set(err, ERROR_TOO_LARGE, "the card in %s has more than %d bytes", where, CARD_MAX_BYTES);
@@ -36,13 +40,13 @@ open_source(const char *source, int *out, struct error *err)
 }
 
 int
-card_text_read(const char *source, struct buffer *out, struct error *err)
+card_text_read(const char *source, struct buffer *out, struct card_text_invitation *invitation, struct error *err)
 {
 	struct slice text = slice_of_string(source);
 	struct buffer bytes, scanned;
 	int fd;
 	if (strncasecmp(source, "mailto:", 7) == 0 || strchr(source, '\n') != NULL)
-		return find(text, "this text", out, err);
+		return find(text, "this text", out, invitation, err);
 	if (open_source(source, &fd, err) != 0)
 		return -1;
 	buffer_init(&bytes, CARD_TEXT_MAX_BYTES);
@@ -55,7 +59,7 @@ card_text_read(const char *source, struct buffer *out, struct error *err)
 		text = slice_of(buffer_bytes(&scanned), buffer_len(&scanned));
 	}
 	if (result == 0)
-		result = find(text, strcmp(source, "-") == 0 ? "standard input" : source, out, err);
+		result = find(text, strcmp(source, "-") == 0 ? "standard input" : source, out, invitation, err);
 	buffer_finish(&scanned);
 	buffer_finish(&bytes);
 	return result;

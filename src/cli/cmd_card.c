@@ -26,13 +26,15 @@ const struct cli_option cmd_card_options[] = {
 
 /* ---- the identity's own */
 
-/* Asks the node for one card; *out is its row, the caller's. */
+/* Asks the node for one card; *out is its row, the caller's. invitation: its letters, "": none. */
 static int
-ask(const struct cli *cli, const char *method, const char *identity, struct slice text, json_t **out)
+ask(const struct cli *cli, const char *method, const char *identity, struct slice text, const char *invitation, json_t **out)
 {
 	json_t *result = NULL, *params = json_pack("{s:s}", "name", identity);
 	struct error err;
 	*out = NULL;
+	if (invitation[0] != '\0')
+		json_object_set_new(params, "invitation", json_string(invitation));
 	if (text.len > 0)
 		json_object_set_new(params, "text", json_stringn((const char *)text.data, text.len));
 	if (client_call(&cli->paths, method, params, CLIENT_TIMEOUT_MS, &result, &err) != 0)
@@ -67,7 +69,20 @@ make_link(json_t *row, struct slice card, struct buffer *out, struct error *err)
 	int len = snprintf(address, sizeof address, "%.*s@%s%s%s", (int)(at - plain), plain, tls, tls[0] != '\0' ? "." : "", at + 1);
 	if (len < 0 || (size_t)len >= sizeof address)
 		return error_set(err, ERROR_PROTOCOL, "the node's card has an address that is too long");
-	return card_link_write(address, card, out, err);
+	if (card_link_write(address, card, out, err) != 0)
+		return -1;
+	const char *letters = view_text(row, "invitation");
+	return letters[0] == '\0' ? 0 : buffer_printf(out, err, "&" INVITATION_WORD "=%s", letters);
+}
+
+/* As it is handed out: with the invitation behind it. */
+static int
+make_text(json_t *row, struct slice card, struct buffer *out, struct error *err)
+{
+	const char *letters = view_text(row, "invitation");
+	if (buffer_append(out, card.data, card.len, err) != 0)
+		return -1;
+	return letters[0] == '\0' ? 0 : buffer_printf(out, err, INVITATION_WORD ": %s\r\n", letters);
 }
 
 static int
@@ -111,32 +126,34 @@ read_format(const char *word, enum qr_format *out)
 static int
 show(const struct cli *cli, json_t *row, struct slice card)
 {
-	struct buffer link, what;
+	struct buffer link, text, what;
 	struct error err;
 	enum qr_format format = QR_TERMINAL;
 	const char *qr = cli_option_value(cli, "qr");
 	int status = qr == NULL ? CLI_OK : read_format(qr, &format);
 	buffer_init(&link, CARD_LINK_MAX_BYTES);
+	buffer_init(&text, 2 * CARD_MAX_BYTES);
 	buffer_init(&what, QR_IMAGE_MAX_BYTES);
 	if (status == CLI_OK && qr != NULL && format == QR_PNG && !cli_has(cli, "out") && isatty(STDOUT_FILENO) == 1)
 		status = cli_fail_with(CLI_USAGE, "a terminal shows no PNG: say where it is to go, with --out FILE");
-	if (status == CLI_OK && make_link(row, card, &link, &err) != 0)
+	if (status == CLI_OK && (make_link(row, card, &link, &err) != 0 || make_text(row, card, &text, &err) != 0))
 		status = cli_fail(&err);
 	if (status == CLI_OK && cli_has(cli, "json"))
 		status = print_json(row, card, slice_of(buffer_bytes(&link), buffer_len(&link)));
 	else if (status == CLI_OK) {
-		int made = qr != NULL ? qr_write(card, format, &what, &err) : cli_has(cli, "mailto") ?
+		int made = qr != NULL ? qr_write(slice_of(buffer_bytes(&text), buffer_len(&text)), format, &what, &err) : cli_has(cli, "mailto") ?
 		    buffer_printf(&what, &err, "%.*s\n", (int)buffer_len(&link), (const char *)buffer_bytes(&link)) :
-		    buffer_append(&what, card.data, card.len, &err);
+		    buffer_append(&what, buffer_bytes(&text), buffer_len(&text), &err);
 		status = made == 0 ? write_out(cli, &what) : cli_fail(&err);
 	}
 	buffer_finish(&link);
+	buffer_finish(&text);
 	buffer_finish(&what);
 	return status;
 }
 
-int
-cmd_card(struct cli *cli)
+static int
+hand_out(struct cli *cli, const char *method)
 {
 	char identity[33];
 	json_t *row = NULL;
@@ -150,7 +167,7 @@ cmd_card(struct cli *cli)
 		status = contact_book_identity(cli, identity);
 	buffer_init(&card, CARD_MAX_BYTES);
 	if (status == CLI_OK)
-		status = ask(cli, "card.show", identity, slice_of("", 0), &row);
+		status = ask(cli, method, identity, slice_of("", 0), "", &row);
 	if (status == CLI_OK)
 		status = take_card(row, &card);
 	if (status == CLI_OK)
@@ -158,6 +175,18 @@ cmd_card(struct cli *cli)
 	buffer_finish(&card);
 	json_decref(row);
 	return status;
+}
+
+int
+cmd_card(struct cli *cli)
+{
+	return hand_out(cli, "card.show");
+}
+
+int
+cmd_invite(struct cli *cli)
+{
+	return hand_out(cli, "card.invite");
 }
 
 /* ---- others' */
@@ -174,7 +203,7 @@ rename_to(const struct cli *cli, const char *identity, json_t *row, const char *
 }
 
 static int
-tell(json_t *row, const char *identity, bool in_person)
+tell(json_t *row, const char *identity, bool in_person, bool is_invited)
 {
 	char group[CONTACT_BOOK_FINGERPRINT_TEXT];
 	const char *called = view_text(row, "called"), *fingerprint = view_text(row, "fingerprint");
@@ -188,6 +217,8 @@ tell(json_t *row, const char *identity, bool in_person)
 	else
 		printf("Their key: %s\nCompare it with them, and say `smtorp contact verify %s`.\n", contact_book_group(fingerprint, group),
 		    view_text(row, "address"));
+	if (is_invited)
+		puts("They were sent a greeting, by which their node knows you, too.");
 	return cli_end_output();
 }
 
@@ -195,14 +226,16 @@ int
 cmd_card_add(struct cli *cli, const char *identity, const char *text)
 {
 	struct buffer card;
+	struct card_text_invitation invitation;
 	struct error err;
 	json_t *row = NULL;
-	bool in_person = cli_has(cli, "in-person");
 	const char *name = cli_option_value(cli, "name");
 	buffer_init(&card, CARD_MAX_BYTES);
-	int status = card_text_read(text, &card, &err) == 0 ? CLI_OK : cli_fail(&err);
+	int status = card_text_read(text, &card, &invitation, &err) == 0 ? CLI_OK : cli_fail(&err);
+	bool is_invited = status == CLI_OK && invitation.letters[0] != '\0', in_person = is_invited || cli_has(cli, "in-person");
 	if (status == CLI_OK)
-		status = ask(cli, in_person ? "card.add-in-person" : "card.add", identity, slice_of(buffer_bytes(&card), buffer_len(&card)), &row);
+		status = ask(cli, is_invited ? "card.add-invited" : in_person ? "card.add-in-person" : "card.add", identity,
+		    slice_of(buffer_bytes(&card), buffer_len(&card)), invitation.letters, &row);
 	if (status == CLI_OK && name != NULL)
 		status = rename_to(cli, identity, row, name);
 	if (status == CLI_OK && cli_has(cli, "json")) {
@@ -210,7 +243,7 @@ cmd_card_add(struct cli *cli, const char *identity, const char *text)
 		json_object_del(row, "key");
 		status = view_print_json(json_incref(row));
 	} else if (status == CLI_OK)
-		status = tell(row, identity, in_person);
+		status = tell(row, identity, in_person, is_invited);
 	buffer_finish(&card);
 	json_decref(row);
 	return status;

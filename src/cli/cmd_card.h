@@ -9,6 +9,7 @@
 extern const struct cli_option cmd_card_options[];
 
 int cmd_card(struct cli *cli);
+int cmd_invite(struct cli *cli); /* with the same options */
 
 /* Takes whom a card is about into the address book of an identity: text is a mailto: link, a card, the name of a file, or "-". Prints what was
  * done, or JSON when json. */

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "card/invitation.h"
 #include "ipc/pack.h"
 #include "mime/transfer.h"
 #include "seal/entity.h"
@@ -17,6 +18,7 @@ static const struct {
 } kinds[] = {
 	{ "text/vcard", '0' + FINDING_CARD },
 	{ "application/smtorp-notice", '0' + FINDING_NOTICE },
+	{ INVITATION_TYPE, '0' + FINDING_INVITATION },
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "card/card.h"
+#include "card/invitation.h"
 #include "daemon/control_json.h"
 
 static int
@@ -26,6 +27,12 @@ control_card_put(struct buffer *out, const char *identity, const struct ipc_card
 	    control_json_member_or_null(out, ",\"fingerprint\":", facts->fingerprint, err) != 0 ||
 	    buffer_printf(out, err, ",\"day\":%" PRIu64 ",\"sequence\":%" PRIu64, facts->day_s, facts->sequence) != 0)
 		return -1;
+	if (facts->secret.len == INVITATION_SECRET_BYTES) {
+		char letters[INVITATION_LETTERS + 1];
+		invitation_write(facts->secret.data, letters);
+		if (buffer_printf(out, err, ",\"invitation\":\"%s\",\"until\":%" PRIu64, letters, facts->until_s) != 0)
+			return -1;
+	}
 	return put_bytes(out, ",\"key\":", facts->key, err) != 0 || put_bytes(out, ",\"card\":", facts->card, err) != 0 ? -1 :
 	    buffer_append_string(out, "}", err);
 }

@@ -281,9 +281,10 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	return contacts_keep_card(config->contacts, address, facts->sequence, facts->fingerprint, facts->card, err);
 }
 
-static int
-add(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
+int
+mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, bool in_person, struct error *err)
 {
+	const struct mail_card_config *config = &cards->config;
 	if (facts->kind != CARD_PERSONAL)
 		return error_set(err, ERROR_INVALID, "this is the card of an onion, which names no address; ask its owner for `smtorp card`");
 	if (strcmp(facts->onion, config->onion) == 0)
@@ -303,7 +304,7 @@ on_order_checked(void *context, const struct ipc_card_facts *facts, const struct
 	const struct mail_card_config *config = &order->cards->config;
 	struct error err = *failed;
 	bool adds = order->verb == CARD_VERB_ADD || order->verb == CARD_VERB_ADD_IN_PERSON;
-	if (facts != NULL && (!adds || add(config, facts, order->verb == CARD_VERB_ADD_IN_PERSON, &err) == 0)) {
+	if (facts != NULL && (!adds || mail_card_add_person(order->cards, facts, order->verb == CARD_VERB_ADD_IN_PERSON, &err) == 0)) {
 		struct ipc_message m = { .type = IPC_TYPE_CARD_FACTS, .fd = -1, .card_facts = *facts };
 		m.card_facts.request_id = order->request_id;
 		config->send(config->context, &m);
@@ -342,6 +343,9 @@ mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request
 	case CARD_VERB_ADD_IN_PERSON:
 		mail_card_check(cards, request->text, on_order_checked, order);
 		return;
+	case CARD_VERB_INVITE: /* mail_invite.c */
+	case CARD_VERB_ADD_INVITED:
+		break;
 	}
 	error_set(&err, ERROR_UNSUPPORTED, "there is no such order about cards");
 	end_order(order, 0, &err);

@@ -43,5 +43,9 @@ void mail_card_own(struct mail_card *cards, enum card_kind kind, mail_card_done 
 typedef void mail_card_checked(void *context, const struct ipc_card_facts *facts, const struct error *err);
 void mail_card_check(struct mail_card *cards, struct slice text, mail_card_checked *done, void *context);
 
+/* Who the card is about comes into the book with their key, as the owner says, in a transaction of its own. ERROR_INVALID: it is an onion's, or the identity's
+ * own; ERROR_DENIED: the key was revoked. */
+int mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, bool in_person, struct error *err);
+
 /* Carries out a CARD_REQUEST: one CARD_FACTS, or none, and one QUEUE_END. */
 void mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request);

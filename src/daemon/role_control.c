@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "card/invitation.h"
 #include "daemon/control_contacts.h"
 #include "daemon/control_queue.h"
 #include "daemon/control_status.h"
@@ -149,6 +150,8 @@ static const struct method {
 	{ "card.check", .card = CARD_VERB_CHECK, .has_name = true, .has_items = true },          /* {name, text}: {items}: what a card says */
 	{ "card.add", .card = CARD_VERB_ADD, .has_name = true, .has_items = true },              /* the same, and it comes into the address book */
 	{ "card.add-in-person", .card = CARD_VERB_ADD_IN_PERSON, .has_name = true, .has_items = true }, /* the same; they handed it over themselves */
+	{ "card.invite", .card = CARD_VERB_INVITE, .has_name = true, .has_items = true },        /* {name}: {items}: the own card, with an invitation */
+	{ "card.add-invited", .card = CARD_VERB_ADD_INVITED, .has_name = true, .has_items = true }, /* {name, text, invitation}: {items} */
 };
 
 static const struct method *
@@ -279,13 +282,22 @@ static void
 ask_about_cards(struct connection *c, json_t *rpc_id, const struct method *method, const char *name, json_t *params)
 {
 	json_t *text = json_object_get(params, "text");
-	bool needs_text = method->card != CARD_VERB_SHOW && method->card != CARD_VERB_SHOW_ONION;
+	unsigned char secret[INVITATION_SECRET_BYTES];
+	size_t secret_len = sizeof secret;
+	const char *letters = json_string_value(json_object_get(params, "invitation"));
+	bool is_invited = method->card == CARD_VERB_ADD_INVITED;
+	bool needs_text = method->card != CARD_VERB_SHOW && method->card != CARD_VERB_SHOW_ONION && method->card != CARD_VERB_INVITE;
+	if (is_invited && (letters == NULL || encode_from_base32(secret, &secret_len, letters, strlen(letters), NULL) != 0 || secret_len != sizeof secret)) {
+		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"invitation\" is the secret of an invitation");
+		return;
+	}
 	if (needs_text && (!json_is_string(text) || json_string_length(text) > IPC_BODY_INLINE_MAX)) {
 		answer_error(c, rpc_id, RPC_INVALID_PARAMS, "\"text\" is a text with a card in it");
 		return;
 	}
 	const struct ipc_message order = { .type = IPC_TYPE_CARD_REQUEST, .fd = -1, .card_request = { .request_id = control.next_id,
-		.verb = (uint8_t)method->card, .text = slice_of(json_string_value(text), needs_text ? json_string_length(text) : 0) } };
+		.verb = (uint8_t)method->card, .text = slice_of(json_string_value(text), needs_text ? json_string_length(text) : 0),
+		.secret = slice_of(secret, is_invited ? sizeof secret : 0) } };
 	ask_mail(c, rpc_id, method, name, &order);
 }
 
@@ -305,7 +317,7 @@ take_request(struct connection *c, json_t *request)
 	if (method == NULL) {
 		answer_error(c, id, RPC_NO_METHOD, "there is no such method; there are status, stop, identity.load, .unload, .lock, .unlock, .access and "
 		    ".takeover, queue.list, .show, .retry and .cancel, peer.list, .show, .accept and .forget, contact.list, .show, .add, .rename, "
-		    ".delete, .verify, .accept, .refuse, .key, .proposals and .introduce, card.show, .onion, .check, .add and .add-in-person");
+		    ".delete, .verify, .accept, .refuse, .key, .proposals and .introduce, card.show, .onion, .check, .add, .add-in-person, .invite and .add-invited");
 		return;
 	}
 	json_t *params = json_object_get(request, "params");

@@ -297,6 +297,9 @@ answer_owner(const struct ipc_message *request)
 		mail_introduce_answer(&mail.introduce, &request->contact_request);
 	else if (request->type == IPC_TYPE_CONTACT_REQUEST)
 		mail_contacts_answer(&queue, mail.contacts, &request->contact_request);
+	else if (request->type == IPC_TYPE_CARD_REQUEST &&
+	    (request->card_request.verb == CARD_VERB_INVITE || request->card_request.verb == CARD_VERB_ADD_INVITED))
+		mail_invite_answer(mail.invite, &request->card_request);
 	else if (request->type == IPC_TYPE_CARD_REQUEST)
 		mail_card_answer(mail.card, &request->card_request);
 	else
@@ -470,6 +473,7 @@ finish(void)
 	mail_card_free(mail.card);
 	mail_ready_free(mail.ready);
 	mail_findings_free(mail.findings);
+	mail_invite_free(mail.invite);
 	contacts_free(mail.contacts);
 	mailstore_free(mail.mailstore);
 }

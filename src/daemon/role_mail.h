@@ -11,6 +11,7 @@
 #include "daemon/mail_findings.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_introduce.h"
+#include "daemon/mail_invite.h"
 #include "daemon/mail_network.h"
 #include "daemon/mail_notice.h"
 #include "daemon/mail_ready.h"
@@ -43,6 +44,7 @@ struct mail {
 	struct mail_waiting *waiting;
 	struct mail_ready *ready;
 	struct mail_findings *findings;
+	struct mail_invite *invite;
 	struct timer *commit, *process, *settle, *rest, *room;
 	struct mail_network *network;
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */

@@ -21,6 +21,7 @@ on_findings(void *context, const char *sender, struct slice list)
 {
 	(void)context;
 	mail_findings_take(mail.findings, sender, list);
+	mail_invite_take(mail.invite, sender, list);
 }
 
 static void
@@ -57,6 +58,16 @@ begin_card(const struct ipc_mail_config *c, struct error *err)
 	memcpy(config.tls, c->tls, sizeof config.tls);
 	memcpy(config.recovery, c->recovery, sizeof config.recovery);
 	return mail_card_new(&config, &mail.card, err);
+}
+
+static int
+begin_invite(const struct ipc_mail_config *c, struct error *err)
+{
+	struct mail_invite_config config = { .cards = mail.card, .intake = mail.intake, .contacts = mail.contacts,
+		.database = mailstore_database(mail.mailstore), .send = role_mail_send_control, .on_broken = role_mail_on_broken };
+	memcpy(config.onion, c->onion, sizeof config.onion);
+	memcpy(config.local_part, c->local_part, sizeof config.local_part);
+	return mail_invite_new(&config, &mail.invite, err);
 }
 
 static void
@@ -141,6 +152,10 @@ role_mail_open_store(void)
 	}
 	begin_findings(c);
 	mail.intake = mail_intake_new(&config, mail.mailstore, mail.content, mail.sign, mail.contacts, &intake_events, NULL);
+	if (begin_invite(c, &err) != 0) {
+		role_mail_die(&err);
+		return;
+	}
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, role_mail_on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, mail.contacts, role_mail_on_appended, NULL);
 	mail.introduce = (struct mail_introduce){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,

@@ -59,6 +59,7 @@ enum role {
 #define IPC_CARD_MAX 8192
 #define IPC_CARD_KEY_MAX 5120
 #define IPC_CARD_NAME_MAX 128
+#define IPC_INVITATION_BYTES 16
 #define IPC_RESUME_MAX 4096      /* a TLS session to be resumed: with the peer's certificate and ticket some 1.2 KiB */
 
 #define ALL_ROLES (ROLE_TOR | ROLE_SMTP | ROLE_SUBMISSION | ROLE_MAIL | ROLE_CONTENT | ROLE_CONTROL | ROLE_SIGN)
@@ -279,12 +280,13 @@ enum role {
 	U64(since_s) U64(changed_s) STR(shown, IPC_FINGERPRINT_LEN) /* enum ipc_pin_trust */
 /* About cards: the identity's own, or one in a text of the owner's. Answered by one CARD_FACTS, and QUEUE_END. */
 #define IPC_CARD_REQUEST(U8, U16, U32, U64, STR, BYTES) \
-	U64(request_id) U8(verb) BYTES(text, IPC_BODY_INLINE_MAX) /* enum ipc_card_verb */
+	U64(request_id) U8(verb) BYTES(text, IPC_BODY_INLINE_MAX) BYTES(secret, IPC_INVITATION_BYTES) /* enum ipc_card_verb */
 /* A card whose signature was checked: struct card, with its OpenPGP key's fingerprint and the card as it is written. */
 #define IPC_CARD_FACTS(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(onion, IPC_ONION_MAX) STR(name, IPC_CARD_NAME_MAX) \
 	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) U64(day_s) U64(sequence) \
-	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_CARD_KEY_MAX) BYTES(card, IPC_CARD_MAX)
+	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_CARD_KEY_MAX) BYTES(card, IPC_CARD_MAX) \
+	BYTES(secret, IPC_INVITATION_BYTES) U64(until_s) /* of the invitation that it was asked for */
 /* The same with the address book (contacts/contacts.h, whose values how and detail have). LIST begins after a contact's number; the others are about address.
  * detail: what comes with a contact (enum ipc_contact_detail). how: of ADD and GIVE_KEY. VERIFY, ACCEPT and REFUSE name a key by its
  * fingerprint, GIVE_KEY brings one along, in public and binary; ACCEPT and REFUSE without one are about those who were introduced, whom PROPOSALS
@@ -459,7 +461,7 @@ enum ipc_seal_how {
 };
 
 /* What a message may bring for the node. */
-enum ipc_finding { FINDING_CARD = 1, FINDING_NOTICE };
+enum ipc_finding { FINDING_CARD = 1, FINDING_NOTICE, FINDING_INVITATION };
 
 enum ipc_control_verb {
 	CONTROL_STATUS = 1,
@@ -475,8 +477,9 @@ enum ipc_queue_verb { QUEUE_VERB_LIST = 1, QUEUE_VERB_SHOW, QUEUE_VERB_RETRY, QU
 
 enum ipc_pin_verb { PIN_VERB_LIST = 1, PIN_VERB_SHOW, PIN_VERB_ACCEPT, PIN_VERB_FORGET };
 
-/* ADD: takes whom the card is about, and their key, into the address book; text: the card. IN_PERSON: and the owner has it from the person. */
-enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, CARD_VERB_ADD, CARD_VERB_ADD_IN_PERSON };
+/* ADD: takes whom the card is about, and their key, into the address book; text: the card. IN_PERSON: and the owner has it from the person. INVITE: the own card, with
+ * a secret for one guest. ADD_INVITED: as IN_PERSON, and whoever has given the owner this secret is greeted with it. */
+enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, CARD_VERB_ADD, CARD_VERB_ADD_IN_PERSON, CARD_VERB_INVITE, CARD_VERB_ADD_INVITED };
 enum ipc_contact_verb {
 	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
 	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY, CONTACT_VERB_PROPOSALS, CONTACT_VERB_INTRODUCE,

@@ -141,4 +141,7 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 
 	/* When a peer last had no card to show (queue clock; 0: never): it is not asked for one again soon. */
 	"ALTER TABLE peers ADD COLUMN cardless_ms INTEGER NOT NULL DEFAULT 0;",
+
+	/* Invitations that nobody has used yet. fingerprint: of the identity's OpenPGP key then. */
+	"CREATE TABLE invitations (secret BLOB PRIMARY KEY, until_s INTEGER NOT NULL, fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };

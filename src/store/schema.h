@@ -5,5 +5,5 @@
  */
 #pragma once
 
-#define SCHEMA_VERSIONS 12
+#define SCHEMA_VERSIONS 13
 extern const char *const schema_versions[SCHEMA_VERSIONS]; /* for database_open() */

@@ -4,6 +4,9 @@ import base64
 
 import pytest
 
+from harness.folders import wait_for_all
+from harness.imap import TOR_PATIENCE_S
+
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
 
 
@@ -124,3 +127,28 @@ def test_a_damaged_picture_is_refused(cards, nobody, size):
     result = add(cards, str(path), check=False)
     assert result.returncode != 0 and result.stderr.startswith('smtorp: ') and 'died' not in result.stderr, result.stderr
     assert of_alice(cards) == {}
+
+
+def test_an_invitation_through_a_picture_makes_both_know_each_other(running):
+    """Over tor: a QR code on paper, and each side has verified the other's key; the greeting is encrypted; the invitation is used up."""
+    host, guest = running.b.identity('host'), running.a.identity('guest')
+    on_host = running.b.folder / 'invitation.png'
+    host.node.cli('invite', '--qr', 'png', '--out', str(on_host), 'host')
+    picture = guest.node.folder / 'invitation.png'
+    picture.write_bytes(on_host.read_bytes())
+    said = guest.node.cli('contact', 'add', '--identity', 'guest', '--name', 'My host', str(picture)).stdout
+    assert 'verified' in said and 'greeting' in said
+    row = guest.node.json('contact', 'show', '--identity', 'guest', host.address)
+    assert row['trust'] == 'verified' and row['fingerprint'] == fingerprint_of(host.node, 'host') and row['name'] == 'My host'
+    with host.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for('Hello'))
+    verdict = ' '.join(message['SMTorP-Verdict'].split())
+    assert verdict.startswith('proved') and 'encrypted' in verdict, verdict
+    row = host.node.json('contact', 'show', '--identity', 'host', guest.address)
+    assert row['trust'] == 'verified' and row['fingerprint'] == fingerprint_of(guest.node, 'guest') and not row['stranger']
+    late = running.a.identity('late')  # who takes the same one once more is greeted by nobody's trust
+    late.node.cli('contact', 'add', '--identity', 'late', str(picture))
+    with host.mailbox() as mailbox:
+        wait_for_all(mailbox, 'INBOX', 'Hello', 2, TOR_PATIENCE_S)
+    row = host.node.json('contact', 'show', '--identity', 'host', late.address)
+    assert row['trust'] == 'stranger' and row['fingerprint'] == fingerprint_of(late.node, 'late')
