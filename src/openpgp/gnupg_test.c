@@ -295,10 +295,34 @@ gnupg_encrypts_to_a_key_under_another_name(void **state)
 	buffer_finish(&text);
 }
 
+static void
+a_key_of_gnupg_is_kept_in_five_packets(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct openpgp_key key;
+	struct buffer minimal, again;
+	buffer_init(&minimal, OPENPGP_AUTOCRYPT_MAX_BYTES);
+	buffer_init(&again, OPENPGP_AUTOCRYPT_MAX_BYTES);
+	if (openpgp_minimal(all_of(&dave_public), &key, &minimal, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(key.fingerprint, dave_key.fingerprint);
+	assert_int_equal(openpgp_autocrypt_scan(all_of(&minimal), &err), 0);
+	assert_int_equal(openpgp_minimal(all_of(&minimal), &key, &again, &err), 0);
+	assert_int_equal(buffer_len(&again), buffer_len(&minimal));
+	assert_memory_equal(buffer_bytes(&again), buffer_bytes(&minimal), buffer_len(&minimal));
+	buffer_finish(&again);
+	assert_int_equal(openpgp_minimal(slice_of_string("no key"), &key, &again, &err), -1);
+	assert_int_equal(err.code, ERROR_INVALID);
+	buffer_finish(&minimal);
+	buffer_finish(&again);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_of_gnupg_is_kept_in_five_packets),
 		cmocka_unit_test(gnupg_takes_our_key_for_what_it_is),
 		cmocka_unit_test(gnupg_reads_what_we_encrypt_and_knows_our_signature),
 		cmocka_unit_test(we_read_what_gnupg_encrypts_and_know_its_signature),

@@ -448,6 +448,32 @@ openpgp_revocation(struct openpgp *pgp, struct buffer *armoured, struct error *e
 	return export(pgp, write_revocation, armoured, err);
 }
 
+int
+openpgp_minimal(struct slice bytes, struct openpgp_key *out, struct buffer *binary, struct error *err)
+{
+	rnp_ffi_t ffi;
+	*out = (struct openpgp_key){ 0 };
+	if (ring_new(&ffi, err) != 0)
+		return -1;
+	int result = ring_load(ffi, bytes, out->fingerprint, err);
+	rnp_key_handle_t key = result == 0 ? ring_find(ffi, out->fingerprint) : NULL;
+	rnp_output_t output = key != NULL ? ring_output(OPENPGP_AUTOCRYPT_MAX_BYTES) : NULL;
+	if (key != NULL)
+		describe(key, out);
+	if (result == 0 && (output == NULL || !out->can_encrypt || out->is_revoked || out->is_expired))
+		result = error_set(err, ERROR_INVALID, "nobody can encrypt to this OpenPGP key%s", out->is_revoked ? ": it is revoked" :
+		    out->is_expired ? ": it has expired" : "");
+	if (result == 0 && export_autocrypt(key, output, 0) != RNP_SUCCESS)
+		result = error_set(err, ERROR_TOO_LARGE, "the OpenPGP key cannot be written in %d octets", OPENPGP_AUTOCRYPT_MAX_BYTES);
+	if (result == 0)
+		result = ring_take(output, binary, err);
+	else
+		rnp_output_destroy(output);
+	rnp_key_handle_destroy(key);
+	rnp_ffi_destroy(ffi);
+	return result;
+}
+
 /* ---- under another name */
 
 /* Certified by the key itself, at the time of its making, since the time tells when somebody asked. */

@@ -38,6 +38,10 @@ int openpgp_generate(const char *address, int64_t created_s, struct buffer *secr
 /* What a key is. ERROR_INVALID, ERROR_TOO_LARGE: packets.h. */
 int openpgp_look(struct slice key, struct openpgp_key *out, struct error *err);
 
+/* Somebody's public key as others are to keep it: five packets, binary, of what may be larger and armoured. ERROR_INVALID also for one that nobody
+ * can encrypt to (any more), and ERROR_TOO_LARGE when even so it has more than OPENPGP_AUTOCRYPT_MAX_BYTES. */
+int openpgp_minimal(struct slice key, struct openpgp_key *out, struct buffer *binary, struct error *err);
+
 /* The secret key of somebody else's making (gpg --export-secret-keys), without its passphrase, binary. ERROR_DENIED: it is the wrong
  * passphrase; ERROR_INVALID also for one that cannot both sign and decrypt. passphrase NULL: there is none. */
 int openpgp_import(struct slice key, const char *passphrase, struct buffer *secret_key, struct error *err);
