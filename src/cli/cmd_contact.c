@@ -37,6 +37,8 @@ const struct cli_option cmd_contact_add_options[] = {
 const struct cli_option cmd_contact_edit_options[] = {
 	IDENTITY_OPTION,
 	{ "name", "TEXT", "what you call them from now on; '' for nothing" },
+	{ "key", "FILE", "take the OpenPGP key in this file for theirs" },
+	{ "in-person", NULL, "with --key: they gave it to you themselves, so it is verified" },
 	{ 0 },
 };
 
@@ -318,12 +320,16 @@ int
 cmd_contact_edit(struct cli *cli)
 {
 	json_t *contact;
-	const char *name = cli_option_value(cli, "name");
-	if (name == NULL)
-		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT");
+	const char *name = cli_option_value(cli, "name"), *key = cli_option_value(cli, "key");
+	if (name == NULL && key == NULL)
+		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT or --key FILE");
+	if (cli_has(cli, "in-person") && key == NULL)
+		return cli_fail_with(CLI_USAGE, "--in-person belongs to --key FILE; for a key that you have already: smtorp contact verify");
 	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
-	if (status == CLI_OK)
+	if (status == CLI_OK && name != NULL)
 		status = contact_book_order(cli, "contact.rename", contact, json_pack("{s:s}", "called", name));
+	if (status == CLI_OK && key != NULL)
+		status = cmd_contact_take_key(cli, contact, key);
 	json_decref(contact);
 	return status;
 }

@@ -162,7 +162,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer(words, "png", "a picture");
 		return;
 	}
-	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--passphrase-file") == 0)
+	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--key") == 0 || strcmp(before, "--passphrase-file") == 0)
 		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
 		for (const struct cli_option *o = command->options; o != NULL && o->name != NULL; o++) {
@@ -177,7 +177,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer_identities(words);
 	else if (strcmp(command->arguments, "PEER") == 0)
 		offer_peers(words);
-	else if (strncmp(command->arguments, "WHO", 3) == 0 && strcmp(command->arguments, "WHOM") != 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
+	else if ((strncmp(command->arguments, "WHO", 3) == 0 || strcmp(command->arguments, "[WHO]") == 0) && strcmp(command->arguments, "WHOM") != 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
 		offer_people(words);
 }
 

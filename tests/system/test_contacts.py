@@ -74,6 +74,33 @@ def test_what_is_no_person_is_refused(book, words):
     assert book.bob.address not in people(book)
 
 
+def test_people_go_out_and_come_in_as_vcards(book):
+    """And of what another address book writes, those with an onion's address are taken, with their keys."""
+    path = book.folder / 'people.vcf'
+    path.write_text(f'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Zoë\\, the first\r\nEMAIL;TYPE=home:zoe@example.com\r\nitem1.EMAIL:{book.bob.address}\r\n'
+                    'END:VCARD\r\nBEGIN:VCARD\r\nVERSION:4.0\r\nFN:Nobody\r\nEMAIL:nobody@example.com\r\nEND:VCARD\r\n', newline='')
+    result = of_alice(book, 'import', str(path))
+    assert '1 people were added' in result.stdout and '1 cards were left out' in result.stdout and 'no address of an onion' in result.stderr
+    assert people(book)[book.bob.address]['name'] == 'Zoë, the first'
+    path.write_text(book.cli('openpgp', 'export', 'bob').stdout)
+    assert of_alice(book, 'edit', '--in-person', book.bob.address, check=False).returncode == USAGE
+    of_alice(book, 'edit', '--key', str(path), '--in-person', 'bob')
+    row = people(book)[book.bob.address]
+    assert row['fingerprint'] == key_of(book.bob) and row['trust'] == 'verified' and row['keys'][0]['how'] == 'in-person'
+    path.write_text(of_alice(book, 'export').stdout)
+    assert of_alice(book, 'export', 'bob').stdout == path.read_text()
+    counts = book.json('contact', 'import', '--identity', 'work', str(path))
+    assert (counts['added'], counts['keys'], counts['left_out']) == (1, 1, 0)
+    row = people(book, 'work')[book.bob.address]
+    assert (row['fingerprint'], row['name'], row['keys'][0]['how']) == (key_of(book.bob), 'Zoë, the first', 'owner')
+    assert book.json('contact', 'import', '--identity', 'work', str(path))['known'] == 1
+    path.write_text(book.cli('card', 'carol').stdout)
+    assert of_alice(book, 'import', str(path)).returncode == 0
+    assert people(book)[book.carol.address]['fingerprint'] == key_of(book.carol)
+    for name, who in (('alice', 'bob'), ('alice', 'carol'), ('work', 'bob')):
+        book.cli('contact', 'delete', '--identity', name, '--yes', who)
+
+
 def test_a_graph_of_nobody_is_a_graph(book):
     assert of_alice(book, 'graph').stdout.startswith('digraph')
     ElementTree.fromstring(of_alice(book, 'graph', '--format', 'svg').stdout)
