@@ -351,6 +351,35 @@ mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request
 	end_order(order, 0, &err);
 }
 
+/* ---- whoever asks the onion */
+
+struct wanted {
+	struct mail_card *cards;
+	uint64_t transaction_id;
+	unsigned generation;
+};
+
+static void
+on_wanted(void *context, struct slice card, const struct error *err)
+{
+	struct wanted *w = context;
+	const struct mail_card_config *config = &w->cards->config;
+	const struct ipc_message m = { .type = IPC_TYPE_CARD_GIVEN, .fd = -1, .card_given = { w->transaction_id, card } };
+	if (card.len == 0)
+		log_info("a peer gets no card: %s", err->text);
+	config->reply(config->context, ROLE_SMTP, w->generation, &m);
+	free(w);
+}
+
+void
+mail_card_give(struct mail_card *cards, uint64_t transaction_id, unsigned generation)
+{
+	struct wanted *w = calloc(1, sizeof *w);
+	assert(w != NULL);
+	*w = (struct wanted){ cards, transaction_id, generation };
+	mail_card_own(cards, CARD_ONION, on_wanted, w);
+}
+
 /* ---- beginning and end */
 
 int

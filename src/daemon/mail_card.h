@@ -25,6 +25,8 @@ struct mail_card_config {
 	struct mail_content *content;
 	struct mail_sign *sign;
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
+	/* To the role, if its channel is still the one of this generation. */
+	void (*reply)(void *context, enum role role, unsigned generation, const struct ipc_message *m);
 	void (*on_broken)(void *context, const struct error *err); /* the database failed */
 	void *context;
 };
@@ -49,3 +51,6 @@ int mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *f
 
 /* Carries out a CARD_REQUEST: one CARD_FACTS, or none, and one QUEUE_END. */
 void mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request);
+
+/* Carries out a CARD_WANTED of smtp@ID: one CARD_GIVEN. */
+void mail_card_give(struct mail_card *cards, uint64_t transaction_id, unsigned generation);

@@ -324,6 +324,17 @@ give_file(struct source *s)
 	file_close(&m.fd);
 }
 
+/* Without a store there is no card. */
+static void
+give_card(struct source *s, const struct ipc_card_wanted *wanted)
+{
+	const struct ipc_message none = { .type = IPC_TYPE_CARD_GIVEN, .fd = -1, .card_given.transaction_id = wanted->transaction_id };
+	if (mail.card == NULL)
+		send_to(s, &none);
+	else
+		mail_card_give(mail.card, wanted->transaction_id, s->generation);
+}
+
 static void
 on_message(void *context, struct ipc_message *m)
 {
@@ -334,6 +345,8 @@ on_message(void *context, struct ipc_message *m)
 		mail_intake_take(mail.intake, s->role, s->generation, m);
 	else if (m->type == IPC_TYPE_SPOOL_WANTED)
 		give_file(s);
+	else if (m->type == IPC_TYPE_CARD_WANTED)
+		give_card(s, &m->card_wanted);
 	else if (m->type == IPC_TYPE_QUEUE_REQUEST || m->type == IPC_TYPE_PIN_REQUEST || m->type == IPC_TYPE_CONTACT_REQUEST ||
 	    m->type == IPC_TYPE_CARD_REQUEST)
 		answer_owner(m);

@@ -142,6 +142,39 @@ a_card_stays_the_same_until_something_on_it_is_another(void **state)
 	expect_facts(p);
 }
 
+static void
+whoever_asks_the_onion_gets_its_card(void **state)
+{
+	struct mail_process *p = *state;
+	struct ipc_message m = { .type = IPC_TYPE_CARD_WANTED, .fd = -1, .card_wanted.transaction_id = 77 };
+	test_role_send(p->smtp, &m);
+	begin_content(p);
+	compose(p, "BEGIN:onion\r\n");
+	sign_card(p);
+	m = test_role_next(&p->role, p->smtp, IPC_TYPE_CARD_GIVEN);
+	assert_int_equal(m.card_given.transaction_id, 77);
+	assert_true(m.card_given.card.len > 20 && memcmp(m.card_given.card.data, "BEGIN:onion\r\nX-SMTORP-SIGNATURE:", 32) == 0);
+	m = (struct ipc_message){ .type = IPC_TYPE_CARD_WANTED, .fd = -1, .card_wanted.transaction_id = 78 };
+	test_role_send(p->smtp, &m); /* nobody else is asked for it again */
+	m = test_role_next(&p->role, p->smtp, IPC_TYPE_CARD_GIVEN);
+	assert_int_equal(m.card_given.transaction_id, 78);
+	assert_true(m.card_given.card.len > 20);
+}
+
+static void
+a_card_that_cannot_be_made_is_none_for_now(void **state)
+{
+	struct mail_process *p = *state;
+	struct ipc_message m = { .type = IPC_TYPE_CARD_WANTED, .fd = -1, .card_wanted.transaction_id = 77 };
+	struct ipc_message refusal = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1, .content_result.code = 451 };
+	test_role_send(p->smtp, &m);
+	begin_content(p);
+	refusal.content_result.request_id = next_to_content(p, IPC_TYPE_COMPOSE_CARD).compose_card.request_id;
+	test_role_send(p->content, &refusal);
+	m = test_role_next(&p->role, p->smtp, IPC_TYPE_CARD_GIVEN);
+	assert_int_equal(m.card_given.card.len, 0);
+}
+
 /* Looks into the book, which the process has given up. */
 static bool
 is_known(struct mail_process *p, struct contact *contact)
@@ -210,6 +243,8 @@ main(int argc, char **argv)
 	program = realpath(argv[1], NULL); /* before the folder changes */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_card_stays_the_same_until_something_on_it_is_another, start, finish),
+		cmocka_unit_test_setup_teardown(whoever_asks_the_onion_gets_its_card, start, finish),
+		cmocka_unit_test_setup_teardown(a_card_that_cannot_be_made_is_none_for_now, start, finish),
 		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),
 		cmocka_unit_test_setup_teardown(what_is_no_card_of_another_changes_nothing, start, finish),
 	};

@@ -41,6 +41,28 @@ on_message(void *context, const struct smtpd_message *message)
 	return role_intake_take(&self.mail, message);
 }
 
+static const void *
+on_card(void *context, uint64_t transaction_id)
+{
+	const struct ipc_message m = { .type = IPC_TYPE_CARD_WANTED, .fd = -1, .card_wanted.transaction_id = transaction_id };
+	(void)context;
+	self.mail.server = role_smtp.server;
+	if (self.mail.channel != NULL && channel_send(self.mail.channel, &m, NULL) == 0)
+		return &self.mail;
+	smtpd_answer_card(role_smtp.server, transaction_id, slice_of("", 0));
+	return NULL;
+}
+
+/* What mail says besides of its own orders. */
+static void
+on_mail_message(struct ipc_message *m)
+{
+	if (m->type == IPC_TYPE_CARD_GIVEN)
+		smtpd_answer_card(role_smtp.server, m->card_given.transaction_id, m->card_given.card);
+	else
+		role_smtp_client_on_mail_message(m);
+}
+
 static int
 on_large(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path)
 {
@@ -59,6 +81,7 @@ const struct smtpd_events role_smtp_server_events = {
 	.on_sender = on_sender,
 	.on_recipient = on_recipient,
 	.on_message = on_message,
+	.on_card = on_card,
 	.on_large = on_large,
 	.on_stopped = on_stopped,
 };
@@ -68,7 +91,7 @@ role_smtp_server_on_config(const struct ipc_smtp_config *config)
 {
 	snprintf(self.onion, sizeof self.onion, "%s", config->onion);
 	snprintf(self.local_part, sizeof self.local_part, "%s", config->local_part);
-	self.mail.on_other = role_smtp_client_on_mail_message;
+	self.mail.on_other = on_mail_message;
 	self.mail.on_gone = role_smtp_client_on_mail_gone;
 }
 

@@ -164,6 +164,9 @@ enum role {
  * ends; empty: it has none, or does not speak smtorp/1. */
 #define IPC_FETCH_CARD(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_CARD_FETCHED(U8, U16, U32, U64, STR, BYTES) U64(session_id) BYTES(card, IPC_CARD_MAX)
+/* A peer asks for the onion's card. Each WANTED is answered once; empty: there is none now. */
+#define IPC_CARD_WANTED(U8, U16, U32, U64, STR, BYTES) U64(transaction_id)
+#define IPC_CARD_GIVEN(U8, U16, U32, U64, STR, BYTES) U64(transaction_id) BYTES(card, IPC_CARD_MAX)
 #define IPC_SESSION_QUIT(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_DELIVER(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U32(turn) U64(delivery_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) \
@@ -344,6 +347,8 @@ enum role {
 	M(SESSION_READY, session_ready, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_READY) \
 	M(FETCH_CARD, fetch_card, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_FETCH_CARD) \
 	M(CARD_FETCHED, card_fetched, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_CARD_FETCHED) \
+	M(CARD_WANTED, card_wanted, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_CARD_WANTED) \
+	M(CARD_GIVEN, card_given, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_CARD_GIVEN) \
 	M(SESSION_END, session_end, ROLE_SMTP, ROLE_MAIL, FD_NONE, IPC_SESSION_END) \
 	M(SESSION_QUIT, session_quit, ROLE_MAIL, ROLE_SMTP, FD_NONE, IPC_SESSION_QUIT) \
 	M(DELIVER, deliver, ROLE_MAIL, ROLE_SMTP, FD_MAY, IPC_DELIVER) \

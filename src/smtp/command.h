@@ -27,6 +27,7 @@ enum command_verb {
 	COMMAND_HELP,
 	COMMAND_STARTTLS,
 	COMMAND_AUTH,
+	COMMAND_CARD, /* of smtorp/1: doc/spec/transport.md */
 	COMMAND_QUIT,
 };
 

@@ -57,6 +57,7 @@
 	A(NO_RECIPIENTS, 503, "5.5.1", "No valid recipients") \
 	A(CHUNKS_BEGUN, 503, "5.5.1", "The message has begun already") \
 	A(CHUNK_FAILED, 503, "5.5.1", "A chunk has failed, say RSET") \
+	A(CARD_AGAIN, 503, "5.5.1", "You have the card") \
 	A(HAVE_TLS, 503, "5.5.1", "TLS is on already") \
 	A(PLAIN_BEHIND_STARTTLS, 501, "5.5.1", "Nothing may follow STARTTLS before TLS") \
 	A(NEEDS_TLS, 530, "5.7.0", "Say STARTTLS first") \

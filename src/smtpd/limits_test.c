@@ -325,6 +325,22 @@ takes_one_flight_over_tls_from_the_first_byte(void **state)
 	run_tls(SMTPD_SMTORP, NULL, NULL, FLIGHT, GREETING IN_TLS TAKEN_IT);
 }
 
+#define CARD "250-BEGIN:VCARD\r\n250- folded\r\n250 END:VCARD\r\n"
+#define NO_CARD "500 5.5.2 Unknown command\r\n"
+
+static void
+gives_its_card_once_and_where_it_was_promised(void **state)
+{
+	(void)state;
+	static const char said[] = "CARD\r\nEHLO x\r\nCARD all\r\nCARD\r\nMAIL FROM:<>\r\nCARD\r\nRCPT TO:<alice@" ONION ">\r\nBDAT 1 LAST\r\nxQUIT\r\n";
+	run_tls(SMTPD_SMTORP, NULL, TLS_ALPN_SMTORP, said, GREETING "503 5.5.1 Say EHLO first\r\n" IN_TLS
+	    "501 5.5.4 No argument is allowed here\r\n" CARD "250 2.1.0 OK\r\n503 5.5.1 You have the card\r\n250 2.1.5 OK\r\n250 2.0.0 Kept\r\n"
+	    "221 2.0.0 Bye\r\n");
+	run_tls(SMTPD_SMTORP, NULL, NULL, "EHLO x\r\nCARD\r\nQUIT\r\n", GREETING IN_TLS NO_CARD "221 2.0.0 Bye\r\n");
+	run_tls(SMTPD_ONION, "HELO x\r\nSTARTTLS\r\n", NULL, "EHLO x\r\nCARD\r\nQUIT\r\n",
+	    GREETING HELLO "220 2.0.0 Ready to start TLS\r\n" IN_TLS NO_CARD "221 2.0.0 Bye\r\n");
+}
+
 static void
 forgets_what_was_said_before_starttls(void **state)
 {
@@ -371,6 +387,7 @@ main(void)
 		cmocka_unit_test(turns_away_the_session_that_is_one_too_many),
 		cmocka_unit_test(takes_one_flight_over_tls_from_the_first_byte),
 		cmocka_unit_test(reads_on_after_each_answer),
+		cmocka_unit_test(gives_its_card_once_and_where_it_was_promised),
 		cmocka_unit_test(forgets_what_was_said_before_starttls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ struct session {
 	bool is_stopping;             /* 421 as soon as the answer is there */
 	unsigned errors, refused, commands, login_tries;
 	unsigned progress_bytes;      /* of content that do not count yet */
+	bool has_had_card;
 	unsigned tries;               /* transactions with a recipient since the last message */
 	int64_t progress_ms;          /* when it got on, monotonic: fairness.c */
 	bool is_evicted;              /* it goes in a moment */
@@ -85,6 +86,7 @@ void session_close(struct session *s);        /* after the replies written so fa
 void session_stop(struct session *s);         /* 421, now or after the answer that it waits for; never frees s */
 
 /* transaction.c */
+void session_ask_owner(struct session *s); /* the session waits from now on, for what is answered with its transaction_id */
 struct transaction *transaction_new(struct session *s);
 void transaction_reset(struct session *s);
 void transaction_begin_content(struct session *s); /* from now on the message's own deadline runs; fine to call again */
@@ -109,6 +111,8 @@ void verb_data(struct session *s, struct slice argument);
 bool verb_data_take(struct session *s, struct buffer *in);
 void verb_bdat(struct session *s, struct slice argument);
 bool verb_bdat_take(struct session *s, struct buffer *in);
+void verb_card(struct session *s, struct slice argument);
+bool verb_card_write(struct buffer *out, struct slice card); /* false: it cannot be a reply, or there is no room */
 void verb_auth(struct session *s, struct slice argument);
 void verb_auth_answer(struct session *s, struct slice line);
 void verb_auth_resume(struct session *s); /* the pause is over */

@@ -157,8 +157,6 @@ wake(struct session *s)
 	s->transaction_id = 0;
 	s->depends_on = NULL;
 	s->mode = SESSION_COMMAND;
-	s->errors = s->commands = s->tries = 0;
-	fairness_note_progress(s);
 	timer_start(s->timer, fairness_patience_ms(s));
 	if (s->is_stopping) {
 		session_stop(s);
@@ -168,14 +166,45 @@ wake(struct session *s)
 	stream_resume_input(s->stream); /* it does not see by itself that there is room again */
 }
 
-void
-smtpd_answer(struct smtpd *server, uint64_t transaction_id, unsigned code, const char *enhanced, const char *text)
+/* The same, and it has got on. */
+static void
+wake_with_progress(struct session *s)
+{
+	s->errors = s->commands = s->tries = 0;
+	fairness_note_progress(s);
+	wake(s);
+}
+
+/* The session that waits for this answer, NULL: it is gone. */
+static struct session *
+find_waiting(const struct smtpd *server, uint64_t transaction_id)
 {
 	unsigned slot = (unsigned)(transaction_id & SLOT_MASK);
 	struct session *s = slot < server->slot_count ? server->slots[slot] : NULL;
-	if (s == NULL || s->mode != SESSION_WAITING || s->transaction_id != transaction_id)
+	return s != NULL && s->mode == SESSION_WAITING && s->transaction_id == transaction_id ? s : NULL;
+}
+
+void
+smtpd_answer(struct smtpd *server, uint64_t transaction_id, unsigned code, const char *enhanced, const char *text)
+{
+	struct session *s = find_waiting(server, transaction_id);
+	if (s == NULL)
 		return;
 	if (answer_write_free(&s->out, code, enhanced, text, NULL) == 0)
+		wake_with_progress(s);
+	else
+		session_close(s);
+}
+
+void
+smtpd_answer_card(struct smtpd *server, uint64_t transaction_id, struct slice card)
+{
+	struct session *s = find_waiting(server, transaction_id);
+	if (s == NULL)
+		return;
+	if (card.len == 0)
+		session_reply(s, ANSWER_TRY_LATER, NULL);
+	if (card.len == 0 || verb_card_write(&s->out, card))
 		wake(s);
 	else
 		session_close(s);
@@ -189,7 +218,7 @@ smtpd_answer_all(struct smtpd *server, const void *depends_on)
 		if (s->mode != SESSION_WAITING || s->depends_on != depends_on)
 			continue;
 		session_reply(s, ANSWER_TRY_LATER, NULL);
-		wake(s);
+		wake_with_progress(s);
 	}
 }
 

@@ -110,6 +110,9 @@ struct smtpd_events {
 	/* A message of this sender has grown large: an empty file for it (the server's from now on), or -1 when there is none now;
 	 * then it is asked again when more has come. May be NULL. */
 	int (*on_large)(void *context, enum smtpd_kind kind, const char *login, const char *reverse_path);
+	/* A client asks for the onion's card. smtpd_answer_card() must follow, from inside or later; the rest as for on_message. NULL: there is
+	 * no such command. */
+	const void *(*on_card)(void *context, uint64_t transaction_id);
 	/* How long to wait before on_login is asked, because of what went before. May be NULL. */
 	int64_t (*login_pause_ms)(void *context, const char *login);
 };
@@ -126,6 +129,10 @@ void smtpd_serve(struct smtpd_listener *listener, int fd); /* one connected sock
 /* The answer to a message: an SMTP reply (code 2yz, 4yz or 5yz; enhanced "x.y.z" or ""). A transaction whose session is
  * gone in the meantime is no error. */
 void smtpd_answer(struct smtpd *server, uint64_t transaction_id, unsigned code, const char *enhanced, const char *text);
+
+/* The card (doc/spec/cards.md), whole lines of it; empty: there is none now. It goes out as lines of a reply. */
+#define SMTPD_CARD_MAX_BYTES 8192
+void smtpd_answer_card(struct smtpd *server, uint64_t transaction_id, struct slice card);
 
 /* The same answer, 451 4.3.0, to every message that depends on what on_message has returned: it is gone. */
 void smtpd_answer_all(struct smtpd *server, const void *depends_on);

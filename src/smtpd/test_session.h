@@ -108,6 +108,17 @@ bench_on_message(void *context, const struct smtpd_message *m)
 	return b;
 }
 
+/* Of two lines. */
+static const void *
+bench_on_card(void *context, uint64_t transaction_id)
+{
+	struct bench *b = context;
+	b->pending = transaction_id;
+	if (b->answering != NEVER)
+		smtpd_answer_card(b->server, transaction_id, slice_of_string(b->answer_code == 250 ? "BEGIN:VCARD\r\n folded\r\nEND:VCARD\r\n" : ""));
+	return b;
+}
+
 static void
 bench_on_stopped(void *context)
 {
@@ -117,8 +128,8 @@ bench_on_stopped(void *context)
 static void
 bench_begin(struct bench *b, enum smtpd_kind kind)
 {
-	static const struct smtpd_events events = { bench_on_sender, bench_on_recipient, bench_on_login,
-		bench_on_message, bench_on_stopped };
+	static const struct smtpd_events events = { .on_sender = bench_on_sender, .on_recipient = bench_on_recipient, .on_login = bench_on_login,
+		.on_message = bench_on_message, .on_card = bench_on_card, .on_stopped = bench_on_stopped };
 	struct smtpd_config config = { .kind = kind, .hostname = ONION, .message_max_bytes = 1000000,
 		.allow_plain_auth = true, .sessions_max = 10 };
 	*b = (struct bench){ .loop = loop_new(), .answer_code = 250 };

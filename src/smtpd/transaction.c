@@ -91,6 +91,15 @@ transaction_is_flood(const struct session *s, uint64_t more_bytes)
 	return more_bytes > most || seen > most - more_bytes;
 }
 
+void
+session_ask_owner(struct session *s)
+{
+	s->transaction_id = ++s->server->serial << SLOT_BITS | s->slot;
+	s->mode = SESSION_WAITING;
+	s->depends_on = NULL;
+	timer_start(s->timer, SMTPD_TIMEOUT_MINUTES * s->server->minute_ms);
+}
+
 static void
 ask_owner(struct session *s)
 {
@@ -104,10 +113,8 @@ ask_owner(struct session *s)
 		transaction_reset(s);
 		return;
 	}
-	message.transaction_id = s->transaction_id = ++s->server->serial << SLOT_BITS | s->slot;
-	s->mode = SESSION_WAITING;
-	s->depends_on = NULL;
-	timer_start(s->timer, SMTPD_TIMEOUT_MINUTES * s->server->minute_ms);
+	session_ask_owner(s);
+	message.transaction_id = s->transaction_id;
 	const void *depends_on = s->server->events->on_message(s->server->context, &message);
 	transaction_reset(s); /* the message is the owner's now, also when it is answered already */
 	if (s->mode == SESSION_WAITING)

@@ -67,7 +67,7 @@ verb_obey(struct session *s, struct slice line)
 		[COMMAND_UNKNOWN] = unknown, [COMMAND_MAIL] = verb_mail, [COMMAND_RCPT] = verb_rcpt,
 		[COMMAND_DATA] = verb_data, [COMMAND_BDAT] = verb_bdat, [COMMAND_RSET] = rset, [COMMAND_NOOP] = noop,
 		[COMMAND_VRFY] = vrfy, [COMMAND_EXPN] = expn, [COMMAND_HELP] = help, [COMMAND_AUTH] = verb_auth,
-		[COMMAND_STARTTLS] = verb_tls, [COMMAND_QUIT] = quit,
+		[COMMAND_STARTTLS] = verb_tls, [COMMAND_CARD] = verb_card, [COMMAND_QUIT] = quit,
 	};
 	struct command command;
 	if (!command_parse(line, &command)) {
