@@ -230,9 +230,24 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 }
 
 static void
+tell_card(uint64_t session_id, struct slice card)
+{
+	const struct ipc_message m = { .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched = { session_id, card } };
+	static_assert(SMTPC_CARD_MAX_BYTES <= IPC_CARD_MAX, "a card fits into a message");
+	tell_mail(&m);
+}
+
+static void
+on_card(void *context, struct slice card)
+{
+	const struct client *client = context;
+	tell_card(client->session_id, card);
+}
+
+static void
 make_session(struct client *client)
 {
-	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, on_ticket, on_prove };
+	static const struct smtpc_session_events events = { on_ready, on_delivered, on_end, on_ticket, on_prove, on_card };
 	const struct smtpc_peer peer = { client->mode, self.tls, self.own_onion, client->onion,
 		slice_of(buffer_bytes(&client->resume), buffer_len(&client->resume)) };
 	if (client->session != NULL)
@@ -377,10 +392,14 @@ on_session_quit(uint64_t session_id)
 
 /* No peer is asked yet. */
 static void
-tell_no_card(uint64_t session_id)
+on_fetch_card(uint64_t session_id)
 {
-	struct ipc_message m = { .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched.session_id = session_id };
-	tell_mail(&m);
+	struct client *client = find(session_id);
+	struct error err = { 0 };
+	if (client == NULL)
+		return; /* SESSION_END is on its way to mail */
+	if (client->session == NULL || !client->is_connected || smtpc_session_fetch_card(client->session, &err) != 0)
+		tell_card(session_id, slice_of("", 0));
 }
 
 void
@@ -394,7 +413,7 @@ role_smtp_client_on_mail_message(struct ipc_message *m)
 		on_session_quit(m->session_quit.session_id);
 		break;
 	case IPC_TYPE_FETCH_CARD:
-		tell_no_card(m->fetch_card.session_id);
+		on_fetch_card(m->fetch_card.session_id);
 		break;
 	case IPC_TYPE_DELIVER:
 		on_deliver(m);

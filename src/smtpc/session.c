@@ -31,6 +31,7 @@ release(struct smtpc_session *s)
 	delivery_free(s->delivery);
 	session_early_wipe(s);
 	session_proof_wipe(s);
+	buffer_finish(&s->card);
 	free(s);
 }
 
@@ -154,6 +155,19 @@ take_delivery_reply(struct smtpc_session *s, const struct reply *reply)
 	}
 }
 
+void
+session_open(struct smtpc_session *s)
+{
+	if (s->ehlo_sent)
+		return;
+	s->ehlo_sent = s->ehlo_due = true;
+	send_line(s, "EHLO", s->own_onion);
+	if (s->proof[0] == '\0')
+		return;
+	s->auth_due = true;
+	send_line(s, "AUTH", s->proof);
+}
+
 /* Writes what comes first, or all of it. */
 static int
 begin_delivery(struct smtpc_session *s, size_t body_bytes, struct error *err)
@@ -161,14 +175,7 @@ begin_delivery(struct smtpc_session *s, size_t body_bytes, struct error *err)
 	timer_start(s->whole, session_transaction_ms(body_bytes));
 	if (s->state == EARLY)
 		return session_early_begin(s, body_bytes, err);
-	if (!s->ehlo_sent) {
-		s->ehlo_sent = s->ehlo_due = true;
-		send_line(s, "EHLO", s->own_onion);
-		if (s->proof[0] != '\0') {
-			s->auth_due = true;
-			send_line(s, "AUTH", s->proof);
-		}
-	}
+	session_open(s);
 	pump(s);
 	return 0;
 }
@@ -178,7 +185,7 @@ smtpc_session_deliver(struct smtpc_session *s, const struct smtpc_message *messa
 {
 	if (s->state == QUITTING || s->state == ENDED || s->wants_quit)
 		return error_set(err, ERROR_CLOSED, "the session is closed");
-	if ((s->state != READY && s->state != EARLY) || s->delivery != NULL)
+	if ((s->state != READY && s->state != EARLY) || s->delivery != NULL || s->card_due)
 		return error_set(err, ERROR_BUSY, "the session is not ready for a message");
 	struct delivery_rules rules = {
 		.pipelining = s->extensions.pipelining,
@@ -276,6 +283,10 @@ take_opening_reply(struct smtpc_session *s, const struct reply *reply)
 		session_proof_answered(s);
 		return true;
 	}
+	if (s->card_due) {
+		session_card_answered(s, reply);
+		return true;
+	}
 	return false;
 }
 
@@ -284,7 +295,7 @@ replies_due(const struct smtpc_session *s)
 {
 	if (s->state != READY)
 		return s->state <= WAITS_FOR_STARTTLS;
-	return (size_t)s->greeting_due + s->ehlo_due + s->auth_due + (s->delivery == NULL ? 0 : delivery_replies_due(s->delivery));
+	return (size_t)s->greeting_due + s->ehlo_due + s->auth_due + s->card_due + (s->delivery == NULL ? 0 : delivery_replies_due(s->delivery));
 }
 
 static void
@@ -350,6 +361,8 @@ take_line(struct smtpc_session *s, size_t *due)
 		return;
 	if (is_ehlo && s->reply.code == 250 && s->reply.line_count > 1)
 		reply_take_extension(&s->extensions, reply_line(&s->reply));
+	if (s->state == READY && s->card_due && !s->greeting_due && !s->ehlo_due && !s->auth_due)
+		session_card_take_line(s);
 	if (progress == REPLY_COMPLETE) {
 		*due -= *due > 0;
 		take_reply(s, &s->reply);

@@ -96,7 +96,11 @@ struct smtpc_session_events {
 	/* Port 465, after a full handshake: who we are may be proved, by something bound to this connection. smtpc_session_prove() must follow,
 	 * from inside or later; the session waits for it. May be NULL: then nobody proves anything. */
 	void (*on_prove)(void *context, const unsigned char exporter[TLS_EXPORTER_BYTES]);
+	/* What smtpc_session_fetch_card() asked for, lent; empty: the peer gives none. What it is has not been looked at. A message can be handed over from
+	 * here. May be NULL for those who never ask. */
+	void (*on_card)(void *context, struct slice card);
 };
+#define SMTPC_CARD_MAX_BYTES 8192
 #define SMTPC_PROOF_LABEL "EXPERIMENTAL smtorp/1 session" /* of the exporter: doc/spec/proof.md, section 6 */
 
 struct smtpc_peer {
@@ -126,6 +130,10 @@ void smtpc_session_connect(struct smtpc_session *session, int fd, size_t sent_by
  * smtpc_session_free(). ERROR_BUSY when the session is not ready or another message is on its way, ERROR_INVALID
  * for a mailbox that cannot be in a command, ERROR_CLOSED after the end, ERROR_IO when the file cannot be read. */
 int smtpc_session_deliver(struct smtpc_session *session, const struct smtpc_message *message, struct error *err);
+
+/* Asks the peer for its onion's card, when a message could be handed over: on_card follows, or on_end, and until then no message goes. Not in an early session,
+ * which is one with a peer that is known. ERROR_BUSY, ERROR_CLOSED; ERROR_UNSUPPORTED on port 25. */
+int smtpc_session_fetch_card(struct smtpc_session *session, struct error *err);
 
 /* SHA-256 of the SubjectPublicKeyInfo that the peer showed, from on_ready on. ERROR_NOT_FOUND without TLS. */
 int smtpc_session_key_hash(const struct smtpc_session *session, unsigned char hash[32], struct error *err);

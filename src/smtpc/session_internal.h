@@ -56,6 +56,9 @@ struct smtpc_session {
 	bool has_asked_owner, auth_due;     /* this reply comes behind that to EHLO */
 	enum { TICKETS_TOLD, TICKETS_HELD, TICKETS_DROPPED } tickets;
 	struct buffer held;                 /* the last ticket, until the proof is answered; wiped */
+	/* ---- session_card.c */
+	bool card_due, card_is_bad;         /* this reply comes behind those above, and before any to a message */
+	struct buffer card;
 	/* ---- session_early.c */
 	struct buffer resume;               /* the session to go on with; wiped when it was used */
 	size_t early_max_bytes;             /* that it allows */
@@ -76,6 +79,13 @@ void session_proof_skip(struct smtpc_session *s);
 void session_proof_answered(struct smtpc_session *s);
 void session_proof_on_ticket(struct smtpc_session *s, struct slice ticket);
 void session_proof_wipe(struct smtpc_session *s);
+
+/* ---- session.c */
+void session_open(struct smtpc_session *s); /* smtorp/1: EHLO and the proof, in front of what comes first */
+
+/* ---- session_card.c */
+void session_card_take_line(struct smtpc_session *s);
+void session_card_answered(struct smtpc_session *s, const struct reply *reply);
 
 /* ---- session_early.c */
 /* Whether there is a session to go on with, on which a message may go early. */

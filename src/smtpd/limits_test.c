@@ -333,7 +333,7 @@ gives_its_card_once_and_where_it_was_promised(void **state)
 {
 	(void)state;
 	static const char said[] = "CARD\r\nEHLO x\r\nCARD all\r\nCARD\r\nMAIL FROM:<>\r\nCARD\r\nRCPT TO:<alice@" ONION ">\r\nBDAT 1 LAST\r\nxQUIT\r\n";
-	run_tls(SMTPD_SMTORP, NULL, TLS_ALPN_SMTORP, said, GREETING "503 5.5.1 Say EHLO first\r\n" IN_TLS
+	run_tls(SMTPD_SMTORP, NULL, TLS_ALPN_SMTORP, said, GREETING "503 5.5.1 Say EHLO first\r\n" IN_SMTORP
 	    "501 5.5.4 No argument is allowed here\r\n" CARD "250 2.1.0 OK\r\n503 5.5.1 You have the card\r\n250 2.1.5 OK\r\n250 2.0.0 Kept\r\n"
 	    "221 2.0.0 Bye\r\n");
 	run_tls(SMTPD_SMTORP, NULL, NULL, "EHLO x\r\nCARD\r\nQUIT\r\n", GREETING IN_TLS NO_CARD "221 2.0.0 Bye\r\n");

@@ -131,7 +131,7 @@ void smtpd_serve(struct smtpd_listener *listener, int fd); /* one connected sock
 void smtpd_answer(struct smtpd *server, uint64_t transaction_id, unsigned code, const char *enhanced, const char *text);
 
 /* The card (doc/spec/cards.md), whole lines of it; empty: there is none now. It goes out as lines of a reply. */
-#define SMTPD_CARD_MAX_BYTES 8192
+#define SMTPD_CARD_BYTES 8192
 void smtpd_answer_card(struct smtpd *server, uint64_t transaction_id, struct slice card);
 
 /* The same answer, 451 4.3.0, to every message that depends on what on_message has returned: it is gone. */

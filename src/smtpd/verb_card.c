@@ -30,7 +30,7 @@ verb_card(struct session *s, struct slice argument)
 bool
 verb_card_write(struct buffer *out, struct slice card)
 {
-	if (card.len < 2 || card.len > SMTPD_CARD_MAX_BYTES || memcmp(card.data + card.len - 2, "\r\n", 2) != 0)
+	if (card.len < 2 || card.len > SMTPD_CARD_BYTES || memcmp(card.data + card.len - 2, "\r\n", 2) != 0)
 		return false;
 	while (card.len > 0) {
 		const unsigned char *end = memchr(card.data, '\n', card.len);
