@@ -6,6 +6,7 @@ import pytest
 
 from harness.folders import wait_for_all
 from harness.imap import TOR_PATIENCE_S
+from harness.programs import swaks
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
 
@@ -152,3 +153,15 @@ def test_an_invitation_through_a_picture_makes_both_know_each_other(running):
         wait_for_all(mailbox, 'INBOX', 'Hello', 2, TOR_PATIENCE_S)
     row = host.node.json('contact', 'show', '--identity', 'host', late.address)
     assert row['trust'] == 'stranger' and row['fingerprint'] == fingerprint_of(late.node, 'late')
+
+
+def test_the_first_message_is_encrypted_already(running, subject):
+    """Nobody knows anybody: the message waits for the card that the onion shows in the first session, and nobody else's key counts."""
+    carol, dave = running.a.identity('carol'), running.b.identity('dave')
+    swaks(carol, [dave.address], '--header', f'Subject: {subject}', '--body', 'hello')
+    with dave.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for(subject))
+    verdict = ' '.join(message['SMTorP-Verdict'].split())
+    assert verdict.startswith('proved') and 'encrypted=yes' in verdict, verdict
+    row = running.a.json('contact', 'show', '--identity', 'carol', dave.address)
+    assert row['fingerprint'] == fingerprint_of(running.b, 'dave') and row['keys'][0]['how'] == 'card', row
