@@ -86,6 +86,8 @@ role_intake_take(struct role_intake *intake, const struct smtpd_message *message
 		.flags = (message->has_8bit ? BODY_8BIT : 0) | (message->is_smtputf8 ? BODY_SMTPUTF8 : 0) } };
 	struct error err = { 0 };
 	snprintf(m.intake.reverse_path, sizeof m.intake.reverse_path, "%s", message->reverse_path);
+	if (message->proved != NULL)
+		snprintf(m.intake.proved, sizeof m.intake.proved, "%s", message->proved);
 	if (intake->channel == NULL)
 		error_set(&err, ERROR_CLOSED, "mail is not there");
 	else if (channel_send_soon(intake->channel, &m, &err) == 0)

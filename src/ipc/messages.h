@@ -174,9 +174,10 @@ enum role {
 #define IPC_DELIVERED(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U64(delivery_id) BYTES(results, IPC_RECIPIENTS_MAX) /* pack_result for each recipient, in order */
 
-/* ---- intake: a server session has a whole message; mail answers when it is durable */
+/* ---- intake: a server session has a whole message; mail answers when it is durable. proved: the onion, with ".onion", that the client has proved
+ * to be in its session (doc/spec/proof.md, section 6); "": none */
 #define IPC_INTAKE(U8, U16, U32, U64, STR, BYTES) \
-	U64(transaction_id) STR(reverse_path, IPC_MAILBOX_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) U8(flags) \
+	U64(transaction_id) STR(reverse_path, IPC_MAILBOX_MAX) STR(proved, IPC_ONION_MAX) BYTES(recipients, IPC_RECIPIENTS_MAX) U8(flags) \
 	BYTES(body, IPC_BODY_INLINE_MAX)
 #define IPC_INTAKE_DONE(U8, U16, U32, U64, STR, BYTES) \
 	U64(transaction_id) U16(code) STR(enhanced, 16) STR(text, IPC_TEXT_MAX)
