@@ -201,6 +201,14 @@ what_is_no_proof_is_refused(void **state)
 }
 
 static void
+the_proved_are_offered_no_notifications_either(void **state)
+{
+	(void)state;
+	run(says(PROVE "EHLO x\r\nMAIL FROM:<> RET=HDRS\r\nMAIL FROM:<>\r\nRCPT TO:<alice@" ONION "> NOTIFY=SUCCESS\r\nQUIT\r\n"), NULL,
+	    GREETING HELLO PROVED HELLO "555 5.5.4 A parameter is not known here\r\n250 2.1.0 OK\r\n555 5.5.4 A parameter is not known here\r\n" BYE, "");
+}
+
+static void
 without_the_protocol_nothing_is_proved(void **state)
 {
 	(void)state;
@@ -251,6 +259,7 @@ main(void)
 		TEST(a_proof_for_another_server_proves_nothing),
 		TEST(there_is_one_try_in_a_session_before_mail),
 		TEST(what_is_no_proof_is_refused),
+		TEST(the_proved_are_offered_no_notifications_either),
 		TEST(without_the_protocol_nothing_is_proved),
 		TEST(a_ticket_keeps_what_was_proved),
 		TEST(a_ticket_of_who_proved_nothing_proves_nothing),

@@ -116,6 +116,26 @@ understands_the_parameters_of_mail(void **state)
 	run_all(transcripts, COUNT(transcripts));
 }
 
+/* Strangers are owed no notifications (RFC 3461), and prove who they are on port 465 only. */
+static void
+offers_strangers_neither_notifications_nor_proofs(void **state)
+{
+	(void)state;
+#define EHLO_ANSWER \
+	"250-" ONION "\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-STARTTLS\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n" \
+	"250-SMTPUTF8\r\n250 CHUNKING\r\n"
+#define NOT_KNOWN "555 5.5.4 A parameter is not known here\r\n"
+	static const struct transcript transcripts[] = {
+		{ TEXT("EHLO x\r\nMAIL FROM:<> RET=HDRS\r\nMAIL FROM:<> ENVID=a\r\nMAIL FROM:<>\r\nRCPT TO:" ME " NOTIFY=SUCCESS\r\nRCPT TO:" ME
+		       " ORCPT=rfc822;a@b\r\nQUIT\r\n"),
+		    GREETING EHLO_ANSWER NOT_KNOWN NOT_KNOWN SENDER NOT_KNOWN NOT_KNOWN BYE, "" },
+		{ TEXT("EHLO x\r\nAUTH\r\nAUTH SMTORP-ONION AAAA\r\nAUTH SMTORP-ONION\r\n" MAIL "BDAT 1 LAST\r\nxQUIT\r\n"),
+		    GREETING EHLO_ANSWER "502 5.5.1 Not available\r\n502 5.5.1 Not available\r\n502 5.5.1 Not available\r\n" SENDER RECIPIENT KEPT BYE,
+		    TAKEN "\nx" },
+	};
+	run_all(transcripts, COUNT(transcripts));
+}
+
 /* Every way to make one message look like two. MAIL is what the attacker hopes to be obeyed. */
 static void
 is_not_smuggled_through_data(void **state)
@@ -303,6 +323,7 @@ main(void)
 		cmocka_unit_test(keeps_the_order_of_a_transaction),
 		cmocka_unit_test(decides_about_recipients),
 		cmocka_unit_test(understands_the_parameters_of_mail),
+		cmocka_unit_test(offers_strangers_neither_notifications_nor_proofs),
 		cmocka_unit_test(is_not_smuggled_through_data),
 		cmocka_unit_test(takes_chunks),
 		cmocka_unit_test(ends_lines_with_crlf_only),
