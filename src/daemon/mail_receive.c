@@ -161,8 +161,9 @@ intake_receive(struct pending *p, const struct ipc_intake *m, struct body *body)
 		intake_finish_error(p, &err);
 		return;
 	}
+	mail_verdict_compare_peer(&p->verdict, m->reverse_path, m->proved);
 	if (!is_asked_for) {
-		keep(p, &(const struct mail_verdict){ .proof = ONIONSIG_UNCLAIMED }, m->flags, m->reverse_path, m->recipients, body);
+		keep(p, &p->verdict, m->flags, m->reverse_path, m->recipients, body);
 		return;
 	}
 	if (intake_is_busy(in, body, true)) {

@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
+#include "address/address.h"
 #include "mime/verdict.h"
 
 struct line {
@@ -66,6 +68,18 @@ mail_verdict_is_false(const struct mail_verdict *v)
 }
 
 void
+mail_verdict_compare_peer(struct mail_verdict *v, const char *reverse_path, const char *proved)
+{
+	struct address peer, claimed;
+	const char *at = strrchr(reverse_path, '@');
+	v->peer[0] = '\0';
+	if (at == NULL || !address_is_onion(slice_of_string(at + 1)) || address_parse_domain(slice_of_string(proved), &peer, NULL) != 0)
+		return;
+	if (address_parse_domain(slice_of_string(at + 1), &claimed, NULL) != 0 || strcmp(claimed.onion, peer.onion) != 0)
+		snprintf(v->peer, sizeof v->peer, "%s", peer.onion);
+}
+
+void
 mail_verdict_write(const struct mail_verdict *v, char out[RECORD_VERDICT_MAX])
 {
 	bool is_proved = v->proof == ONIONSIG_PROVED;
@@ -78,6 +92,8 @@ mail_verdict_write(const struct mail_verdict *v, char out[RECORD_VERDICT_MAX])
 	} else if (mail_verdict_is_false(v)) {
 		tag(&line, "reason=%.400s", v->why);
 	}
+	if (v->peer[0] != '\0')
+		tag(&line, "reverse-path=other;\r\n peer=%s", v->peer);
 	if (v->is_opened)
 		say_opened(&line, v);
 	snprintf(out + line.len, RECORD_VERDICT_MAX - line.len, "\r\n");

@@ -75,6 +75,36 @@ verdicts_of_strangers_are_dropped(void **state)
 	await_files("Maildir/new", "sender=eve", 0);
 }
 
+/* Who brought a message has proved an onion, and names another one in the envelope. */
+static void
+a_reverse_path_of_another_onion_than_the_peer_is_told(void **state)
+{
+	struct mail_process *p = *state;
+	static const struct {
+		const char *reverse_path, *proved, *expected;
+	} cases[] = {
+		{ "bob@" BOB, OWN, "SMTorP-Verdict: unproved;\n reverse-path=other;\n peer=" OWN "\nSubject: 0" },
+		{ "bob@x.onion", BOB, "SMTorP-Verdict: unproved;\n reverse-path=other;\n peer=" BOB "\nSubject: 1" },
+		{ "bob@" BOB, BOB, UNPROVED "Subject: 2" },
+		{ "bob@abcdefgh." BOB, BOB, UNPROVED "Subject: 3" },
+		{ "bob@" BOB, "", UNPROVED "Subject: 4" },
+		{ "", BOB, UNPROVED "Subject: 5" },
+		{ "bob@example.org", BOB, UNPROVED "Subject: 6" },
+		{ "bob@" BOB, "x\r\nSubject: y", UNPROVED "Subject: 7" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[40];
+		snprintf(text, sizeof text, "Subject: %zu\r\n\r\n", i);
+		intake_proved(p->smtp, i, cases[i].reverse_path, cases[i].proved, "alice@" OWN, slice_of_string(text));
+		expect_done(p, p->smtp, i, 250);
+		await_files("Maildir/new", cases[i].expected, 1);
+	}
+	intake_proved(p->smtp, 99, "bob@" BOB, OWN, "alice@" OWN, slice_of_string(claim));
+	check(p, PROVED, "bob@" BOB, "");
+	expect_done(p, p->smtp, 99, 250);
+	await_files("Maildir/new", " first-contact=yes;\n reverse-path=other;\n peer=" OWN "\nFrom: bob@", 1);
+}
+
 /* A stranger may write as long a header as he likes, but nothing in it that is ours, or claimed without being looked at. */
 static void
 long_headers_hide_nothing(void **state)
@@ -169,6 +199,7 @@ main(int argc, char **argv)
 		TEST(a_false_sender_is_refused_before_anything_is_kept),
 		TEST(what_claims_nothing_is_unproved),
 		TEST(verdicts_of_strangers_are_dropped),
+		TEST(a_reverse_path_of_another_onion_than_the_peer_is_told),
 		TEST(long_headers_hide_nothing),
 		TEST(what_cannot_be_looked_at_is_refused_for_now),
 		TEST(strangers_leave_room_for_the_owner),

@@ -105,8 +105,9 @@ finish(void **state)
 	return chdir("..") != 0 ? -1 : file_remove_tree(AT_FDCWD, "mail", NULL);
 }
 
+/* From a client that has proved to be an onion; "": it has not. */
 static inline void
-intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipient, struct slice bytes)
+intake_proved(int socket_fd, uint64_t id, const char *reverse_path, const char *proved, const char *recipient, struct slice bytes)
 {
 	struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1 };
 	struct buffer recipients;
@@ -114,12 +115,19 @@ intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipie
 	pack_one(&recipients, recipient);
 	m.intake.transaction_id = id;
 	strcpy(m.intake.reverse_path, reverse_path);
+	strcpy(m.intake.proved, proved);
 	m.intake.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
 	assert_int_equal(body_from_bytes(bytes, &body, NULL), 0);
 	assert_int_equal(body_attach(&body, &m, &m.intake.body, NULL), 0);
 	test_role_send(socket_fd, &m);
 	body_finish(&body);
 	buffer_finish(&recipients);
+}
+
+static inline void
+intake(int socket_fd, uint64_t id, const char *reverse_path, const char *recipient, struct slice bytes)
+{
+	intake_proved(socket_fd, id, reverse_path, "", recipient, bytes);
 }
 
 static inline void
