@@ -40,16 +40,19 @@ struct opened {
 static int
 find_only(int identities_fd, char name[IDENTITY_NAME_MAX + 1], struct error *err)
 {
-	char names[2][IDENTITY_NAME_MAX + 1];
+	char (*names)[IDENTITY_NAME_MAX + 1] = calloc(IDENTITIES_MAX, sizeof *names);
 	size_t count = 0;
-	if (identity_list(identities_fd, names, 2, &count, err) != 0)
-		return -1;
-	if (count == 0)
-		return error_set(err, ERROR_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
-	if (count > 1)
-		return error_set(err, ERROR_INVALID, "there are several identities: say which one with --identity NAME");
-	memcpy(name, names[0], sizeof names[0]);
-	return 0;
+	if (names == NULL)
+		return error_set(err, ERROR_NO_MEMORY, "out of memory");
+	int result = identity_list(identities_fd, names, IDENTITIES_MAX, &count, err);
+	if (result == 0 && count == 0)
+		result = error_set(err, ERROR_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
+	else if (result == 0 && count > 1)
+		result = error_set(err, ERROR_INVALID, "there are several identities: say which one with --identity NAME");
+	else if (result == 0)
+		memcpy(name, names[0], sizeof names[0]);
+	free(names);
+	return result;
 }
 
 static int
