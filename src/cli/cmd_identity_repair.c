@@ -8,6 +8,8 @@
 #include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/cmd_identity.h"
+#include "cli/repair_open.h"
+#include "cli/view.h"
 #include "identity/identity.h"
 #include "store/salvage.h"
 
@@ -33,10 +35,12 @@ confirm(const struct cli *cli, const char *name)
 }
 
 static int
-salvage(const struct cli *cli, const char *name, char *aside, size_t size, struct salvage_report *report, struct error *err)
+salvage(const struct cli *cli, const char *name, char *aside, size_t size, struct salvage_report *report, struct repair_open *opened,
+    struct error *err)
 {
 	struct identity identity;
-	int fd = -1, mail_fd = -1;
+	char address[ADDRESS_MAX + 1];
+	int fd = -1, dir_fd = -1, mail_fd = -1;
 	time_t now = time(NULL);
 	struct tm tm;
 	strftime(aside, size, "damaged-%Y%m%dT%H%M%S", gmtime_r(&now, &tm));
@@ -47,13 +51,20 @@ salvage(const struct cli *cli, const char *name, char *aside, size_t size, struc
 		result = identity_open(fd, name, IDENTITY_MAIL_FOLDER, &mail_fd, err);
 	if (result == 0)
 		result = salvage_mail(mail_fd, aside, report, err);
+	if (result == 0)
+		result = identity_open(fd, name, ".", &dir_fd, err);
+	if (result == 0) {
+		view_address(&identity, address);
+		result = repair_open(dir_fd, address, opened, err);
+	}
+	file_close(&dir_fd);
 	file_close(&mail_fd);
 	file_close(&fd);
 	return result;
 }
 
 static void
-tell(const char *name, const struct salvage_report *report)
+tell(const char *name, const struct salvage_report *report, const struct repair_open *opened)
 {
 	if (report->is_whole)
 		printf("The database of %s is whole: only parts of the journal were damaged, and what waits goes on. ", name);
@@ -64,6 +75,9 @@ tell(const char *name, const struct salvage_report *report)
 		       "some of them you may have already, or they may have been delivered.\n", report->recovered);
 	else
 		printf("Nothing %s on its way.\n", report->lost > 0 ? "could be read that was" : "was");
+	if (opened->closed > 0)
+		printf("%zu of them stay encrypted: somebody else has encrypted them to this identity, or its OpenPGP key is locked, or another one by\n"
+		       "now. A mail program with the key (`smtorp openpgp export --secret %s`) opens them.\n", opened->closed, name);
 	if (report->kept.people + report->kept.pins > 0)
 		printf("Kept are %zu people of its address book, and the TLS keys of %zu onions that it writes to. `smtorp contact list` and\n"
 		       "`smtorp peer list` show them: look whether somebody is missing.\n", report->kept.people, report->kept.pins);
@@ -79,6 +93,7 @@ cmd_identity_repair(struct cli *cli)
 	const char *name = cli->arguments[0];
 	char aside[64];
 	struct salvage_report report = { 0 };
+	struct repair_open opened = { 0 };
 	bool was_loaded;
 	int lock_fd = -1;
 	if (identity_check_name(name, &err) != 0)
@@ -88,13 +103,13 @@ cmd_identity_repair(struct cli *cli)
 		return answer;
 	if (cmd_identity_begin_alone(cli, name, &lock_fd, &was_loaded, &err) != 0)
 		return cli_fail_with(CLI_FAILED, "nothing was changed, because the node does not let the identity go: %s", err.text);
-	int result = salvage(cli, name, aside, sizeof aside, &report, &err);
+	int result = salvage(cli, name, aside, sizeof aside, &report, &opened, &err);
 	file_close(&lock_fd);
 	if (was_loaded && client_call_name(&cli->paths, "identity.load", name, &why) != 0)
 		fprintf(stderr, "smtorp: the running node did not take it in again: %s\n", why.text);
 	if (result != 0)
 		return cli_fail(&err);
-	tell(name, &report);
+	tell(name, &report, &opened);
 	printf("What was there before is kept in %s/identities/%s/mail/%s\n", cli->paths.data, name, aside);
 	return cli_end_output();
 }

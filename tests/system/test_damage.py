@@ -180,7 +180,7 @@ def test_what_can_be_read_is_rescued_when_journal_and_database_are_damaged(make_
     bodies[1].unlink()
     segment = max(zoe.mail.glob('journal/*'))
     data = bytearray(segment.read_bytes())
-    start = next(at for at, end in zip(records(data), [*records(data)[1:], len(data)]) if b'number 1' in data[at:end])
+    start = records(data)[-3]  # of four; what waits for a key is encrypted, so nobody sees which it is
     data[start + 80:start + 96] = b'x' * 16
     data[:8] = b'x' * 8
     segment.write_bytes(data)
