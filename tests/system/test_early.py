@@ -73,7 +73,8 @@ def test_a_known_peer_takes_a_message_in_the_first_flight_when_both_were_stopped
 
 MESSAGE = b'\r\nhello\r\n'
 HONEST = b'220 x\r\n250 x\r\n250 a\r\n250 b\r\n250 c\r\n'
-FULL = b'220 x\r\n250 x\r\n235 proved\r\n250 a\r\n250 b\r\n250 c\r\n'  # after a full handshake, where the client proves its onion
+OPENING = b'220 x\r\n250 x\r\n235 proved\r\n'  # after a full handshake, where the client proves its onion
+FULL = OPENING + b'250 a\r\n250 b\r\n250 c\r\n'
 # What is said to a message that came early, before the connection ends. The mail waits.
 LIES = {
     'nothing': b'',
@@ -114,7 +115,10 @@ def test_who_takes_early_data_and_lies_gets_no_message_out_of_the_queue(running,
         swaks(alice, [f'carol@{liar.onion}'], '--header', f'Subject: {subject}', '--body', 'hello')
         return begin
 
-    give(FULL, send())  # first contact: it gives tickets
+    begin = send()  # first contact: it gives tickets, and has no card
+    until(lambda: b'CARD\r\n' in liar.heard[begin:], TOR_PATIENCE_S, 'the question for a card', log=a.waiting)
+    liar.say(OPENING + b'500 5.5.2 What?\r\n')
+    give(FULL[len(OPENING):], begin)
     until(lambda: not waits(), TOR_PATIENCE_S, 'the answer', log=a.waiting)
     liar.hang_up()
     begin = all_begin = send()
@@ -127,7 +131,7 @@ def test_who_takes_early_data_and_lies_gets_no_message_out_of_the_queue(running,
     liar.restart()  # also because one of the words to hang up may have come when there was nobody
     begin = len(liar.heard)
     a.cli('queue', 'retry', '--all')
-    give(HONEST, begin)
+    give(FULL, begin)
     until(lambda: not waits(), TOR_PATIENCE_S, 'the answer', log=a.waiting)
     assert liar.heard[all_begin:begin].count(MESSAGE) >= len(LIES) and liar.heard[begin:].count(MESSAGE) == 1
     assert TAKEN in a.log.read_text(errors='replace')[log_begin:]
