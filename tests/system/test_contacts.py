@@ -174,6 +174,15 @@ def test_friends_introduce_somebody_and_one_who_conflicts_is_shown(running, subj
     refused = node.cli('introduce', '--identity', 'ilse', carla.address, '--to', alice.address, check=False)
     assert refused.returncode == NOT_FOUND  # she is nobody whom ilse knows
 
+    # A stranger introduces nobody, and a friend nobody who has not signed the card.
+    stranger, forged = node.identity('mallory', wait=False), node.folder / 'forged.vcf'
+    forged.write_text(card.read_text().replace('EMAIL:carla@', 'EMAIL:karla@'))
+    for sender, path in ((stranger, card), (ida, forged)):
+        swaks(sender, [alice.address], '--header', f'Subject: {subject} from {sender.name}', '--body', 'meet her', '--attach-type', 'text/vcard',
+              '--attach', f'@{path}')
+        with alice.mailbox() as mailbox:
+            mailbox.wait_for(f'{subject} from {sender.name}')
+
     said = node.cli('introduce', '--identity', 'ida', 'carla', '--to', alice.address, '--note', 'She plays the viola.\nWrite to her!').stdout
     assert 'on its way' in said
     with alice.mailbox() as mailbox:
