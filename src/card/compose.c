@@ -68,9 +68,8 @@ put_padding(struct pen *pen, struct error *err)
 	if (buffer_append_string(pen->out, CARD_PADDING ":\r\n", err) != 0 || buffer_append_string(&pen->plain, CARD_PADDING ":", err) != 0)
 		return -1;
 	for (size_t left = CARD_MAX_BYTES - used, len; left > 0; left -= len) {
-		len = left < PADDING_LINE_BYTES ? left : PADDING_LINE_BYTES;
-		if (left > len && left - len < PADDING_LEAST_BYTES)
-			len -= PADDING_LEAST_BYTES;
+		len = left <= PADDING_LINE_BYTES ? left : left < PADDING_LINE_BYTES + PADDING_LEAST_BYTES ? PADDING_LINE_BYTES - PADDING_LEAST_BYTES :
+		    PADDING_LINE_BYTES;
 		if (buffer_append(pen->out, " ", 1, err) != 0 || buffer_append(pen->out, zeros, len - 3, err) != 0 ||
 		    buffer_append(pen->out, "\r\n", 2, err) != 0 || buffer_append(&pen->plain, zeros, len - 3, err) != 0)
 			return -1;

@@ -37,8 +37,10 @@ invitation_scan(struct slice text, unsigned char secret[INVITATION_SECRET_BYTES]
 {
 	static const char word[] = INVITATION_WORD;
 	size_t len = sizeof word - 1;
-	const unsigned char *at = text.data, *end = at == NULL ? at : at + text.len;
-	for (; (size_t)(end - at) > len; at++)
+	if (text.len <= len)
+		return false;
+	const unsigned char *end = text.data + text.len;
+	for (const unsigned char *at = text.data; (size_t)(end - at) > len; at++)
 		if (strncasecmp((const char *)at, word, len) == 0 && take(at + len, end, secret))
 			return true;
 	return false;

@@ -78,12 +78,12 @@ main(int argc, char **argv)
 	struct picture picture = { 0 };
 	size_t len;
 	(void)argv;
-	unsigned char *bytes = malloc(PICTURE_MAX_BYTES + 1);
-	if (argc > 1 || bytes == NULL) {
+	if (argc > 1) {
 		fputs("smtorp-scan is started by smtorp\n", stderr);
 		return 2;
 	}
-	int result = give_up_rights(&err);
+	unsigned char *bytes = malloc(PICTURE_MAX_BYTES + 1);
+	int result = bytes == NULL ? error_set(&err, ERROR_NO_MEMORY, "out of memory") : give_up_rights(&err);
 	if (result == 0)
 		result = read_picture(bytes, &len, &err);
 	if (result == 0)
