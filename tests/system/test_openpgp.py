@@ -2,31 +2,16 @@
 """The OpenPGP keys of an identity, made, shown and changed with the node's own commands, and used by GnuPG."""
 import os
 import pathlib
-import subprocess
 
 import pytest
 
+from harness.gnupg import GnuPG
 from harness.node import Node
 from harness.programs import swaks
 from harness.waiting import until
 
 FAILED, USAGE, EXISTS, WRONG = 1, 2, 5, 20
 PASSPHRASE = 'six random words would be better'
-
-
-class GnuPG:
-    def __init__(self, folder):
-        self.home = folder
-        folder.mkdir(mode=0o700)
-
-    def __call__(self, *arguments, input=None):
-        result = subprocess.run(['gpg', '--homedir', self.home, '--batch', '--yes', '--quiet', '--pinentry-mode', 'loopback', *arguments],
-                                input=input, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
-        return result
-
-    def end(self):
-        subprocess.run(['gpgconf', '--homedir', self.home, '--kill', 'gpg-agent'], check=True)
 
 
 @pytest.fixture
