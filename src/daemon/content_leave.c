@@ -183,7 +183,7 @@ content_leave_seal(struct content_leave *l, const struct content_own *own, const
 	if (check_room(l, err) != 0)
 		return -1;
 	if (own->pgp == NULL && how != SEAL_PLAIN)
-		return error_set(err, ERROR_NOT_FOUND, "the identity's OpenPGP key is not there: `smtorp openpgp` tells more");
+		return error_set(err, ERROR_BUSY, "the identity's OpenPGP key is not there; try again later, and see `smtorp logs`");
 	if (((how & SEAL_OPEN_FIRST) != 0 && reopen(l, own, address, err) != 0) || look(l, how, &is_ours, err) != 0 ||
 	    (is_ours ? encrypt(l, own, keys, now_s, err) : copy(l, err)) != 0)
 		return -1;
