@@ -228,7 +228,7 @@ const char *
 contact_book_group(const char *fingerprint, char out[CONTACT_BOOK_FINGERPRINT_TEXT])
 {
 	size_t len = 0;
-	for (size_t i = 0; fingerprint[i] != '\0' && i < OPENPGP_FINGERPRINT_LEN; i++) {
+	for (size_t i = 0; i < OPENPGP_FINGERPRINT_LEN && fingerprint[i] != '\0'; i++) {
 		if (i > 0 && i % 4 == 0)
 			out[len++] = ' ';
 		out[len++] = fingerprint[i];

@@ -69,6 +69,13 @@ replace(const struct opening *o, const char *name, const struct buffer *message,
 	return result;
 }
 
+static bool
+is_sealed(const struct buffer *message)
+{
+	size_t looked = buffer_len(message) < LOOKED_BYTES ? buffer_len(message) : LOOKED_BYTES;
+	return looked > 0 && memmem(buffer_bytes(message), looked, "multipart/encrypted", 19) != NULL;
+}
+
 static int
 open_one(const struct opening *o, const char *name, struct error *err)
 {
@@ -79,8 +86,7 @@ open_one(const struct opening *o, const char *name, struct error *err)
 	buffer_init(&message, 2 * PGPMIME_OPEN_MAX_BYTES);
 	buffer_init(&opened, PGPMIME_OPEN_MAX_BYTES);
 	int result = file_load(o->new_fd, name, &stored, NULL) == 0 ? 0 : 1; /* larger ones were never encrypted */
-	size_t looked = buffer_len(&stored) < LOOKED_BYTES ? buffer_len(&stored) : LOOKED_BYTES;
-	if (result == 0 && (looked == 0 || memmem(buffer_bytes(&stored), looked, "multipart/encrypted", 19) == NULL))
+	if (result == 0 && !is_sealed(&stored))
 		result = 1;
 	if (result == 0 && o->pgp != NULL)
 		result = to_wire(slice_of(buffer_bytes(&stored), buffer_len(&stored)), &message, err);

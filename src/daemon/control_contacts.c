@@ -9,7 +9,7 @@
 #include "contacts/contacts.h"
 #include "daemon/control_json.h"
 
-#define WORD(words, value) ((value) < sizeof words / sizeof *words && words[value] != NULL ? words[value] : "unknown")
+#define WORD(words, value) word((words), sizeof(words) / sizeof(words)[0], (value))
 
 /* ---- orders */
 
@@ -99,6 +99,12 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 }
 
 /* ---- rows */
+
+static const char *
+word(const char *const *words, size_t count, unsigned value)
+{
+	return value < count && words[value] != NULL ? words[value] : "unknown";
+}
 
 static int
 put_contact(struct buffer *out, const char *identity, const struct ipc_contact_row *row, struct error *err)

@@ -33,13 +33,13 @@ address_of(const struct order *o)
 /* ---- rows */
 
 static bool
-send_row(struct order *o, enum ipc_contact_kind kind, struct ipc_message *m)
+send_row(struct order *o, enum ipc_contact_kind kind, const char *address, struct ipc_message *m)
 {
 	m->type = IPC_TYPE_CONTACT_ROW;
 	m->fd = -1;
 	m->contact_row.request_id = o->request->request_id;
 	m->contact_row.kind = (uint8_t)kind;
-	snprintf(m->contact_row.address, sizeof m->contact_row.address, "%s", o->contact->address);
+	snprintf(m->contact_row.address, sizeof m->contact_row.address, "%s", address);
 	o->bytes += sizeof(struct ipc_contact_row) + m->contact_row.key.len;
 	o->is_broken = o->is_broken || !o->queue->send(o->queue->context, m);
 	return !o->is_broken;
@@ -54,7 +54,7 @@ send_contact(struct order *o)
 		.held = c->held } };
 	memcpy(m.contact_row.name, c->name, sizeof c->name);
 	memcpy(m.contact_row.fingerprint, c->fingerprint, sizeof c->fingerprint);
-	return send_row(o, CONTACT_ROW_CONTACT, &m);
+	return send_row(o, CONTACT_ROW_CONTACT, c->address, &m);
 }
 
 static bool
@@ -67,7 +67,7 @@ take_key(void *context, const struct contacts_key *key)
 	snprintf(m.contact_row.by, sizeof m.contact_row.by, "%s", key->by);
 	if (o->request->detail == CONTACT_KEY_THAT_COUNTS && key->state == CONTACTS_KEY_COUNTS && key->key.len <= IPC_PUBLIC_KEY_MAX)
 		m.contact_row.key = key->key;
-	return send_row(o, CONTACT_ROW_KEY, &m);
+	return send_row(o, CONTACT_ROW_KEY, o->contact->address, &m);
 }
 
 static bool
@@ -77,19 +77,22 @@ take_introduction(void *context, const struct contacts_introduction *introductio
 	struct ipc_message m = { .contact_row.since_s = (uint64_t)introduction->since_s };
 	memcpy(m.contact_row.fingerprint, introduction->fingerprint, sizeof introduction->fingerprint);
 	snprintf(m.contact_row.by, sizeof m.contact_row.by, "%s", introduction->by);
-	return o->introductions++ < MAIL_CONTACTS_INTRODUCTIONS_SHOWN && send_row(o, CONTACT_ROW_INTRODUCTION, &m);
+	return o->introductions++ < MAIL_CONTACTS_INTRODUCTIONS_SHOWN && send_row(o, CONTACT_ROW_INTRODUCTION, o->contact->address, &m);
 }
 
 static int
 show_all_of(struct order *o, const struct contact *contact, struct error *err)
 {
+	int result = 0;
 	o->contact = contact;
 	o->introductions = 0;
-	if (!send_contact(o) || o->request->detail == CONTACT_PEOPLE)
-		return 0;
-	if (contacts_look_keys(o->contacts, contact->id, take_key, o, err) != 0)
-		return -1;
-	return contacts_look_introductions(o->contacts, contact->id, take_introduction, o, err);
+	if (send_contact(o) && o->request->detail != CONTACT_PEOPLE) {
+		result = contacts_look_keys(o->contacts, contact->id, take_key, o, err);
+		if (result == 0)
+			result = contacts_look_introductions(o->contacts, contact->id, take_introduction, o, err);
+	}
+	o->contact = NULL;
+	return result;
 }
 
 static bool
@@ -137,15 +140,12 @@ static bool
 take_proposal(void *context, const struct contacts_proposal *proposal)
 {
 	struct order *o = context;
-	struct contact contact = { 0 };
 	struct ipc_message m = { .contact_row.since_s = (uint64_t)proposal->since_s };
-	memcpy(contact.address, proposal->address, sizeof contact.address);
 	memcpy(m.contact_row.name, proposal->name, sizeof proposal->name);
 	memcpy(m.contact_row.fingerprint, proposal->fingerprint, sizeof proposal->fingerprint);
 	snprintf(m.contact_row.by, sizeof m.contact_row.by, "%s", proposal->by);
-	o->contact = &contact;
 	o->people++;
-	return send_row(o, CONTACT_ROW_PROPOSAL, &m);
+	return send_row(o, CONTACT_ROW_PROPOSAL, proposal->address, &m);
 }
 
 static int

@@ -151,7 +151,9 @@ mail_findings_free(struct mail_findings *f)
 {
 	if (f == NULL)
 		return;
-	while (f->first != NULL)
-		free_looking(f->first);
+	for (struct looking *l = f->first, *next; l != NULL; l = next) {
+		next = l->next;
+		free(l);
+	}
 	free(f);
 }
