@@ -7,6 +7,7 @@
 #include "card/invitation.h"
 #include "ipc/pack.h"
 #include "mime/transfer.h"
+#include "notice/notice.h"
 #include "seal/entity.h"
 
 #define LEVELS_MAX 4
@@ -48,6 +49,17 @@ content_findings_are_likely(const struct body *message)
 	return false;
 }
 
+/* A notice is verified here, where strangers' bytes are read; what goes on is in the one form that it has. */
+static int
+verify_notice(struct buffer *text, struct error *err)
+{
+	struct notice notice;
+	if (notice_parse(slice_of(buffer_bytes(text), buffer_len(text)), &notice, err) != 0)
+		return -1;
+	buffer_consume(text, buffer_len(text));
+	return notice_write(&notice, text, err);
+}
+
 static int
 take(const struct entity *part, char kind, struct buffer *out, struct error *err)
 {
@@ -55,6 +67,8 @@ take(const struct entity *part, char kind, struct buffer *out, struct error *err
 	struct error why = { 0 };
 	buffer_init(&decoded, CONTENT_FINDING_MAX_BYTES);
 	int result = transfer_decode(part->header, part->body, &decoded, &why);
+	if (result == 0 && kind == '0' + FINDING_NOTICE)
+		result = verify_notice(&decoded, &why);
 	if (result == 0 && (pack_string(out, slice_of(&kind, 1), err) != 0 ||
 	    pack_string(out, slice_of(buffer_bytes(&decoded), buffer_len(&decoded)), err) != 0))
 		result = 1;

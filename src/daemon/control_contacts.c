@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "contacts/contacts.h"
+#include "contacts/moves.h"
 #include "daemon/control_json.h"
 
 #define WORD(words, value) word((words), sizeof(words) / sizeof(words)[0], (value))
@@ -74,7 +74,7 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 	out->message = (struct ipc_message){ .type = IPC_TYPE_CONTACT_REQUEST, .fd = -1, .contact_request.verb = (uint8_t)verb };
 	struct ipc_contact_request *r = &out->message.contact_request;
 	if (take_text(params, "address", r->address, sizeof r->address) != 0 || 
-	    (r->address[0] == '\0' && verb != CONTACT_VERB_LIST && verb != CONTACT_VERB_PROPOSALS))
+	    (r->address[0] == '\0' && verb != CONTACT_VERB_LIST && verb != CONTACT_VERB_PROPOSALS && verb != CONTACT_VERB_NOTIFY))
 		return error_set(err, ERROR_INVALID, "\"address\" is the address of a contact");
 	if (take_text(params, "called", r->name, sizeof r->name) != 0)
 		return error_set(err, ERROR_INVALID, "\"called\" is a name of at most %d octets", IPC_CONTACT_NAME_MAX);
@@ -86,7 +86,7 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 		return error_set(err, ERROR_INVALID, "\"how\" is typed, scanned or in-person");
 	if (take_text(params, "fingerprint", r->fingerprint, sizeof r->fingerprint) != 0)
 		return error_set(err, ERROR_INVALID, "\"fingerprint\" has %d digits", IPC_OPENPGP_FINGERPRINT_LEN);
-	if (take_text(params, "to", r->to, sizeof r->to) != 0 || (r->to[0] == '\0' && verb == CONTACT_VERB_INTRODUCE))
+	if (take_text(params, "to", r->to, sizeof r->to) != 0 || (r->to[0] == '\0' && (verb == CONTACT_VERB_INTRODUCE || verb == CONTACT_VERB_FOLLOW)))
 		return error_set(err, ERROR_INVALID, "\"to\" is an address");
 	if (json_string_length(json_object_get(params, "note")) > IPC_NOTE_MAX)
 		return error_set(err, ERROR_INVALID, "\"note\" is a text of at most %d octets", IPC_NOTE_MAX);
@@ -113,6 +113,8 @@ put_contact(struct buffer *out, const char *identity, const struct ipc_contact_r
 		[CONTACTS_WROTE_FIRST] = "wrote-first" };
 	static const char *const trusts[] = { [CONTACTS_STRANGER] = "stranger", [CONTACTS_KNOWN] = "known",
 		[CONTACTS_INTRODUCED_KEY] = "introduced", [CONTACTS_VERIFIED_KEY] = "verified" };
+	static const char *const fates[] = { [CONTACTS_MOVE_HELD] = "held", [CONTACTS_MOVED] = "moved", [CONTACTS_MOVES_FROZEN] = "frozen",
+		[CONTACTS_ONION_REVOKED] = "revoked" };
 	char id[IPC_NAME_MAX + 1 + IPC_MAILBOX_MAX + 1];
 	snprintf(id, sizeof id, "%s/%s", identity, row->address);
 	if (control_json_member(out, "{\"kind\":\"contact\",\"id\":", id, err) != 0 ||
@@ -125,7 +127,13 @@ put_contact(struct buffer *out, const char *identity, const struct ipc_contact_r
 	    control_json_number_or_null(out, ",\"verified\":", row->checked_s, err) != 0 ||
 	    control_json_member_or_null(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
 		return -1;
-	return buffer_printf(out, err, ",\"vouching\":%" PRIu32 ",\"held\":%" PRIu32 "}", row->count, row->held);
+	if (buffer_printf(out, err, ",\"vouching\":%" PRIu32 ",\"held\":%" PRIu32, row->count, row->held) != 0)
+		return -1;
+	if (row->fate == CONTACTS_STAYS)
+		return buffer_append_string(out, ",\"move\":null}", err);
+	return control_json_member(out, ",\"move\":{\"state\":", WORD(fates, row->fate), err) != 0 ||
+	    control_json_member_or_null(out, ",\"to\":", row->moved, err) != 0 ||
+	    control_json_member_or_null(out, ",\"other\":", row->moved_other, err) != 0 ? -1 : buffer_append_string(out, "}}", err);
 }
 
 static int

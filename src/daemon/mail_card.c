@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "contacts/moves.h"
 #include "ipc/codec.h"
 #include "proof/context.h"
 
@@ -278,6 +279,8 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 		return -1;
 	if (facts->key.len > 0 && learned == CONTACTS_LEARNED_BARRED)
 		return error_set(err, ERROR_DENIED, "the key on this card was revoked: ask them for a new card");
+	if (facts->recovery[0] != '\0' && contacts_moves_learn_recovery(config->contacts, facts->onion, facts->recovery, err) != 0)
+		return -1;
 	return contacts_keep_card(config->contacts, address, facts->sequence, facts->fingerprint, facts->card, err);
 }
 

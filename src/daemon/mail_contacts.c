@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "contacts/moves.h"
 
 _Static_assert(OPENPGP_FINGERPRINT_LEN == IPC_OPENPGP_FINGERPRINT_LEN && CONTACTS_NAME_MAX == IPC_CONTACT_NAME_MAX, "of the rows");
 _Static_assert(CONTACTS_KEY_MAX_BYTES == IPC_PUBLIC_KEY_MAX && ADDRESS_MAX <= IPC_MAILBOX_MAX, "of the rows");
@@ -49,11 +50,18 @@ static bool
 send_contact(struct order *o)
 {
 	const struct contact *c = o->contact;
+	struct contacts_move move;
+	struct error err;
 	struct ipc_message m = { .contact_row = { .how = (uint8_t)c->how, .state = (uint8_t)c->trust, .is_stranger = c->is_stranger,
 		.since_s = (uint64_t)c->since_s, .changed_s = (uint64_t)c->heard_s, .checked_s = (uint64_t)c->verified_s, .count = c->vouching,
 		.held = c->held } };
 	memcpy(m.contact_row.name, c->name, sizeof c->name);
 	memcpy(m.contact_row.fingerprint, c->fingerprint, sizeof c->fingerprint);
+	if (contacts_moves_look(o->contacts, c->onion, &move, &err) == 0) {
+		m.contact_row.fate = (uint8_t)move.fate;
+		snprintf(m.contact_row.moved, sizeof m.contact_row.moved, "%s", move.to);
+		snprintf(m.contact_row.moved_other, sizeof m.contact_row.moved_other, "%s", move.other);
+	}
 	return send_row(o, CONTACT_ROW_CONTACT, c->address, &m);
 }
 
@@ -186,6 +194,16 @@ give_key(struct order *o, struct error *err)
 }
 
 static int
+follow(struct order *o, struct error *err)
+{
+	struct contact contact;
+	int found = contacts_find(o->contacts, address_of(o), &contact, err);
+	if (found == 0)
+		return error_set(err, ERROR_NOT_FOUND, "nobody with this address is in the address book");
+	return found < 0 ? -1 : contacts_moves_choose(o->contacts, contact.onion, slice_of_string(o->request->to), err);
+}
+
+static int
 change(struct order *o, struct error *err)
 {
 	const struct ipc_contact_request *r = o->request;
@@ -204,10 +222,13 @@ change(struct order *o, struct error *err)
 		return accept_or_refuse(o, err);
 	case CONTACT_VERB_GIVE_KEY:
 		return give_key(o, err);
+	case CONTACT_VERB_FOLLOW:
+		return follow(o, err);
 	case CONTACT_VERB_LIST:
 	case CONTACT_VERB_SHOW:
 	case CONTACT_VERB_PROPOSALS:
 	case CONTACT_VERB_INTRODUCE:
+	case CONTACT_VERB_NOTIFY:
 		break;
 	}
 	return error_set(err, ERROR_UNSUPPORTED, "the address book knows no such order");

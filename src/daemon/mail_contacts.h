@@ -8,7 +8,7 @@
 #include "daemon/mail_queue.h"
 
 #define MAIL_CONTACTS_PAGE_ROWS 500
-#define MAIL_CONTACTS_PAGE_BYTES (256 * 1024) /* of rows: with keys and introductions, a page that reaches it ends */
+#define MAIL_CONTACTS_PAGE_BYTES (512 * 1024) /* of rows: with keys and introductions, a page that reaches it ends */
 #define MAIL_CONTACTS_INTRODUCTIONS_SHOWN 200 /* of one contact */
 
 /* Carries out a CONTACT_REQUEST, but for INTRODUCE: CONTACT_ROWs, if any, and one QUEUE_END. contacts is borrowed. */

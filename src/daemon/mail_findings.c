@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/mail_moves.h"
 #include "ipc/pack.h"
 
 /* A card that content looks at. */
@@ -76,6 +77,8 @@ take(const struct mail_findings_config *config, const struct ipc_card_facts *f, 
 	found = contacts_find(contacts, slice_of_string(f->address), &about, err);
 	if (found < 0)
 		return -1;
+	if (f->recovery[0] != '\0' && contacts_moves_learn_recovery(contacts, f->onion, f->recovery, err) != 0)
+		return -1;
 	if (strcmp(f->onion, by.onion) == 0)
 		return found == 1 ? keep_card(contacts, f, err) : 0;
 	return found == 1 && !about.is_stranger ? introduce(contacts, f, sender, err) : propose(contacts, f, sender, err);
@@ -126,6 +129,19 @@ take_card(struct mail_findings *f, const char *sender, struct slice card)
 	mail_card_check(f->config.cards, card, on_checked, l);
 }
 
+/* ---- notices: they prove themselves, whoever brings them */
+
+static void
+take_notice(const struct mail_findings_config *config, struct slice notice)
+{
+	struct error err = { 0 };
+	bool is_news;
+	if (mail_moves_take_notice(&config->book, notice, &is_news, &err) != 0 && database_is_lost(&err))
+		config->on_broken(config->context, &err);
+	else if (is_news)
+		config->on_news(config->context);
+}
+
 /* ---- all */
 
 void
@@ -135,6 +151,8 @@ mail_findings_take(struct mail_findings *f, const char *sender, struct slice lis
 	while (pack_next(&list, &kind) && pack_next(&list, &bytes))
 		if (kind.len == 1 && kind.data[0] == '0' + FINDING_CARD)
 			take_card(f, sender, bytes);
+		else if (kind.len == 1 && kind.data[0] == '0' + FINDING_NOTICE)
+			take_notice(&f->config, bytes);
 }
 
 struct mail_findings *

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "contacts/moves.h"
 #include "ipc/pack.h"
 
 /* Commits, or takes everything back. */
@@ -116,6 +117,8 @@ mail_keys_of_card(const struct mail_keys *k, struct slice recipient, const struc
 	int result = contacts_written(k->contacts, address, now_s, &why);
 	if (result == 0)
 		result = contacts_learn(k->contacts, &offer, &learned, &why);
+	if (result == 0 && facts->recovery[0] != '\0')
+		result = contacts_moves_learn_recovery(k->contacts, facts->onion, facts->recovery, &why);
 	if (result != 0 && why.code == ERROR_NOT_FOUND)
 		result = 0;
 	if (result != 0)

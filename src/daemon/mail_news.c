@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "contacts/moves.h"
+
 #define KEY "key"
 #define INTRODUCTION "introduction"
+#define MOVE "m" /* with a digit and an onion */
 
 /* "Bob (bob@....onion)". */
 static void
@@ -57,6 +60,54 @@ say_introduction(const struct contacts_proposal *p, const struct contact *by, st
 	    "  smtorp contact accept %s\r\n\r\nIf not:\r\n\r\n  smtorp contact refuse %s\r\n", p->address, p->address);
 }
 
+static void
+say_moves(const char *onion, const struct contacts_move *move, struct mail_news *out, struct buffer *text)
+{
+	static const char *const subjects[] = { [CONTACTS_STAYS] = "is where it was", [CONTACTS_MOVE_HELD] = "says that it moved: you decide",
+		[CONTACTS_MOVED] = "has moved", [CONTACTS_MOVES_FROZEN] = "contradicts itself about where it moved",
+		[CONTACTS_ONION_REVOKED] = "is revoked" };
+	snprintf(out->subject, sizeof out->subject, "%.12s... %s", onion, subjects[move->fate]);
+	buffer_printf(text, NULL, "The onion\r\n\r\n  %s\r\n\r\n", onion);
+	if (move->fate == CONTACTS_ONION_REVOKED)
+		buffer_append_string(text, "is revoked, by its own key: whoever is there from now on may be somebody else. Nothing that you write to it is sent.\r\n"
+		    "Ask the person in another way than by mail where they are now.\r\n", NULL);
+	else if (move->fate == CONTACTS_MOVED)
+		buffer_printf(text, NULL, "has moved to\r\n\r\n  %s\r\n\r\nThe recovery key says so, which nobody has who only took their machine, or you did. What you\r\n"
+		    "write to the old address goes to the new one.\r\n", move->to);
+	else if (move->fate == CONTACTS_MOVE_HELD)
+		buffer_printf(text, NULL, "says that it moved to\r\n\r\n  %s\r\n\r\nbut not by a recovery key that you know. Perhaps that is lost. But perhaps somebody has taken\r\n"
+		    "their machine. What you write goes to the old address. Ask them in another way than by mail: by telephone, or face to face.\r\n", move->to);
+	else if (move->fate == CONTACTS_MOVES_FROZEN)
+		buffer_printf(text, NULL, "says that it moved to\r\n\r\n  %s\r\n\r\nand that it moved to another address:\r\n\r\n  %s\r\n\r\nPerhaps somebody has taken their machine. Neither counts, and what you "
+		    "write goes to the old address.\r\nAsk them in another way than by mail: by telephone, or face to face.\r\n", move->to, move->other);
+	if (move->fate == CONTACTS_MOVE_HELD || move->fate == CONTACTS_MOVES_FROZEN)
+		buffer_printf(text, NULL, "\r\nIf it is true, with their old address for WHO:\r\n\r\n  smtorp contact follow WHO %s\r\n", move->to);
+}
+
+/* The word has what is told, so that what has changed meanwhile is told once more. */
+static void
+word_of(const char *onion, const struct contacts_move *move, char out[2 + ADDRESS_ONION_LEN + 1])
+{
+	snprintf(out, 2 + ADDRESS_ONION_LEN + 1, MOVE "%u%s", (unsigned)move->fate, onion);
+}
+
+static int
+next_move(struct contacts *contacts, struct mail_news *out, struct buffer *text, struct error *err)
+{
+	char onion[ADDRESS_ONION_LEN + 1];
+	struct contacts_move move;
+	int found = contacts_moves_next_untold(contacts, onion, err);
+	if (found != 1)
+		return found;
+	if (contacts_moves_look(contacts, onion, &move, err) != 0)
+		return -1;
+	word_of(onion, &move, out->onion);
+	out->item = 0;
+	out->word = out->onion;
+	say_moves(onion, &move, out, text);
+	return 1;
+}
+
 int
 mail_news_next(struct contacts *contacts, struct mail_news *out, struct buffer *text, struct error *err)
 {
@@ -74,6 +125,8 @@ mail_news_next(struct contacts *contacts, struct mail_news *out, struct buffer *
 	}
 	if (found == 0)
 		found = contacts_next_untold_proposal(contacts, &proposal, err);
+	if (found == 0)
+		return next_move(contacts, out, text, err);
 	if (found != 1)
 		return found;
 	out->item = proposal.id;
@@ -82,6 +135,22 @@ mail_news_next(struct contacts *contacts, struct mail_news *out, struct buffer *
 		return -1;
 	say_introduction(&proposal, &contact, out, text);
 	return 1;
+}
+
+static int
+tell_move(struct contacts *contacts, struct slice word, bool *is_news, struct error *err)
+{
+	char onion[ADDRESS_ONION_LEN + 1], untold[ADDRESS_ONION_LEN + 1], now[2 + ADDRESS_ONION_LEN + 1];
+	struct contacts_move move;
+	slice_to_string(slice_of(word.data + 2, word.len - 2), onion, sizeof onion);
+	if (contacts_moves_look(contacts, onion, &move, err) != 0)
+		return -1;
+	word_of(onion, &move, now);
+	int found = contacts_moves_next_untold(contacts, untold, err);
+	if (found != 1 || strcmp(untold, onion) != 0 || !slice_is(word, now))
+		return found < 0 ? -1 : 0;
+	*is_news = true;
+	return contacts_moves_tell(contacts, onion, err);
 }
 
 int
@@ -93,5 +162,7 @@ mail_news_tell(void *context, const struct record *record, bool *is_news, struct
 		return contacts_tell(contacts, record->item, is_news, err);
 	if (slice_is(record->positions, INTRODUCTION))
 		return contacts_tell_proposal(contacts, record->item, is_news, err);
+	if (record->positions.len == 2 + ADDRESS_ONION_LEN && memcmp(record->positions.data, MOVE, 1) == 0)
+		return tell_move(contacts, record->positions, is_news, err);
 	return 0; /* of a later version */
 }

@@ -14,6 +14,7 @@ struct mail_news {
 	char subject[MAIL_NEWS_SUBJECT_MAX]; /* ASCII */
 	uint64_t item;                       /* both for the journal's record, */
 	const char *word;                    /* and for mail_news_tell() */
+	char onion[2 + ADDRESS_ONION_LEN + 1]; /* of moves: the word */
 };
 
 /* The next one, of which text is appended to an empty buffer. 1; 0: there is no news; -1. */

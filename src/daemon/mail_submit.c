@@ -13,6 +13,7 @@
 #include "daemon/mail_destinations.h"
 #include "daemon/mail_intake_internal.h"
 #include "daemon/mail_keys.h"
+#include "daemon/mail_moves.h"
 #include "proof/context.h"
 #include "proof/onionsig.h"
 
@@ -240,6 +241,19 @@ name_ids(struct pending *p, const struct body *body, struct error *err)
 	return result;
 }
 
+/* Where it goes: by the addresses, and by what the address book knows of those who have moved. */
+static int
+route(struct pending *p, struct slice recipients, struct error *err)
+{
+	struct buffer routed;
+	buffer_init(&routed, IPC_RECIPIENTS_MAX);
+	int result = mail_moves_route(p->intake->contacts, recipients, &routed, err);
+	if (result == 0)
+		result = mail_destinations_group(&p->intake->config, intake_bytes(&routed), &p->destinations, err);
+	buffer_finish(&routed);
+	return result;
+}
+
 void
 intake_submit(struct pending *p, const struct ipc_intake *m, struct body *body)
 {
@@ -255,8 +269,8 @@ intake_submit(struct pending *p, const struct ipc_intake *m, struct body *body)
 		return;
 	}
 	buffer_init(&p->destinations, RECORD_HEAD_MAX);
-	if (mail_destinations_group(&in->config, m->recipients, &p->destinations, &err) != 0) {
-		refused.enhanced = "5.1.3";
+	if (route(p, m->recipients, &err) != 0) {
+		refused.enhanced = err.code == ERROR_DENIED ? "5.7.1" : "5.1.3";
 		intake_finish(p, error_is_temporary(&err) ? &intake_failed : &refused);
 		return;
 	}

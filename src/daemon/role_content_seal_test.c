@@ -13,6 +13,7 @@
 #include "onionkey/onionkey.h"
 #include "openpgp/openpgp.h"
 #include "proof/onionsig.h"
+#include "notice/test_notice.h"
 #include "seal/pgpmime.h"
 
 #define NOW 1795344471
@@ -327,13 +328,20 @@ cards_and_notices_are_found_wherever_they_lie(void **state)
 	struct people *people = *state;
 	struct person *alice = &people->alice, *bob = &people->bob;
 	struct buffer bobs, message, inside;
-	char bob_is[IPC_OPENPGP_FINGERPRINT_LEN + 1], text[1000];
+	char bob_is[IPC_OPENPGP_FINGERPRINT_LEN + 1], text[4 * NOTICE_MAX_BYTES], written[NOTICE_MAX_BYTES + 1];
 	bool is_sealed;
+	struct notice signed_ = test_notice(NOTICE_MOVE, 2, 3, 1);
+	struct buffer notice;
+	buffer_init(&notice, NOTICE_MAX_BYTES);
+	assert_int_equal(notice_write(&signed_, &notice, NULL), 0);
+	slice_to_string(all(&notice), written, sizeof written);
+	buffer_finish(&notice);
 	learn(bob, alice, &bobs, bob_is);
 	snprintf(text, sizeof text, "From: %s\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n"
 	    "--a\r\n\r\nlook\r\n--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: Text/VCard; charset=utf-8\r\n"
-	    "Content-Transfer-Encoding: base64\r\n\r\nQkVHSU46VkNBUkQ=\r\n--b\r\nContent-Type: application/smtorp-notice\r\n\r\nnotice\r\n--b--\r\n--a--\r\n",
-	    alice->address);
+	    "Content-Transfer-Encoding: base64\r\n\r\nQkVHSU46VkNBUkQ=\r\n--b\r\nContent-Type: application/smtorp-notice\r\n\r\nforged\r\n"
+	    "--b\r\nContent-Type: application/smtorp-notice\r\n\r\n%s\r\n--b--\r\n--a--\r\n",
+	    alice->address, written);
 	for (unsigned how = SEAL_PLAIN; how <= SEAL_ENCRYPT; how++) {
 		assert_int_equal(seal(alice, bob->onion, how, how == SEAL_PLAIN ? slice_of("", 0) : all(&bobs), slice_of_string(text), false, &is_sealed,
 		    &message), 250);
@@ -341,7 +349,7 @@ cards_and_notices_are_found_wherever_they_lie(void **state)
 		struct ipc_message m = open_message(bob, alice->address, slice_of("", 0), all(&message), &inside);
 		struct slice rest = m.opened.findings, kind, bytes;
 		assert_true(pack_next(&rest, &kind) && slice_is(kind, "1") && pack_next(&rest, &bytes) && slice_is(bytes, "BEGIN:VCARD"));
-		assert_true(pack_next(&rest, &kind) && slice_is(kind, "2") && pack_next(&rest, &bytes) && slice_is(bytes, "notice"));
+		assert_true(pack_next(&rest, &kind) && slice_is(kind, "2") && pack_next(&rest, &bytes) && slice_is(bytes, written)); /* and not the forged one */
 		assert_int_equal(rest.len, 0);
 		buffer_finish(&inside);
 		m = open_message(bob, "", slice_of("", 0), all(&message), &inside); /* nobody is proved to have sent it */

@@ -144,6 +144,8 @@ static const struct method {
 	{ "contact.refuse", .contact = CONTACT_VERB_REFUSE, .has_name = true },                  /* the same */
 	{ "contact.key", .contact = CONTACT_VERB_GIVE_KEY, .has_name = true },                   /* {name, address, fingerprint, key, how?}: {count} */
 	{ "contact.proposals", .contact = CONTACT_VERB_PROPOSALS, .has_name = true, .has_items = true }, /* {name}: {items} */
+	{ "contact.notify", .contact = CONTACT_VERB_NOTIFY, .has_name = true },                  /* {name, note: a notice of its own}: {count} */
+	{ "contact.follow", .contact = CONTACT_VERB_FOLLOW, .has_name = true },                  /* {name, address, to}: {count} */
 	{ "contact.introduce", .contact = CONTACT_VERB_INTRODUCE, .has_name = true },            /* {name, address, to, note?}: {count} */
 	{ "card.show", .card = CARD_VERB_SHOW, .has_name = true, .has_items = true },            /* {name}: {items}: the identity's own */
 	{ "card.onion", .card = CARD_VERB_SHOW_ONION, .has_name = true, .has_items = true },     /* the same: the one for whoever asks */

@@ -295,6 +295,8 @@ answer_owner(const struct ipc_message *request)
 		mail_pins_answer(&queue, &request->pin_request);
 	else if (request->type == IPC_TYPE_CONTACT_REQUEST && request->contact_request.verb == CONTACT_VERB_INTRODUCE)
 		mail_introduce_answer(&mail.introduce, &request->contact_request);
+	else if (request->type == IPC_TYPE_CONTACT_REQUEST && request->contact_request.verb == CONTACT_VERB_NOTIFY)
+		mail_moves_answer(&mail.moves, &request->contact_request);
 	else if (request->type == IPC_TYPE_CONTACT_REQUEST)
 		mail_contacts_answer(&queue, mail.contacts, &request->contact_request);
 	else if (request->type == IPC_TYPE_CARD_REQUEST &&

@@ -11,6 +11,7 @@
 #include "daemon/mail_findings.h"
 #include "daemon/mail_intake.h"
 #include "daemon/mail_introduce.h"
+#include "daemon/mail_moves.h"
 #include "daemon/mail_invite.h"
 #include "daemon/mail_network.h"
 #include "daemon/mail_notice.h"
@@ -38,6 +39,7 @@ struct mail {
 	struct mail_sign *sign;
 	struct mail_intake *intake;
 	struct mail_introduce introduce;
+	struct mail_moves moves;
 	struct mail_bounce *bounce;
 	struct mail_notice *notice;
 	struct dispatch *dispatch;

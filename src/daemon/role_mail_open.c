@@ -158,6 +158,8 @@ role_mail_open_store(void)
 	}
 	mail.bounce = mail_bounce_new(loop, &bounce_config, mail.mailstore, mail.content, role_mail_on_appended, NULL);
 	mail.notice = mail_notice_new(loop, c, mail.mailstore, mail.contacts, role_mail_on_appended, NULL);
+	mail.moves = (struct mail_moves){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,
+		.send = role_mail_send_control };
 	mail.introduce = (struct mail_introduce){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,
 		.send = role_mail_send_control, .on_broken = role_mail_on_broken };
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);

@@ -294,7 +294,8 @@ enum role {
 /* The same with the address book (contacts/contacts.h, whose values how and detail have). LIST begins after a contact's number; the others are about address.
  * detail: what comes with a contact (enum ipc_contact_detail). how: of ADD and GIVE_KEY. VERIFY, ACCEPT and REFUSE name a key by its
  * fingerprint, GIVE_KEY brings one along, in public and binary; ACCEPT and REFUSE without one are about those who were introduced, whom PROPOSALS
- * lists. INTRODUCE sends the contact's card to somebody, with a note. The answer ends with QUEUE_END. */
+ * lists. INTRODUCE sends the contact's card to somebody, with a note. NOTIFY sends the notice in note to everybody; FOLLOW: the contact's onion has moved
+ * to `to`. The answer ends with QUEUE_END. */
 #define IPC_CONTACT_REQUEST(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(verb) U64(after) U32(limit) U8(detail) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_PUBLIC_KEY_MAX) STR(to, IPC_MAILBOX_MAX) BYTES(note, IPC_NOTE_MAX) \
@@ -305,7 +306,8 @@ enum role {
 #define IPC_CONTACT_ROW(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) U8(state) U8(is_stranger) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) STR(by, IPC_MAILBOX_MAX) U64(since_s) U64(signed_s) U64(changed_s) U64(checked_s) U32(count) \
-	U32(held) BYTES(key, IPC_PUBLIC_KEY_MAX) /* enum ipc_contact_kind */
+	U32(held) BYTES(key, IPC_PUBLIC_KEY_MAX) \
+	U8(fate) STR(moved, IPC_MAILBOX_MAX) STR(moved_other, IPC_MAILBOX_MAX) /* enum ipc_contact_kind; fate: enum contacts_fate */
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -489,6 +491,7 @@ enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, 
 enum ipc_contact_verb {
 	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
 	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY, CONTACT_VERB_PROPOSALS, CONTACT_VERB_INTRODUCE,
+	CONTACT_VERB_NOTIFY, CONTACT_VERB_FOLLOW,
 };
 
 enum ipc_contact_detail { CONTACT_PEOPLE = 0, CONTACT_HISTORY, CONTACT_KEY_THAT_COUNTS }; /* the last with its bytes */
