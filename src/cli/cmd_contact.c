@@ -106,6 +106,13 @@ print_contact(json_t *contact)
 		printf(" (%s)", view_text(contact, "name"));
 	printf("\n  %s; since %s, %s%s%s\n", trust_in_words(contact), day, how_in_words(contact),
 	    view_number(contact, "heard") != 0 ? "; last mail " : "", view_number(contact, "heard") != 0 ? heard : "");
+	json_t *move = json_object_get(contact, "move");
+	if (json_is_object(move))
+		printf("  %s%s\n", strcmp(view_text(move, "state"), "revoked") == 0 ? "REVOKED: nothing is sent there; see `smtorp contact why`" :
+		    strcmp(view_text(move, "state"), "moved") == 0 ? "MOVED: what you write to them goes to " :
+		    strcmp(view_text(move, "state"), "held") == 0 ? "says that it moved, and you decide (`smtorp contact why`): to " :
+		                                                      "FROZEN: it says that it moved to several places; see `smtorp contact why`. One is ",
+		    view_text(move, "to"));
 	if (view_number(contact, "held") > 0)
 		printf("  %lld key%s held, and you decide: smtorp contact why %s\n", view_number(contact, "held"),
 		    view_number(contact, "held") == 1 ? " is" : "s are", view_text(contact, "address"));
@@ -383,6 +390,17 @@ find_receiver(struct cli *cli, json_t *contact, char out[ADDRESS_MAX + 1])
 	if (status == CLI_OK)
 		snprintf(out, ADDRESS_MAX + 1, "%s", view_text(found, "address"));
 	json_decref(people);
+	return status;
+}
+
+int
+cmd_contact_follow(struct cli *cli)
+{
+	json_t *contact;
+	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
+	if (status == CLI_OK)
+		status = contact_book_order(cli, "contact.follow", contact, json_pack("{s:s}", "to", cli->arguments[1]));
+	json_decref(contact);
 	return status;
 }
 

@@ -25,6 +25,7 @@ int cmd_contact_verify(struct cli *cli);
 int cmd_contact_accept(struct cli *cli);
 int cmd_contact_refuse(struct cli *cli);
 int cmd_contact_introduce(struct cli *cli);
+int cmd_contact_follow(struct cli *cli);
 
 /* cmd_contact_card.c */
 int cmd_contact_export(struct cli *cli);

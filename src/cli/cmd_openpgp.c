@@ -327,3 +327,29 @@ cmd_openpgp_rotate(struct cli *cli)
 	close_it(&o);
 	return status;
 }
+
+/* ---- revoking */
+
+int
+cmd_openpgp_retire(struct cli *cli, char fingerprint[OPENPGP_FINGERPRINT_LEN + 1], struct buffer *certificate, struct onionkey *onion)
+{
+	struct opened o;
+	struct openpgp_key before;
+	struct buffer key;
+	struct error err = { 0 };
+	char address[ADDRESS_MAX + 1];
+	int status = open_it(cli, &o);
+	if (status != CLI_OK)
+		return status;
+	buffer_init(&key, OPENPGP_KEY_MAX_BYTES);
+	view_address(&o.identity, address);
+	int result = openpgp_look(o.keys[0], &before, &err) != 0 || write_key(o.keys, 1, REVOCATION, certificate, &err) != 0 ||
+	    secrets_onion_key(&o.unlocked->secrets, &o.identity, onion, &err) != 0 ||
+	    openpgp_generate(address, clock_wall_s(), &key, &err) != 0 ? -1 : 0;
+	if (result == 0)
+		snprintf(fingerprint, OPENPGP_FINGERPRINT_LEN + 1, "%s", before.fingerprint);
+	status = result == 0 ? put_first(cli, &o, &key) : cli_fail(&err);
+	openpgpkey_wipe(&key);
+	close_it(&o);
+	return status;
+}

@@ -127,6 +127,29 @@ say_acquaintance(struct why *w)
 	end_paragraph(w, 0);
 }
 
+/* What their onion has said of itself. */
+static void
+say_move(struct why *w)
+{
+	json_t *move = json_object_get(w->contact, "move");
+	const char *state = view_text(move, "state"), *to = view_text(move, "to");
+	if (strcmp(state, "revoked") == 0)
+		say(w, "REVOKED. Their onion has said that it is not to be trusted any more, signed by its own key. Nothing that you write to it is sent. Ask "
+		    "them in another way than by mail where they are now.");
+	else if (strcmp(state, "moved") == 0)
+		say(w, "MOVED. What you write to the old address goes to %s: the old onion says so, and the new one, and their recovery key, or you.", to);
+	else if (strcmp(state, "held") == 0)
+		say(w, "HELD. Their onion says that it moved to %s, but no recovery key that you know does. Ask them in another way than by mail, "
+		    "then: smtorp contact follow %s %s", to, w->address, to);
+	else if (strcmp(state, "frozen") == 0)
+		say(w, "FROZEN. Their onion says that it moved to %s, and that it moved to %s. Neither counts. Ask them in another way than by mail, then: smtorp "
+		    "contact follow %s, and the address that is right.", to, view_text(move, "other"), w->address);
+	if (w->text[0] != '\0') {
+		end_paragraph(w, 0);
+		fputc('\n', w->out);
+	}
+}
+
 /* Those who name this key. Returns how many. */
 static size_t
 say_introducers(struct why *w, const char *fingerprint)
@@ -228,6 +251,7 @@ contact_why_say(FILE *out, json_t *contact, json_t *people, size_t width)
 	bool has_others = false;
 	say_acquaintance(&w);
 	fputc('\n', out);
+	say_move(&w);
 	say_key(&w);
 	json_array_foreach(json_object_get(contact, "keys"), i, key) {
 		if (strcmp(view_text(key, "state"), "counts") == 0)

@@ -224,3 +224,69 @@ import_identity(int identities_fd, const char *name, int in_fd, struct slice pas
 	seal_reader_free(seal);
 	return result;
 }
+
+/* ---- the recovery key alone */
+
+struct search {
+	struct recovery *out;
+	size_t len; /* of it */
+	bool is_at_it;
+};
+
+static int
+search_entry(void *context, const struct archive_entry *entry, struct error *err)
+{
+	struct search *s = context;
+	(void)err;
+	s->is_at_it = entry->type == ARCHIVE_FILE && strcmp(entry->path, RECOVERY_FILE) == 0 && entry->size == RECOVERY_BYTES;
+	if (s->is_at_it)
+		s->len = 0;
+	return 0;
+}
+
+static int
+search_bytes(void *context, struct slice bytes, struct error *err)
+{
+	struct search *s = context;
+	(void)err;
+	if (s->is_at_it && bytes.len <= RECOVERY_BYTES - s->len) {
+		memcpy(s->out->secret + s->len, bytes.data, bytes.len);
+		s->len += bytes.len;
+	}
+	return 0;
+}
+
+static int
+search_end(void *context, const struct archive_entry *entry, struct error *err)
+{
+	(void)context;
+	(void)entry;
+	(void)err;
+	return 0;
+}
+
+int
+import_recovery(int in_fd, struct slice passphrase, struct recovery *out, struct error *err)
+{
+	struct search search = { .out = out };
+	struct archive_handler handler = { search_entry, search_bytes, search_end, &search };
+	struct archive_reader reader;
+	struct slice bytes;
+	bool is_last = false;
+	int result = 0;
+	memset(out, 0, sizeof *out);
+	struct seal_reader *seal = seal_reader_new(in_fd, passphrase, err);
+	if (seal == NULL)
+		return -1;
+	archive_reader_init(&reader, &handler);
+	while (result == 0 && !is_last)
+		result = seal_read(seal, &bytes, &is_last, err) != 0 ? -1 : archive_reader_take(&reader, bytes, err);
+	if (result == 0)
+		result = archive_reader_finish(&reader, err);
+	if (result == 0 && search.len != RECOVERY_BYTES)
+		result = error_set(err, ERROR_NOT_FOUND, "there is no recovery key in this file: it is in the first that was exported, or on the first sheet");
+	if (result != 0)
+		recovery_wipe(out);
+	seal_reader_free(seal);
+	return result;
+}

@@ -8,9 +8,13 @@
 #include <stdbool.h>
 
 #include "identity/identity.h"
+#include "identity/recovery.h"
 
 /* Makes the identity of the file at in_fd, durable, under name or, when that is NULL, under the name that it had.
  * wants_end as for export_identity(). ERROR_EXISTS when the name or the address is taken; seal_reader_new()'s and
  * seal_read()'s errors; ERROR_INVALID when the parts do not belong together. */
 int import_identity(int identities_fd, const char *name, int in_fd, struct slice passphrase, bool (*wants_end)(void),
     struct identity *out, struct error *err);
+
+/* Only the recovery key of an exported file, which is read to its end all the same. ERROR_NOT_FOUND: it is not in it; others as above. */
+int import_recovery(int in_fd, struct slice passphrase, struct recovery *out, struct error *err);
