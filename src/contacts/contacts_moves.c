@@ -162,9 +162,11 @@ contacts_moves_next_untold(struct contacts *c, char onion[ADDRESS_ONION_LEN + 1]
 }
 
 int
-contacts_moves_tell(struct contacts *c, const char *onion, struct error *err)
+contacts_moves_tell(struct contacts *c, const char *onion, bool *is_first, struct error *err)
 {
-	return set_told(c, onion, true, err);
+	int result = set_told(c, onion, true, err);
+	*is_first = result == 0 && database_changes(c->db) > 0;
+	return result;
 }
 
 /* ---- taking */

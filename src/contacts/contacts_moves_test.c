@@ -219,10 +219,12 @@ static bool
 is_told(struct book *b)
 {
 	char onion[ADDRESS_ONION_LEN + 1] = "";
+	bool is_first = true;
 	int found = contacts_moves_next_untold(b->contacts, onion, &err);
 	assert_true(found >= 0 && (found == 0 || strcmp(onion, mover_onion()) == 0));
 	if (found == 1)
-		assert_int_equal(contacts_moves_tell(b->contacts, onion, &err), 0);
+		assert_int_equal(contacts_moves_tell(b->contacts, onion, &is_first, &err), 0);
+	assert_true(is_first);
 	return found == 1;
 }
 

@@ -46,4 +46,5 @@ int contacts_moves_choose(struct contacts *contacts, const char *onion, struct s
 
 /* An onion of which something is in force that the owner has not been told of. 1: it is in onion; 0: there is none; -1. */
 int contacts_moves_next_untold(struct contacts *contacts, char onion[ADDRESS_ONION_LEN + 1], struct error *err);
-int contacts_moves_tell(struct contacts *contacts, const char *onion, struct error *err);
+/* The owner is told, unless that was done before: then *is_first is false. */
+int contacts_moves_tell(struct contacts *contacts, const char *onion, bool *is_first, struct error *err);

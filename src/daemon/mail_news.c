@@ -140,17 +140,15 @@ mail_news_next(struct contacts *contacts, struct mail_news *out, struct buffer *
 static int
 tell_move(struct contacts *contacts, struct slice word, bool *is_news, struct error *err)
 {
-	char onion[ADDRESS_ONION_LEN + 1], untold[ADDRESS_ONION_LEN + 1], now[2 + ADDRESS_ONION_LEN + 1];
+	char onion[ADDRESS_ONION_LEN + 1], now[2 + ADDRESS_ONION_LEN + 1];
 	struct contacts_move move;
 	slice_to_string(slice_of(word.data + 2, word.len - 2), onion, sizeof onion);
 	if (contacts_moves_look(contacts, onion, &move, err) != 0)
 		return -1;
 	word_of(onion, &move, now);
-	int found = contacts_moves_next_untold(contacts, untold, err);
-	if (found != 1 || strcmp(untold, onion) != 0 || !slice_is(word, now))
-		return found < 0 ? -1 : 0;
-	*is_news = true;
-	return contacts_moves_tell(contacts, onion, err);
+	if (!slice_is(word, now))
+		return 0; /* it is told as it is now */
+	return contacts_moves_tell(contacts, onion, is_news, err);
 }
 
 int
