@@ -9,6 +9,7 @@
 #include "queue/dispatch_internal.h"
 
 #define LOOK_MOST_MS (60 * 60 * 1000)
+#define PROVED_SPREAD_MS 5000
 
 static void on_look(void *context);
 /* ---- the object */
@@ -258,6 +259,17 @@ dispatch_network(struct dispatch *d)
 		return;
 	d->paused_until_ms = 0;
 	dispatch_wake(d);
+}
+
+void
+dispatch_proved(struct dispatch *d, const char *onion)
+{
+	struct error err = { 0 };
+	if (onion[0] == '\0' || d->is_broken)
+		return;
+	int64_t at_ms = mailstore_now_ms(d->mailstore) + (int64_t)random_below(PROVED_SPREAD_MS);
+	if (!dispatch_broke(d, queue_retry_proved(mailstore_queue(d->mailstore), onion, at_ms, &err), &err))
+		dispatch_wake(d);
 }
 
 void

@@ -66,4 +66,7 @@ void dispatch_retry_all(struct dispatch *dispatch);
 /* The machine's network may be another one: what could not be reached is tried now. */
 void dispatch_network(struct dispatch *dispatch);
 
+/* A client has proved to be this onion: what could not be brought to it is tried within seconds, and not at the very moment. "": none has. */
+void dispatch_proved(struct dispatch *dispatch, const char *onion);
+
 void dispatch_stop(struct dispatch *dispatch); /* ends all sessions politely and begins no others */

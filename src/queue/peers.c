@@ -7,7 +7,7 @@
 #define PORT_KNOWN_MS ((int64_t)24 * 3600 * 1000)
 #define CARDLESS_MS ((int64_t)24 * 3600 * 1000)
 
-enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, HURRY_NETWORK, NOTE_CARDLESS, IS_CARDLESS, STATEMENTS };
+enum { WAKE, NEXT, LOOK, FAILED, REACHED, FORGET, SETTLE, HURRY, HURRY_ALL, HURRY_NETWORK, HURRY_PROVED, NOTE_CARDLESS, IS_CARDLESS, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
 	[WAKE] = "INSERT INTO peers VALUES (?1, ?2, 0, 0, 0, 0, 0, 0, 0, '', 0) ON CONFLICT (onion) DO UPDATE SET"
@@ -27,6 +27,10 @@ static const char *const sql[STATEMENTS] = {
 	/* What a peer itself has put off stays so: it is due when the first of its items is. */
 	[HURRY_NETWORK] = "UPDATE peers SET not_before_ms = 0, due_ms = (SELECT min(items.due_ms) FROM items WHERE items.onion = peers.onion"
 	                  " AND items.due_ms IS NOT NULL) WHERE not_before_ms > ?1 AND reason IN (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	/* ?1: when it is to be; ?10: how long after the last try it is soonest. */
+	[HURRY_PROVED] = "UPDATE peers SET not_before_ms = max(?1, tried_ms + ?10), due_ms = (SELECT max(min(items.due_ms), ?1, peers.tried_ms + ?10) FROM items"
+	                 " WHERE items.onion = peers.onion AND items.due_ms IS NOT NULL) WHERE onion = ?9 AND not_before_ms > max(?1, tried_ms + ?10)"
+	                 " AND reason IN (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 };
 
 struct peers {
@@ -181,15 +185,31 @@ peers_hurry(struct peers *p, const char *onion, int64_t now_ms, struct error *er
 	return statement_run(s, err);
 }
 
-int
-peers_hurry_network(struct peers *p, int64_t now_ms, struct error *err)
+/* Binds when, and what counts as not reached for reasons that may be over. */
+static struct statement *
+unreached(struct peers *p, int which, int64_t ms)
 {
 	static const enum ipc_wait_reason reasons[] = { WAIT_REASON_TOR_DOWN, WAIT_REASON_NO_DESCRIPTOR, WAIT_REASON_OFFLINE,
 		WAIT_REASON_RENDEZVOUS, WAIT_REASON_TIMEOUT, WAIT_REASON_LOST, WAIT_REASON_OTHER };
-	struct statement *s = p->statements[HURRY_NETWORK];
-	statement_bind_int(s, 1, now_ms);
+	struct statement *s = p->statements[which];
+	statement_bind_int(s, 1, ms);
 	for (int i = 0; i < 7; i++)
 		statement_bind_int(s, 2 + i, reasons[i]);
+	return s;
+}
+
+int
+peers_hurry_network(struct peers *p, int64_t now_ms, struct error *err)
+{
+	return statement_run(unreached(p, HURRY_NETWORK, now_ms), err);
+}
+
+int
+peers_hurry_proved(struct peers *p, const char *onion, int64_t at_ms, struct error *err)
+{
+	struct statement *s = unreached(p, HURRY_PROVED, at_ms);
+	statement_bind_string(s, 9, onion);
+	statement_bind_int(s, 10, PEERS_PROVED_SPACING_MS);
 	return statement_run(s, err);
 }
 

@@ -50,6 +50,10 @@ int peers_hurry(struct peers *peers, const char *onion, int64_t now_ms, struct e
 /* The same for all that were not reached, for reasons that may lie in our own network. */
 int peers_hurry_network(struct peers *peers, int64_t now_ms, struct error *err);
 
+/* The same for one peer, which has shown that it is there: due at at_ms, though not sooner after the last try than this, however often it shows it. */
+#define PEERS_PROVED_SPACING_MS (60 * 1000)
+int peers_hurry_proved(struct peers *peers, const char *onion, int64_t at_ms, struct error *err);
+
 /* It takes mail on this port. Writes nothing when that is known and nothing had failed. */
 int peers_reached(struct peers *peers, const char *onion, uint16_t port, int64_t now_ms, struct error *err);
 int peers_forget_port(struct peers *peers, const char *onion, struct error *err);

@@ -147,6 +147,9 @@ int queue_retry(struct queue *queue, uint64_t item, int64_t now_ms, uint64_t *co
 /* The network is another one: peers that could not be reached are due now. What a peer has put off stays so. */
 int queue_retry_network(struct queue *queue, int64_t now_ms, struct error *err);
 
+/* A peer has proved that it is there: what waits because it could not be reached is due at at_ms (peers.h says how often at most). */
+int queue_retry_proved(struct queue *queue, const char *onion, int64_t at_ms, struct error *err);
+
 /* Forgets the recipients that wait; nobody is told. Those that failed are reported all the same; if there are none but
  * such, they are forgotten. Not for an item that is being delivered. ERROR_NOT_FOUND. */
 int queue_cancel(struct queue *queue, uint64_t item, struct error *err);

@@ -165,6 +165,12 @@ queue_retry_network(struct queue *q, int64_t now_ms, struct error *err)
 	return peers_hurry_network(q->peers, now_ms, err);
 }
 
+int
+queue_retry_proved(struct queue *q, const char *onion, int64_t at_ms, struct error *err)
+{
+	return peers_hurry_proved(q->peers, onion, at_ms, err);
+}
+
 static int
 cancel(struct queue *q, uint64_t item, struct error *err)
 {

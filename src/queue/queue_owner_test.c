@@ -89,6 +89,35 @@ another_network_hurries_what_could_not_be_reached_and_nothing_else(void **state)
 	assert_true(look(f, 4, 1).last.due_ms > NOW + 1);
 }
 
+/* b is away for so long that the pauses are long; c has put something off itself; d is away, too. */
+static void
+a_peer_that_proves_to_be_there_gets_what_waits_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_result why = { 451, slice_of_string("4.4.1"), slice_of_string("no") };
+	add(f, 3, 3, "b.onion", "alice@a.onion", 1, NOW);
+	add(f, 4, 4, "c.onion", "alice@a.onion", 1, NOW);
+	add(f, 5, 5, "d.onion", "alice@a.onion", 1, NOW);
+	deliver(f, "c.onion", NOW, CODES(450));
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(queue_peer_failed(f->queue, "b.onion", WAIT_REASON_OFFLINE, &why, NOW, 0, &err), 0);
+		assert_int_equal(queue_peer_failed(f->queue, "d.onion", WAIT_REASON_OFFLINE, &why, NOW, 0, &err), 0);
+	}
+	int64_t of_b = look(f, 0, 1).last.due_ms, of_c = look(f, 3, 1).last.due_ms, of_d = look(f, 4, 1).last.due_ms;
+	assert_true(of_b > NOW + 20 * PEERS_PROVED_SPACING_MS && of_c > NOW + 1);
+	assert_int_equal(queue_retry_proved(f->queue, "e.onion", NOW + 1, &err), 0); /* nothing waits for it */
+	assert_int_equal(look(f, 0, 1).last.due_ms, of_b);
+	assert_int_equal(queue_retry_proved(f->queue, "c.onion", NOW + 1, &err), 0);
+	assert_int_equal(look(f, 3, 1).last.due_ms, of_c);
+	assert_int_equal(queue_retry_proved(f->queue, "b.onion", of_b + 1, &err), 0); /* it is never later for that */
+	assert_int_equal(look(f, 0, 1).last.due_ms, of_b);
+	assert_int_equal(queue_retry_proved(f->queue, "b.onion", NOW + 10 * PEERS_PROVED_SPACING_MS, &err), 0);
+	assert_int_equal(look(f, 0, 1).last.due_ms, NOW + 10 * PEERS_PROVED_SPACING_MS);
+	assert_int_equal(queue_retry_proved(f->queue, "b.onion", NOW + 1, &err), 0); /* it was tried just now */
+	assert_int_equal(look(f, 0, 1).last.due_ms, NOW + PEERS_PROVED_SPACING_MS);
+	assert_int_equal(look(f, 4, 1).last.due_ms, of_d);
+}
+
 static void
 a_database_of_the_version_before_is_taken_over(void **state)
 {
@@ -203,6 +232,7 @@ main(void)
 		WITH_QUEUE(another_network_hurries_what_could_not_be_reached_and_nothing_else),
 		WITH_QUEUE(a_database_of_the_version_before_is_taken_over),
 		WITH_QUEUE(a_look_goes_on_where_it_ended),
+		WITH_QUEUE(a_peer_that_proves_to_be_there_gets_what_waits_for_it),
 		WITH_QUEUE(a_retry_does_not_wait_for_the_schedule),
 		WITH_QUEUE(a_cancelled_item_is_gone_and_nobody_is_told),
 	};
