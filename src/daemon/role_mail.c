@@ -338,13 +338,21 @@ give_card(struct source *s, const struct ipc_card_wanted *wanted)
 }
 
 static void
+take(struct source *s, struct ipc_message *m)
+{
+	mail_intake_take(mail.intake, s->role, s->generation, m);
+	if (s->role == ROLE_SMTP)
+		dispatch_proved(mail.dispatch, m->intake.proved);
+}
+
+static void
 on_message(void *context, struct ipc_message *m)
 {
 	struct source *s = context;
 	if (m->type == IPC_TYPE_INTAKE && mail.mailstore == NULL)
 		refuse_for_now(s, m);
 	else if (m->type == IPC_TYPE_INTAKE)
-		mail_intake_take(mail.intake, s->role, s->generation, m);
+		take(s, m);
 	else if (m->type == IPC_TYPE_SPOOL_WANTED)
 		give_file(s);
 	else if (m->type == IPC_TYPE_CARD_WANTED)

@@ -5,6 +5,7 @@
 #include "base/encode.h"
 #include "daemon/test_mail.h"
 #include "ipc/codec.h"
+#include "store/database.h"
 
 /* ---- in */
 
@@ -498,6 +499,38 @@ the_owner_sees_what_waits_and_why(void **state)
 	expect_end(p, ERROR_UNSUPPORTED);
 }
 
+/* It is as if the last try had been long ago. */
+static void
+forget_tries(void)
+{
+	struct database *db;
+	assert_int_equal(database_open_damaged("mail.db", &db, NULL), 0);
+	assert_int_equal(database_run(db, "UPDATE peers SET tried_ms = tried_ms - 3600000", NULL), 0);
+	database_close(db);
+}
+
+static void
+who_proves_to_be_there_is_brought_what_waits(void **state)
+{
+	struct mail_process *p = *state;
+	kill_process(p);
+	retry_s = 600;
+	launch(p);
+	submit(p, 1, "bob@" BOB, slice_of_string(message));
+	fail_dial(p, expect_dial(p, 465), DIAL_REASON_NO_DESCRIPTOR);
+	expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR);
+	kill_process(p);
+	forget_tries();
+	launch(p);
+	retry_s = 1;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(expect_waiting(p, WAIT_REASON_NO_DESCRIPTOR).next_s > (uint64_t)clock_wall_s() + 300);
+		intake_proved(p->smtp, i, "bob@" BOB, (const char *[]){ "", OWN, BOB }[i], "alice@" OWN, slice_of_string("Subject: in\r\n\r\n"));
+		expect_done(p, p->smtp, i, 250);
+	}
+	expect_dial(p, 465);
+}
+
 static void
 what_the_owner_cancels_is_gone(void **state)
 {
@@ -552,6 +585,7 @@ main(int argc, char **argv)
 		WITH_MAIL(a_message_that_kills_content_is_refused),
 		WITH_MAIL(stopping_refuses_what_is_not_accepted),
 		WITH_MAIL(the_owner_sees_what_waits_and_why),
+		WITH_MAIL(who_proves_to_be_there_is_brought_what_waits),
 		WITH_MAIL(what_the_owner_cancels_is_gone),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
