@@ -120,8 +120,8 @@ def test_the_owner_sees_retries_and_cancels_what_waits(running, subject):
     assert to_nowhere['from'] == running.alice.address and 0 < to_nowhere['size'] < 4000
     assert abs(to_nowhere['arrived'] - time.time()) < 400 and to_nowhere['next_try'] >= to_nowhere['arrived']
     assert a.json('queue', 'show', to_nowhere['id'])['recipients'] == to_nowhere['recipients']
-    text = a.cli('queue', 'list').stdout
-    assert nowhere['address'] in text and 'does not exist' in text and to_bob['id'] in text
+    text = until(lambda: 'does not exist' in (text := a.cli('queue', 'list').stdout) and text, 60, 'a list between two tries')
+    assert nowhere['address'] in text and to_bob['id'] in text
 
     assert 'no report' in a.cli('queue', 'cancel', to_nowhere['id']).stdout
     assert row_for(nowhere['address']) is None
