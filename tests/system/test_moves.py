@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Identities that move while those who know them are offline."""
+"""Identities that move or are revoked, while those who know them are offline."""
 import re
 
 import pytest
@@ -90,3 +90,34 @@ def test_a_move_is_followed_or_shown(friends, subject):
     write(friends.bob, dave, f'{subject} still here')
     friends.f.cli('contact', 'follow', '--identity', 'bob', dave.address, new_dave.address)
     write(friends.bob, new_dave, f'{subject} there', at=dave.address)
+
+
+def test_a_revoked_onion_gets_nothing(friends, subject):
+    erin, new_erin = friends.make('erin', 'erin-new')
+    friends.become_known(erin, subject)
+    friends.while_bob_is_offline(erin, 'move', 'erin', '--to', 'erin-new')
+    assert move_of(friends, erin, 'moved')['to'] == new_erin.address
+    friends.while_bob_is_offline(erin, 'revoke', 'erin', '--onion')
+    move_of(friends, erin, 'revoked')
+    told_by_mail(friends, f'{erin.onion[:12]}... is revoked')
+    result = swaks(friends.bob, [erin.address], '--header', f'Subject: {subject} never', check=False)
+    assert result.returncode != 0 and 'is revoked by its owner' in result.stdout + (result.stderr or '')
+    friends.m.json('identity', 'move', 'erin', '--to', 'erin-new', '--yes')  # later, and by the recovery key
+    write(erin, friends.bob, f'{subject} behind it')
+    assert contact(friends, erin)['move']['state'] == 'revoked'
+
+
+def test_a_revoked_key_is_not_used(friends, subject):
+    frank, = friends.make('frank')
+    friends.become_known(frank, subject)
+    before = contact(friends, frank)['fingerprint']
+    assert before
+    told = friends.while_bob_is_offline(frank, 'revoke', 'frank', '--openpgp')
+    assert 'BEGIN PGP PUBLIC KEY BLOCK' in told['certificate']
+
+    def look():
+        return {key['fingerprint']: key['state'] for key in contact(friends, frank)['keys']}.get(before) == 'revoked'
+    until(look, TOR_PATIENCE_S, 'the key to be revoked')
+    write(frank, friends.bob, f'{subject} with the new one')
+    assert contact(friends, frank)['fingerprint'] not in (None, before)
+    write(friends.bob, frank, f'{subject} after')
