@@ -145,15 +145,15 @@ onionkey_name(const unsigned char public_key[ONIONKEY_PUBLIC_BYTES], char out[ON
 	encode_base32(out, bytes, sizeof bytes);
 }
 
-/* Tor refuses every key that the group's order does not take to the identity, and the identity itself. libsodium's
- * own check lets points of twice the order pass in versions up to 1.0.20 (CVE-2025-69277), so it is asked again
- * in other words: (order - 1) P = -P. With a component of order two the left side loses it and the right side does not. */
+/* Tor refuses every key that the group's order does not take to the identity, and the identity itself: (order - 1) P = -P says the
+ * same, by one multiplication, which fails when it gives the identity. crypto_core_ed25519_is_valid_point() lets points of twice the
+ * order pass in versions up to 1.0.20 (CVE-2025-69277); here the left side loses a component of order two and the right side does
+ * not. A second encoding of the same point differs from what libsodium writes. */
 static bool
 has_prime_order(const unsigned char point[32])
 {
 	unsigned char product[32];
-	if (crypto_core_ed25519_is_valid_point(point) != 1 ||
-	    crypto_scalarmult_ed25519_noclamp(product, order_less_one, point) != 0)
+	if (crypto_scalarmult_ed25519_noclamp(product, order_less_one, point) != 0)
 		return false;
 	product[31] ^= 0x80; /* minus */
 	return memcmp(product, point, sizeof product) == 0;
