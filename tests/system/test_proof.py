@@ -2,10 +2,12 @@
 """Who wrote it: mail between nodes is signed by the onion's key, and what claims an onion without that is refused."""
 import email.message
 import email.policy
+import os
 import re
 
 import pytest
 
+from harness.node import Identity
 from harness.programs import run, swaks
 from harness.smtp import tls_session
 
@@ -67,6 +69,21 @@ def test_what_was_meant_for_another_is_refused(running, original):
 
 def test_the_same_octets_once_more_are_proved(running, original):
     assert deliver(running.alice, 'eve@example.org', running.alice.address, original).startswith('250 ')
+
+
+def test_a_key_that_tor_made_proves_too(running, subject):
+    """Of such a key there is the expanded form alone: no seed belongs to this one."""
+    secret = bytearray(os.urandom(64))
+    secret[0], secret[31] = secret[0] & 248, secret[31] & 127 | 64
+    key = running.b.folder / 'hs_ed25519_secret_key'
+    key.write_bytes(b'== ed25519v1-secret: type0 =='.ljust(32, b'\0') + secret)
+    made = running.b.json('identity', 'import-key', 'imported', '--tor-key', str(key))
+    imported = Identity(running.b, {**running.b.json('identity', 'show', 'imported'), 'password': made['password']})
+    swaks(imported, [running.alice.address], '--header', f'Subject: {subject}')
+    with running.alice.mailbox() as mailbox:
+        message = mailbox.message(mailbox.wait_for(subject))
+    assert verdict(message).startswith(f'proved; sender={imported.address};')
+    running.b.cli('identity', 'delete', 'imported', '--yes')
 
 
 def test_verdicts_from_outside_are_removed(running, subject):
