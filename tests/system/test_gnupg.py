@@ -14,6 +14,7 @@ from harness.imap import TOR_PATIENCE_S
 from harness.installation import ROOT
 from harness.postfix import Postfix, free_port
 from harness.programs import run
+from harness.proved import verdict
 from harness.waiting import until
 
 sys.path.insert(0, str(ROOT / 'testnet'))
@@ -50,11 +51,6 @@ def provider(network, pair, work):
         postfix.stop()
     way.terminate()
     way.wait()
-
-
-def verdict(message):
-    field, = message.get_all('SMTorP-Verdict')
-    return ' '.join(field.split())
 
 
 def frame(sender, recipient, subject, armoured):

@@ -7,28 +7,13 @@ import re
 
 import pytest
 
+from harness import proved
 from harness.node import Identity
 from harness.programs import run, swaks
+from harness.proved import verdict
 from harness.smtp import tls_session
 
 FORGED = 'SMTorP-Verdict: proved;\r\n sender=somebody@else.onion\r\n'
-
-
-def signed_by_bob(pair, subject):
-    """A message of bob's as it arrived at alice's: the octets below what alice's node has put on top. What looks encrypted already is
-    not encrypted again, so that they are those that were signed."""
-    swaks(pair.bob, [pair.alice.address], '--data',
-          f'From: {pair.bob.address}\nTo: {pair.alice.address}\nSubject: {subject}\n\n-----BEGIN PGP MESSAGE-----\n\nsigned\n')
-    with pair.alice.mailbox() as mailbox:
-        uid = mailbox.wait_for(subject)
-        assert verdict(mailbox.message(uid)) .startswith(f'proved; sender={pair.bob.address};')
-        raw = mailbox.raw(uid)
-    return raw[raw.index(b'Autocrypt:'):]
-
-
-def verdict(message):
-    field, = message.get_all('SMTorP-Verdict')
-    return ' '.join(field.split())
 
 
 def deliver(identity, sender, recipient, octets):
@@ -41,12 +26,12 @@ def deliver(identity, sender, recipient, octets):
 
 
 def test_mail_between_nodes_is_proved(running, subject):
-    signed_by_bob(running, subject)
+    proved.original(running.bob, running.alice, subject)
 
 
 @pytest.fixture(scope='module')
 def original(pair):
-    return signed_by_bob(pair, 'test_proof original')
+    return proved.original(pair.bob, pair.alice, 'test_proof original')
 
 
 @pytest.mark.parametrize('change', [
@@ -103,7 +88,7 @@ def test_large_messages_are_signed_and_proved(running, subject):
         input=message.as_bytes(policy=message.policy.clone(linesep='\n')), text=False)
     with running.bob.mailbox() as mailbox:
         got = mailbox.message(mailbox.wait_for(subject))
-    assert verdict(got) .startswith(f'proved; sender={running.alice.address};')
+    assert verdict(got).startswith(f'proved; sender={running.alice.address};')
 
 
 def test_each_recipient_gets_a_signature_of_its_own(running, subject):
@@ -111,7 +96,7 @@ def test_each_recipient_gets_a_signature_of_its_own(running, subject):
     for identity in (running.bob, running.home):
         with identity.mailbox() as mailbox:
             message = mailbox.message(mailbox.wait_for(subject))
-        assert verdict(message) .startswith(f'proved; sender={running.alice.address};')
+        assert verdict(message).startswith(f'proved; sender={running.alice.address};')
         field, = message.get_all('Onion-Signature')
         assert f'to={identity.onion}' in field
 
