@@ -12,7 +12,7 @@ from .waiting import until
 
 OWNER, GROUP = 'uucp', 'staff'  # any unprivileged account and group that nobody else uses here
 MASTER = '''\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 5 1 qmgr
@@ -39,18 +39,28 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def unpack(package, folder):
+    """A Debian package's files, in folder/package."""
+    download = ['apt-get', '-q', 'download', package]
+    if subprocess.run(download, cwd=folder, capture_output=True).returncode != 0:
+        subprocess.run(['apt-get', '-q', 'update'], check=True, capture_output=True)  # the lists were old or not there
+        subprocess.run(download, cwd=folder, check=True, capture_output=True)
+    subprocess.run(['dpkg-deb', '-x', next(folder.glob(f'{package}_*.deb')), folder / 'package'], check=True)
+
+
 class Postfix:
-    def __init__(self, folder, port, settings):
-        """Unpacks and configures; `settings` are lines of main.cf. Needs root, as Postfix does."""
-        self.folder, self.port = pathlib.Path(folder), port
+    def __init__(self, folder, port, settings, prefix=(), address='127.0.0.1'):
+        """Unpacks and configures; `settings` are lines of main.cf; prefix: words before the program, such as a namespace's, in which
+        it listens on the address. Needs root, as Postfix does."""
+        self.folder, self.port, self.prefix = pathlib.Path(folder), port, prefix
         self.etc, self.spool, self.mail = self.folder / 'etc', self.folder / 'spool', self.folder / 'mail'
         for path in (self.folder, self.etc, self.spool, self.mail, self.folder / 'data'):
             path.mkdir(exist_ok=True)
             path.chmod(0o755)
-        self._unpack()
+        unpack('postfix', self.folder)
         self._make_spool()
         program = self.folder / 'package'
-        (self.etc / 'master.cf').write_text(MASTER.format(port=port))
+        (self.etc / 'master.cf').write_text(MASTER.format(address=address, port=port))
         (self.etc / 'main.cf').write_text('\n'.join([
             'compatibility_level = 3.6', f'queue_directory = {self.spool}', f'data_directory = {self.folder}/data',
             f'command_directory = {program}/usr/sbin', f'daemon_directory = {program}/usr/lib/postfix/sbin',
@@ -58,20 +68,12 @@ class Postfix:
             f'mail_owner = {OWNER}', f'setgid_group = {GROUP}', 'default_privs = daemon',
             'import_environment = MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH',
             f'maillog_file = {self.folder}/maillog', f'maillog_file_prefixes = {self.folder}',
-            'inet_interfaces = 127.0.0.1', 'inet_protocols = ipv4', 'mydestination =', 'alias_maps =',
+            f'inet_interfaces = {address}', 'inet_protocols = ipv4', 'mydestination =', 'alias_maps =',
             'alias_database =', 'local_recipient_maps =', 'disable_dns_lookups = yes', 'smtputf8_enable = yes',
             'smtpd_tls_received_header = yes',
             f'virtual_mailbox_base = {self.mail}', 'virtual_mailbox_maps = static:box/', 'virtual_minimum_uid = 1',
             f'virtual_uid_maps = static:{self.uid}', f'virtual_gid_maps = static:{self.uid}', *settings]) + '\n')
         self.process = None
-
-    def _unpack(self):
-        download = ['apt-get', '-q', 'download', 'postfix']
-        if subprocess.run(download, cwd=self.folder, capture_output=True).returncode != 0:
-            subprocess.run(['apt-get', '-q', 'update'], check=True, capture_output=True)  # the lists were old or not there
-            subprocess.run(download, cwd=self.folder, check=True, capture_output=True)
-        package = next(self.folder.glob('postfix_*.deb'))
-        subprocess.run(['dpkg-deb', '-x', package, self.folder / 'package'], check=True)
 
     def _make_spool(self):
         owner = pwd.getpwnam(OWNER)
@@ -93,7 +95,7 @@ class Postfix:
                 'LD_LIBRARY_PATH': str(self.folder / 'package/usr/lib/postfix')}
 
     def start(self):
-        self.process = subprocess.Popen([self.folder / 'package/usr/lib/postfix/sbin/master', '-c', self.etc, '-d'],
+        self.process = subprocess.Popen([*self.prefix, self.folder / 'package/usr/lib/postfix/sbin/master', '-c', self.etc, '-d'],
                                         env=self.environment(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: 'daemon started' in self.log(), 20, 'Postfix to start')

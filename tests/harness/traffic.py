@@ -3,6 +3,7 @@
 is, and every packet on that machine written down. Needs root."""
 import collections
 import ipaddress
+import os
 import pathlib
 import re
 import socket
@@ -27,10 +28,10 @@ class Cable:
     """The node's machine, whose way to everywhere (and whose resolver) is the other machine, which goes nowhere itself."""
 
     def __init__(self, folder):
-        """folder: for the files that the node's machine has instead of the ordinary ones."""
+        """folder: for the files that the node's machine has instead of those in /etc; there may be some of the caller's already."""
         (folder / 'resolv.conf').write_text(f'nameserver {TORLAND}\nnameserver {TORLAND_6}\noptions attempts:1 timeout:1\n')
         (folder / 'nsswitch.conf').write_text('passwd: files\ngroup: files\nhosts: files dns\n')
-        mounts = ' && '.join([f'mount --bind {folder}/{name} /etc/{name}' for name in ('resolv.conf', 'nsswitch.conf')] +
+        mounts = ' && '.join([f'mount --bind {folder}/{name} /etc/{name}' for name in os.listdir(folder)] +
                              ['{ [ ! -d /run/nscd ] || mount -t tmpfs none /run/nscd; }'])  # its daemon asks elsewhere
         self.torland = NetworkNamespace()
         self.machine = NetworkNamespace(files=True, prepare=mounts)
