@@ -161,7 +161,7 @@ intake_receive(struct pending *p, const struct ipc_intake *m, struct body *body)
 		intake_finish_error(p, &err);
 		return;
 	}
-	mail_verdict_compare_peer(&p->verdict, m->reverse_path, m->proved);
+	mail_verdict_note_peer(&p->verdict, m->reverse_path, m->proved);
 	if (!is_asked_for) {
 		keep(p, &p->verdict, m->flags, m->reverse_path, m->recipients, body);
 		return;

@@ -68,15 +68,29 @@ mail_verdict_is_false(const struct mail_verdict *v)
 }
 
 void
-mail_verdict_compare_peer(struct mail_verdict *v, const char *reverse_path, const char *proved)
+mail_verdict_note_peer(struct mail_verdict *v, const char *reverse_path, const char *proved)
 {
 	struct address peer, claimed;
 	const char *at = strrchr(reverse_path, '@');
 	v->peer[0] = '\0';
-	if (at == NULL || !address_is_onion(slice_of_string(at + 1)) || address_parse_domain(slice_of_string(proved), &peer, NULL) != 0)
+	v->has_other_path = false;
+	if (address_parse_domain(slice_of_string(proved), &peer, NULL) != 0)
 		return;
-	if (address_parse_domain(slice_of_string(at + 1), &claimed, NULL) != 0 || strcmp(claimed.onion, peer.onion) != 0)
-		snprintf(v->peer, sizeof v->peer, "%s", peer.onion);
+	snprintf(v->peer, sizeof v->peer, "%s", peer.onion);
+	if (at != NULL && address_is_onion(slice_of_string(at + 1)))
+		v->has_other_path = address_parse_domain(slice_of_string(at + 1), &claimed, NULL) != 0 || strcmp(claimed.onion, peer.onion) != 0;
+}
+
+/* Only of a proved sender can be said that the message came from there directly. */
+static void
+say_way(struct line *line, const struct mail_verdict *v)
+{
+	struct address sender;
+	bool is_direct = v->proof == ONIONSIG_PROVED && v->peer[0] != '\0' && address_parse(slice_of_string(v->sender), &sender, NULL) == 0 &&
+	    strcmp(sender.onion, v->peer) == 0;
+	tag(line, "came=%s", is_direct ? "directly" : v->peer[0] != '\0' ? v->peer : "unknown");
+	if (v->has_other_path)
+		tag(line, "reverse-path=other");
 }
 
 void
@@ -92,8 +106,7 @@ mail_verdict_write(const struct mail_verdict *v, char out[RECORD_VERDICT_MAX])
 	} else if (mail_verdict_is_false(v)) {
 		tag(&line, "reason=%.400s", v->why);
 	}
-	if (v->peer[0] != '\0')
-		tag(&line, "reverse-path=other;\r\n peer=%s", v->peer);
+	say_way(&line, v);
 	if (v->is_opened)
 		say_opened(&line, v);
 	snprintf(out + line.len, RECORD_VERDICT_MAX - line.len, "\r\n");

@@ -17,7 +17,8 @@ struct mail_verdict {
 	enum onionsig_verdict proof;
 	char sender[IPC_MAILBOX_MAX + 1]; /* "": nobody is named */
 	char why[IPC_TEXT_MAX + 1];       /* it is not proved */
-	char peer[IPC_ONION_MAX + 1];     /* that brought it, and has proved to be this, while the reverse-path is of another onion; else "" */
+	char peer[IPC_ONION_MAX + 1];     /* the onion that whoever brought it has proved to be; "": nothing was proved */
+	bool has_other_path;              /* the reverse-path is of another onion than that */
 	/* proved: what the address book says */
 	int64_t since_s;                  /* 0: it is the first message */
 	enum contacts_learned key;        /* SAME also when none came along */
@@ -31,8 +32,8 @@ struct mail_verdict {
 
 bool mail_verdict_is_false(const struct mail_verdict *verdict);
 
-/* Compares the reverse-path with the onion that the client has proved to be in its session ("": none). */
-void mail_verdict_compare_peer(struct mail_verdict *verdict, const char *reverse_path, const char *proved);
+/* Who brought it: the onion that the client has proved to be in its session ("": none), beside the reverse-path. */
+void mail_verdict_note_peer(struct mail_verdict *verdict, const char *reverse_path, const char *proved);
 
 /* The field, with its CRLF. */
 void mail_verdict_write(const struct mail_verdict *verdict, char out[RECORD_VERDICT_MAX]);

@@ -4,6 +4,8 @@
  */
 #include "daemon/test_mail.h"
 
+#define BY_BOB "SMTorP-Verdict: unproved;\n came=" BOB "\n"
+
 static const char claim[] = "From: bob@" BOB "\r\nSubject: claim\r\n\r\nHello\r\n";
 
 /* content: says what it has found of a message's sender. verdict: enum onionsig_verdict. */
@@ -34,7 +36,7 @@ a_proved_sender_is_named_in_the_mailbox(void **state)
 	receive_text(p, 1, claim);
 	check(p, PROVED, "bob@" BOB, "");
 	expect_done(p, p->smtp, 1, 250);
-	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSMTorP-Verdict: proved;\n sender=bob@" BOB ";\n first-contact=yes\nFrom: bob@", 1);
+	await_files("Maildir/new", "Return-Path: <bob@" BOB ">\nSMTorP-Verdict: proved;\n sender=bob@" BOB ";\n first-contact=yes;\n came=unknown\nFrom: bob@", 1);
 }
 
 static void
@@ -75,21 +77,21 @@ verdicts_of_strangers_are_dropped(void **state)
 	await_files("Maildir/new", "sender=eve", 0);
 }
 
-/* Who brought a message has proved an onion, and names another one in the envelope. */
+/* Whoever brought it has proved an onion, and may name another one in the envelope. Directly it came only when the sender is proved, too. */
 static void
-a_reverse_path_of_another_onion_than_the_peer_is_told(void **state)
+who_brought_a_message_is_told(void **state)
 {
 	struct mail_process *p = *state;
 	static const struct {
 		const char *reverse_path, *proved, *expected;
 	} cases[] = {
-		{ "bob@" BOB, OWN, "SMTorP-Verdict: unproved;\n reverse-path=other;\n peer=" OWN "\nSubject: 0" },
-		{ "bob@x.onion", BOB, "SMTorP-Verdict: unproved;\n reverse-path=other;\n peer=" BOB "\nSubject: 1" },
-		{ "bob@" BOB, BOB, UNPROVED "Subject: 2" },
-		{ "bob@abcdefgh." BOB, BOB, UNPROVED "Subject: 3" },
+		{ "bob@" BOB, OWN, "SMTorP-Verdict: unproved;\n came=" OWN ";\n reverse-path=other\nSubject: 0" },
+		{ "bob@x.onion", BOB, "SMTorP-Verdict: unproved;\n came=" BOB ";\n reverse-path=other\nSubject: 1" },
+		{ "bob@" BOB, BOB, BY_BOB "Subject: 2" },
+		{ "bob@abcdefgh." BOB, BOB, BY_BOB "Subject: 3" },
 		{ "bob@" BOB, "", UNPROVED "Subject: 4" },
-		{ "", BOB, UNPROVED "Subject: 5" },
-		{ "bob@example.org", BOB, UNPROVED "Subject: 6" },
+		{ "", BOB, BY_BOB "Subject: 5" },
+		{ "bob@example.org", BOB, BY_BOB "Subject: 6" },
 		{ "bob@" BOB, "x\r\nSubject: y", UNPROVED "Subject: 7" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -102,7 +104,11 @@ a_reverse_path_of_another_onion_than_the_peer_is_told(void **state)
 	intake_proved(p->smtp, 99, "bob@" BOB, OWN, "alice@" OWN, slice_of_string(claim));
 	check(p, PROVED, "bob@" BOB, "");
 	expect_done(p, p->smtp, 99, 250);
-	await_files("Maildir/new", " first-contact=yes;\n reverse-path=other;\n peer=" OWN "\nFrom: bob@", 1);
+	await_files("Maildir/new", " first-contact=yes;\n came=" OWN ";\n reverse-path=other\nFrom: bob@", 1);
+	intake_proved(p->smtp, 100, "bob@" BOB, BOB, "alice@" OWN, slice_of_string("From: bob@" BOB "\r\n\r\nAnother\r\n"));
+	check(p, PROVED, "bob@" BOB, "");
+	expect_done(p, p->smtp, 100, 250);
+	await_files("Maildir/new", ";\n came=directly\nFrom: bob@", 1);
 }
 
 /* A stranger may write as long a header as he likes, but nothing in it that is ours, or claimed without being looked at. */
@@ -199,7 +205,7 @@ main(int argc, char **argv)
 		TEST(a_false_sender_is_refused_before_anything_is_kept),
 		TEST(what_claims_nothing_is_unproved),
 		TEST(verdicts_of_strangers_are_dropped),
-		TEST(a_reverse_path_of_another_onion_than_the_peer_is_told),
+		TEST(who_brought_a_message_is_told),
 		TEST(long_headers_hide_nothing),
 		TEST(what_cannot_be_looked_at_is_refused_for_now),
 		TEST(strangers_leave_room_for_the_owner),

@@ -19,7 +19,7 @@
 #define FIELD "Onion-Signature: "
 /* What stands in front of a message that leaves: the field that content began, and a signature of NULs. */
 #define SIGNED FIELD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-#define UNPROVED "SMTorP-Verdict: unproved\n" /* in the mailbox */
+#define UNPROVED "SMTorP-Verdict: unproved;\n came=unknown\n" /* in the mailbox */
 #define LARGE_BYTES (3 * 1024 * 1024)
 
 static const char *program;

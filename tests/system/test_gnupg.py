@@ -73,7 +73,7 @@ def test_who_writes_with_gnupg_through_postfix_is_read(running, gnupg, provider,
     with alice.mailbox() as mailbox:
         message = mailbox.message(mailbox.wait_for(subject))
     assert SECRET in message.get_content()
-    assert verdict(message) == 'unproved; encrypted=yes; signed=unknown'
+    assert verdict(message) == 'unproved; came=unknown; encrypted=yes; signed=unknown'
 
 
 def test_who_reads_with_gnupg_behind_postfix_gets_it_encrypted(running, gnupg, provider, subject):

@@ -76,7 +76,7 @@ def test_verdicts_from_outside_are_removed(running, subject):
     assert deliver(running.alice, 'carol@example.org', running.alice.address, octets).startswith('250 ')
     with running.alice.mailbox() as mailbox:
         message = mailbox.message(mailbox.wait_for(subject))
-    assert verdict(message) == 'unproved'
+    assert verdict(message) == 'unproved; came=unknown'
 
 
 def test_large_messages_are_signed_and_proved(running, subject):
