@@ -117,7 +117,7 @@ struct contacts_key {
 	enum contacts_key_state state;
 	char by[ADDRESS_MAX + 1]; /* who introduced it; "": nobody */
 	int64_t since_s;          /* when it came */
-	int64_t signed_s;         /* the last time that its owner said so, by their clock and never after ours */
+	int64_t signed_s;         /* the last time that its owner said so, by their mail's date and never after ours; else cut to the day */
 	int64_t changed_s;        /* when it got its state */
 	int64_t compared_s;       /* when the owner compared it with the person; 0: never */
 	struct slice key;         /* borrowed during the call; of a revoked one nothing is kept */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define DAY_S (24 * 3600)
 #define SIGNED_STEP_S 3600 /* it is not written down for every message */
 
 /* What is known of a contact's keys before one is offered. */
@@ -151,13 +152,15 @@ is_owners(const struct contacts_offer *offer)
 	return offer->how == CONTACTS_KEY_OWNER || offer->how == CONTACTS_KEY_IN_PERSON;
 }
 
-/* Nobody's clock reaches beyond ours, or one wrong date would keep out all keys to come. */
+/* Nobody's clock reaches beyond ours, or one wrong date would keep out all keys to come. What is no mail's date but the moment at which we
+ * heard of it is cut to the day, as a mail's may be: a key that comes with mail from later on must not look older. */
 static int64_t
 signed_at(const struct contacts_offer *offer)
 {
-	if (is_owners(offer))
-		return offer->now_s;
-	return offer->signed_s < 0 ? 0 : offer->signed_s < offer->now_s ? offer->signed_s : offer->now_s;
+	int64_t signed_s = is_owners(offer) || offer->signed_s > offer->now_s ? offer->now_s : offer->signed_s;
+	if (offer->how != CONTACTS_KEY_SIGNED)
+		signed_s -= signed_s % DAY_S;
+	return signed_s < 0 ? 0 : signed_s;
 }
 
 static enum contacts_learned

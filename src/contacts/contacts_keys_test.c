@@ -377,6 +377,23 @@ who_introduced_whom_and_when_is_kept(void **state)
 	introduce(b, CAROL, BOB, 'E', NOW + 8);
 }
 
+/* A mail's date may be cut to the day: what came with one that was written after the card was fetched is not older than it. */
+static void
+a_key_from_a_card_gives_way_on_the_same_day(void **state)
+{
+	struct book *b = *state;
+	enum contacts_learned learned;
+	struct contacts_offer next = offer_of(BOB, '1', CONTACTS_KEY_SIGNED, NOW - NOW % (24 * 3600), NOW + 30);
+	know(b, BOB);
+	assert_int_equal(learn(b, BOB, '0', CONTACTS_KEY_CARD, NOW), CONTACTS_LEARNED_FIRST);
+	assert_int_equal(contacts_revoke(b->contacts, BOB, print('0'), NOW + 20, &err), 0);
+	assert_int_equal(contacts_learn(b->contacts, &next, &learned, &err), 0);
+	assert_int_equal(learned, CONTACTS_LEARNED_CHANGED);
+	next = offer_of(BOB, '2', CONTACTS_KEY_SIGNED, NOW - NOW % (24 * 3600) - 1, NOW + 40);
+	assert_int_equal(contacts_learn(b->contacts, &next, &learned, &err), 0);
+	assert_int_equal(learned, CONTACTS_LEARNED_OLD);
+}
+
 static void
 keys_of_a_contact_are_bounded(void **state)
 {
@@ -391,7 +408,7 @@ keys_of_a_contact_are_bounded(void **state)
 	assert_history(b, DAVE, "D3 E3 F1");                              /* and those of a stranger */
 	learn(b, CAROL, '0', CONTACTS_KEY_IN_PERSON, NOW);
 	for (int i = 1; i < 8; i++)
-		learn(b, CAROL, letters[i], CONTACTS_KEY_SIGNED, NOW - (i == 7)); /* older than what counts */
+		learn(b, CAROL, letters[i], CONTACTS_KEY_SIGNED, NOW - (i == 7) * 48 * 3600); /* older than what counts */
 	assert_history(b, CAROL, "01 32 42 52 62");
 }
 
@@ -474,6 +491,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(an_introduction_that_conflicts_is_shown_only, begin, end),
 		cmocka_unit_test_setup_teardown(only_contacts_introduce_and_only_others, begin, end),
 		cmocka_unit_test_setup_teardown(who_introduced_whom_and_when_is_kept, begin, end),
+		cmocka_unit_test_setup_teardown(a_key_from_a_card_gives_way_on_the_same_day, begin, end),
 		cmocka_unit_test_setup_teardown(keys_of_a_contact_are_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(barred_keys_are_not_pushed_out, begin, end),
 		cmocka_unit_test_setup_teardown(offers_that_are_none_change_nothing, begin, end),

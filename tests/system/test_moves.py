@@ -105,3 +105,19 @@ def test_a_revoked_onion_gets_nothing(friends, subject):
     friends.m.json('identity', 'move', 'erin', '--to', 'erin-new', '--yes')  # later, and by the recovery key
     write(erin, friends.bob, f'{subject} behind it')
     assert contact(friends, erin)['move']['state'] == 'revoked'
+
+
+def test_a_revoked_key_is_not_used(friends, subject):
+    frank, = friends.make('frank')
+    friends.become_known(frank, subject)
+    before = contact(friends, frank)['fingerprint']
+    assert before
+    told = friends.while_bob_is_offline(frank, 'revoke', 'frank', '--openpgp')
+    assert 'BEGIN PGP PUBLIC KEY BLOCK' in told['certificate']
+
+    def look():
+        return {key['fingerprint']: key['state'] for key in contact(friends, frank)['keys']}.get(before) == 'revoked'
+    until(look, TOR_PATIENCE_S, 'the key to be revoked')
+    write(frank, friends.bob, f'{subject} with the new one')
+    assert contact(friends, frank)['fingerprint'] not in (None, before)
+    write(friends.bob, frank, f'{subject} after')
