@@ -39,7 +39,7 @@ say_key(const struct contact *contact, const struct contacts_key *key, struct ma
 		    "If it is theirs:\r\n\r\n  smtorp contact accept %s %s\r\n\r\n"
 		    "If not:\r\n\r\n  smtorp contact refuse %s %s\r\n", contact->address, key->fingerprint, contact->address, key->fingerprint);
 	else if (is_revoked)
-		buffer_append_string(text, "What you write to them is not encrypted to it any more. Another key comes with their next mail.\r\n", NULL);
+		buffer_append_string(text, "What you write to them is not encrypted to it any more. Another key came along with this, or comes with their next mail.\r\n", NULL);
 	else
 		buffer_append_string(text, "It came with their onion's signature, and counts: people set their nodes up anew. No key of theirs was verified\r\n"
 		    "so far; once one is, any other is held until you decide.\r\n", NULL);
