@@ -135,11 +135,11 @@ static void
 take_notice(const struct mail_findings_config *config, struct slice notice)
 {
 	struct error err = { 0 };
-	bool is_news;
-	if (mail_moves_take_notice(&config->book, notice, &is_news, &err) != 0 && database_is_lost(&err))
+	char onion[ADDRESS_ONION_LEN + 1];
+	if (mail_moves_take_notice(&config->book, notice, onion, &err) != 0 && database_is_lost(&err))
 		config->on_broken(config->context, &err);
-	else if (is_news)
-		config->on_news(config->context);
+	else if (onion[0] != '\0')
+		config->on_notice(config->context, onion);
 }
 
 /* ---- all */

@@ -17,6 +17,7 @@ struct mail_findings_config {
 	struct mail_keys book;         /* what it holds is borrowed, as all that follows */
 	struct mail_card *cards;
 	void (*on_news)(void *context); /* the book has changed: perhaps the owner is to be told */
+	void (*on_notice)(void *context, const char *onion); /* likewise, and what waits for this onion is to be looked at */
 	void (*on_broken)(void *context, const struct error *err); /* the database failed */
 	void *context;
 };

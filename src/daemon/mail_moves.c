@@ -19,11 +19,11 @@
 /* ---- what comes */
 
 int
-mail_moves_take_notice(const struct mail_keys *book, struct slice text, bool *is_news, struct error *err)
+mail_moves_take_notice(const struct mail_keys *book, struct slice text, char onion[ADDRESS_ONION_LEN + 1], struct error *err)
 {
 	struct notice notice;
 	struct error why = { 0 };
-	*is_news = false;
+	onion[0] = '\0';
 	if (notice_parse(text, &notice, &why) != 0) {
 		log_info("a notice that came with a message is not taken: %s", why.text);
 		return 0;
@@ -32,7 +32,7 @@ mail_moves_take_notice(const struct mail_keys *book, struct slice text, bool *is
 		return -1;
 	int taken = contacts_moves_take(book->contacts, &notice, clock_wall_s(), &why);
 	if (taken >= 0) {
-		*is_news = true;
+		strcpy(onion, notice.onion);
 		return database_commit(book->db, err);
 	}
 	database_rollback(book->db);
@@ -85,6 +85,17 @@ mail_moves_route(struct contacts *c, struct slice recipients, struct buffer *out
 			return -1;
 	}
 	return 0;
+}
+
+int
+mail_moves_is_closed(struct contacts *c, const char *onion, struct pack_result *why, struct error *err)
+{
+	struct contacts_move move;
+	if (contacts_moves_look(c, onion, &move, err) != 0)
+		return -1;
+	*why = (struct pack_result){ .enhanced = slice_of_string("5.7.1"), .text = slice_of_string("this address is revoked by its owner: whoever is there "
+	    "may be somebody else, so the message was not sent. Ask the person in another way than by mail where they are now.") };
+	return move.fate == CONTACTS_ONION_REVOKED;
 }
 
 /* ---- the owner's own */

@@ -10,8 +10,11 @@
 #include "daemon/mail_keys.h"
 
 /* Takes a notice that came with a message. It was verified by whoever found it, and is once more. A bad one changes nothing: only a database that fails is an
- * error. *is_news: perhaps the owner is to be told. */
-int mail_moves_take_notice(const struct mail_keys *book, struct slice text, bool *is_news, struct error *err);
+ * error. onion: whose it is, of which the owner is perhaps to be told; "": it says nothing new. */
+int mail_moves_take_notice(const struct mail_keys *book, struct slice text, char onion[ADDRESS_ONION_LEN + 1], struct error *err);
+
+/* dispatch_events.is_closed(): an onion that is revoked. */
+int mail_moves_is_closed(struct contacts *contacts, const char *onion, struct pack_result *why, struct error *err);
 
 /* Where the mail to these recipients (packed) goes: appends each, or where its onion has moved. ERROR_DENIED: one is revoked, and err says it to the owner. */
 int mail_moves_route(struct contacts *contacts, struct slice recipients, struct buffer *out, struct error *err);

@@ -5,7 +5,10 @@
 #include "daemon/test_mail.h"
 
 #include "contacts/contacts.h"
+#include "contacts/moves.h"
 #include "daemon/mail_contacts.h"
+#include "notice/test_notice.h"
+#include "store/schema.h"
 
 #define KEY "A000000000000000000000000000000000000000"
 #define OTHER "B000000000000000000000000000000000000000"
@@ -136,6 +139,47 @@ a_long_book_comes_in_pieces(void **state)
 	assert_int_equal(pages, 2);
 }
 
+/* Writes into the book, which the process has given up, that the onion 1, to which the owner has written, is revoked. */
+static void
+be_revoked(void)
+{
+	struct database *db;
+	struct contacts *contacts;
+	struct notice notice = test_notice(NOTICE_REVOKE_ONION, 0, 0, 1);
+	assert_int_equal(database_open("mail.db", false, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	assert_int_equal(contacts_open(db, &contacts, NULL), 0);
+	assert_int_equal(database_begin(db, NULL), 0);
+	assert_int_equal(contacts_moves_take(contacts, &notice, TEST_NOTICE_DAY_S, NULL), 1);
+	assert_int_equal(database_commit(db, NULL), 0);
+	contacts_free(contacts);
+	database_close(db);
+}
+
+static void
+what_waits_for_a_revoked_onion_is_given_up_and_told(void **state)
+{
+	static const char message[] = "Subject: too late\r\n\r\nHello\r\n";
+	struct mail_process *p = *state;
+	struct pack_result why;
+	struct slice recipient;
+	char address[ADDRESS_MAX + 1];
+	test_notice_address(1, address);
+	submit(p, 1, address, slice_of_string(message));
+	kill_process(p);
+	be_revoked();
+	launch(p);
+	file_close(&p->content);
+	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	struct ipc_message m = next_to_content(p, IPC_TYPE_COMPOSE_DSN);
+	struct slice list = m.compose_dsn.failures;
+	assert_true(pack_next_failure(&list, &recipient, &why));
+	assert_true(slice_is(recipient, address));
+	assert_int_equal(why.code, 0); /* no words of theirs: nobody was asked */
+	assert_true(slice_is(why.enhanced, "5.7.1"));
+	assert_non_null(memmem(why.text.data, why.text.len, "is revoked by its owner", 23));
+}
+
 #define WITH_MAIL(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int
@@ -145,6 +189,7 @@ main(int argc, char **argv)
 		WITH_MAIL(what_the_owner_says_is_kept_over_a_restart),
 		WITH_MAIL(an_order_that_cannot_be_done_changes_nothing),
 		WITH_MAIL(a_long_book_comes_in_pieces),
+		WITH_MAIL(what_waits_for_a_revoked_onion_is_given_up_and_told),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)

@@ -77,11 +77,31 @@ on_book_news(void *context)
 	mail_notice_look(mail.notice);
 }
 
+static int
+is_closed(void *context, const char *onion, struct pack_result *why, struct error *err)
+{
+	(void)context;
+	return mail_moves_is_closed(mail.contacts, onion, why, err);
+}
+
+static void
+on_notice(void *context, const char *onion)
+{
+	struct pack_result why;
+	struct error err = { 0 };
+	int closed = is_closed(context, onion, &why, &err);
+	if (closed < 0)
+		log_error("%s", err.text); /* it is looked at again before anything is sent */
+	else if (closed == 1)
+		dispatch_closed(mail.dispatch, onion);
+	mail_notice_look(mail.notice);
+}
+
 static void
 begin_findings(const struct ipc_mail_config *c)
 {
 	struct mail_findings_config config = { .book = { mail.contacts, mailstore_database(mail.mailstore) }, .cards = mail.card,
-		.on_news = on_book_news, .on_broken = role_mail_on_broken };
+		.on_news = on_book_news, .on_notice = on_notice, .on_broken = role_mail_on_broken };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	mail.findings = mail_findings_new(&config);
 }
@@ -105,7 +125,7 @@ role_mail_open_store(void)
 	const struct ipc_mail_config *c = &mail.config;
 	static const struct mail_intake_events intake_events = { role_mail_reply, role_mail_on_appended, role_mail_on_broken, role_mail_no_space, role_mail_on_reserve,
 		on_findings };
-	static const struct dispatch_events dispatch_events = { role_mail_send_tor, role_mail_send_smtp, on_waits, role_mail_on_result, role_mail_on_broken };
+	static const struct dispatch_events dispatch_events = { role_mail_send_tor, role_mail_send_smtp, on_waits, is_closed, role_mail_on_result, role_mail_on_broken };
 	struct error err = { 0 };
 	set_schedule(c);
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,

@@ -125,6 +125,20 @@ wait_for(struct dispatch *d, int64_t ms)
 	timer_start(d->look, ms < 1 ? 1 : ms > LOOK_MOST_MS ? LOOK_MOST_MS : ms);
 }
 
+/* Fails all that waits for an onion to which nothing may go any more. 1, 0 or -1. */
+int
+dispatch_close(struct dispatch *d, const char *onion, struct error *err)
+{
+	struct pack_result why;
+	int result = d->events->is_closed(d->context, onion, &why, err);
+	if (result != 1)
+		return result;
+	if (queue_fail_all(mailstore_queue(d->mailstore), onion, &why, err) != 0)
+		return -1;
+	d->events->on_result(d->context);
+	return 1;
+}
+
 static void
 dial_what_is_due(struct dispatch *d)
 {
@@ -143,6 +157,11 @@ dial_what_is_due(struct dispatch *d)
 			wait_for(d, due_ms - now_ms);
 			return;
 		}
+		int closed = dispatch_close(d, peer.onion, &err);
+		if (dispatch_broke(d, closed, &err))
+			return;
+		if (closed == 1)
+			continue;
 		struct outbound *s = find(d, OUTBOUND_FREE);
 		if (s == NULL) {
 			s = find(d, OUTBOUND_WARM); /* its end brings us back here */
@@ -261,15 +280,27 @@ dispatch_network(struct dispatch *d)
 	dispatch_wake(d);
 }
 
-void
-dispatch_proved(struct dispatch *d, const char *onion)
+static void
+look_at(struct dispatch *d, const char *onion, int64_t after_ms)
 {
 	struct error err = { 0 };
 	if (onion[0] == '\0' || d->is_broken)
 		return;
-	int64_t at_ms = mailstore_now_ms(d->mailstore) + (int64_t)random_below(PROVED_SPREAD_MS);
+	int64_t at_ms = mailstore_now_ms(d->mailstore) + after_ms;
 	if (!dispatch_broke(d, queue_retry_proved(mailstore_queue(d->mailstore), onion, at_ms, &err), &err))
 		dispatch_wake(d);
+}
+
+void
+dispatch_proved(struct dispatch *d, const char *onion)
+{
+	look_at(d, onion, (int64_t)random_below(PROVED_SPREAD_MS));
+}
+
+void
+dispatch_closed(struct dispatch *d, const char *onion)
+{
+	look_at(d, onion, 0);
 }
 
 void

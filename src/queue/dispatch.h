@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ipc/messages.h"
+#include "ipc/pack.h"
 #include "loop/loop.h"
 #include "queue/mailstore.h"
 
@@ -30,6 +31,8 @@ struct dispatch_events {
 	/* An item that waits for keys is next in its session: the owner looks for them, makes it ready (RECORD_READY), and says dispatch_readied(). card: the peer's, as
 	 * it came, borrowed; empty: it has none. */
 	void (*on_waits)(void *context, const char *onion, const struct queue_item *item, struct slice card);
+	/* Whether nothing may go to this onion any more: 1, and *why, which is borrowed until the next call, is what its senders are told; 0; -1. */
+	int (*is_closed)(void *context, const char *onion, struct pack_result *why, struct error *err);
 	/* A result was written down: perhaps a bounce is owed. */
 	void (*on_result)(void *context);
 	/* The database failed: the process must end. Nothing more happens after it. */
@@ -65,6 +68,9 @@ void dispatch_retry_all(struct dispatch *dispatch);
 
 /* The machine's network may be another one: what could not be reached is tried now. */
 void dispatch_network(struct dispatch *dispatch);
+
+/* This onion is perhaps closed now: what waits for it is looked at at once. */
+void dispatch_closed(struct dispatch *dispatch, const char *onion);
 
 /* A client has proved to be this onion: what could not be brought to it is tried within seconds, and not at the very moment. "": none has. */
 void dispatch_proved(struct dispatch *dispatch, const char *onion);

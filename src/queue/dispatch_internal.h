@@ -56,6 +56,9 @@ int64_t dispatch_stagger_ms(const struct dispatch *dispatch); /* drawn anew */
 /* A result below 0: says so to the owner, or tries again later if it was for lack of room. true if it failed. */
 bool dispatch_broke(struct dispatch *dispatch, int result, const struct error *err);
 
+/* 1: nothing may go to the onion any more, and what waited for it has failed; 0; -1. */
+int dispatch_close(struct dispatch *dispatch, const char *onion, struct error *err);
+
 /* Dials peer s->onion on a port; s was free or dialled another port. */
 void outbound_dial(struct outbound *s, uint16_t port);
 /* Ready, warm, or with its message done: the next message, or warmth. */

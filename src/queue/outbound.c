@@ -240,6 +240,8 @@ outbound_go_on(struct outbound *s)
 	if (s->state != OUTBOUND_WARM)
 		s->warm_until_ms = now_of(s) + WARM_MS;
 	s->state = OUTBOUND_WARM;
+	if (!s->is_early && dispatch_broke(d, dispatch_close(d, s->onion, &err), &err)) /* since it was dialled, perhaps */
+		return;
 	for (uint64_t last = 0; s->state == OUTBOUND_WARM && !d->is_broken;) {
 		int found = d->is_stopped ? 0 : queue_next_item(queue_of(s), s->onion, now_of(s), &item, &err);
 		if (dispatch_broke(d, found, &err))

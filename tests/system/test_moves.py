@@ -95,11 +95,19 @@ def test_a_move_is_followed_or_shown(friends, subject):
 def test_a_revoked_onion_gets_nothing(friends, subject):
     erin, new_erin = friends.make('erin', 'erin-new')
     friends.become_known(erin, subject)
+    friends.m.cli('identity', 'private', 'erin')  # bob cannot find her, but she him
+    friends.f.stop()
+    friends.f.start()
+    swaks(friends.bob, [erin.address], '--header', f'Subject: {subject} too late')
     friends.while_bob_is_offline(erin, 'move', 'erin', '--to', 'erin-new')
     assert move_of(friends, erin, 'moved')['to'] == new_erin.address
     friends.while_bob_is_offline(erin, 'revoke', 'erin', '--onion')
     move_of(friends, erin, 'revoked')
     told_by_mail(friends, f'{erin.onion[:12]}... is revoked')
+    with friends.bob.mailbox() as mailbox:  # what waited for her is given up
+        bounce = mailbox.message(mailbox.wait_for('Your message could not be delivered'))
+    assert 'this address is revoked by its owner' in bounce.as_string() and erin.onion in bounce.as_string()
+    assert not [row for row in friends.f.json('queue', 'list', '--identity', 'bob') if erin.onion in str(row)]
     result = swaks(friends.bob, [erin.address], '--header', f'Subject: {subject} never', check=False)
     assert result.returncode != 0 and 'is revoked by its owner' in result.stdout + (result.stderr or '')
     friends.m.json('identity', 'move', 'erin', '--to', 'erin-new', '--yes')  # later, and by the recovery key
