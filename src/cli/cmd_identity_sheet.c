@@ -193,6 +193,31 @@ ask_lines(struct sheet_reader *r)
 	return status;
 }
 
+/* The lines of the recovery key, which not every sheet has. Each has a check of both, so they are asked for together. */
+static int
+ask_recovery(struct recovery *recovery, bool *has_recovery)
+{
+	char lines[RECOVERY_LINES][ASK_LINE_MAX] = { "" }, both[RECOVERY_LINES * (ASK_LINE_MAX + 4)] = "";
+	struct error err = { 0 };
+	int status = CLI_OK;
+	bool is_over = false;
+	fprintf(stderr, "Now the lines A and B, the recovery key. If they are not on the sheet, leave A empty.\n");
+	while (status == CLI_OK && !is_over) {
+		if (ask_line("A: ", false, lines[0]) != 0 || (lines[0][0] != '\0' && ask_line("B: ", false, lines[1]) != 0)) {
+			status = cli_fail_with(CLI_FAILED, "the sheet was not read to its end, and nothing was made");
+			break;
+		}
+		snprintf(both, sizeof both, "A: %s\nB: %s\n", lines[0], lines[1]);
+		*has_recovery = lines[0][0] != '\0' && recovery_read_text(slice_of_string(both), recovery, &err) == 0;
+		is_over = *has_recovery || lines[0][0] == '\0';
+		if (!is_over)
+			cli_fail(&err);
+	}
+	explicit_bzero(lines, sizeof lines);
+	explicit_bzero(both, sizeof both);
+	return status;
+}
+
 static int
 read_file(const char *path, struct sheet_reader *r, struct recovery *recovery, bool *has_recovery)
 {
@@ -217,6 +242,13 @@ read_file(const char *path, struct sheet_reader *r, struct recovery *recovery, b
 	return result == 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "cannot read the sheet: %s", err.text);
 }
 
+static int
+ask_both(struct sheet_reader *reader, struct recovery *recovery, bool *has_recovery)
+{
+	int status = ask_lines(reader);
+	return status == CLI_OK ? ask_recovery(recovery, has_recovery) : status;
+}
+
 int
 cmd_identity_import_sheet(struct cli *cli)
 {
@@ -229,7 +261,7 @@ cmd_identity_import_sheet(struct cli *cli)
 	secret_shield_process();
 	int status = cmd_identity_check_new(cli);
 	if (status == CLI_OK && cli->argument_count == 1 && isatty(STDIN_FILENO) == 1)
-		status = ask_lines(&reader);
+		status = ask_both(&reader, &recovery, &has_recovery);
 	else if (status == CLI_OK)
 		status = read_file(cli->argument_count > 1 ? cli->arguments[1] : "-", &reader, &recovery, &has_recovery);
 	if (status == CLI_OK && sheet_reader_finish(&reader, &key, &err) != 0)

@@ -91,16 +91,29 @@ def test_what_was_typed_is_read_and_errors_are_located(offline, installation, wo
 
 
 def test_at_a_terminal_each_line_is_asked_for_until_it_is_right(offline, installation, work):
-    onion = offline.json('identity', 'show', 'alice')['onion']
-    other = Node(installation, None, work / 'sheet-asked')
+    first, other = Node(installation, None, work / 'sheet-first'), Node(installation, None, work / 'sheet-asked')
+    onion = first.json('identity', 'new', 'alice')['onion']
+    public = (first.home / 'identities' / 'alice' / 'recovery.pub').read_text()
+    sheet = first.cli('identity', 'sheet', 'alice').stdout
+    recovery = re.findall(r'^    [AB]:  ([0-9A-Z ]{19})$', sheet, re.M)
     with Terminal(other, 'identity', 'import-sheet', 'back') as terminal:
-        for number, symbols in lines_of(offline.cli('identity', 'sheet', 'alice').stdout):
+        for number, symbols in lines_of(sheet):
             if number == '5':
                 terminal.answer('5: ', symbols[1:])
                 terminal.expect('line 5: these are 15 letters and digits, and 16 stand on the sheet')
             terminal.answer(f'{number}: ', symbols)
-        assert terminal.wait() == 0
+        for a, b in ((recovery[1], recovery[0]), recovery):
+            terminal.answer('A: ', a)
+            terminal.answer('B: ', b)
+        assert terminal.wait() == 0 and 'typing error' in terminal.shown
     assert other.json('identity', 'show', 'back')['onion'] == onion
+    assert (other.home / 'identities' / 'back' / 'recovery.pub').read_text() == public
+    with Terminal(other, 'identity', 'import-sheet', 'other') as terminal:  # a sheet that has none
+        for number, symbols in lines_of(offline.cli('identity', 'sheet', 'alice').stdout):
+            terminal.answer(f'{number}: ', symbols)
+        terminal.answer('A: ', '')
+        assert terminal.wait() == 0
+    assert not (other.home / 'identities' / 'other' / 'recovery.pub').exists()
     with Terminal(other, 'identity', 'import-sheet', 'back') as terminal:  # said before nine lines are typed in vain
         assert terminal.wait() == EXISTS and "there is an identity 'back' already" in terminal.shown
 
