@@ -12,7 +12,7 @@ import pytest
 from harness import proved
 from harness.installation import ROOT
 from harness.resolver import Resolver
-from harness.traffic import TORLAND, Cable, Record
+from harness.traffic import TORLAND, TORLAND_6, Cable, Record
 from harness.verifiers import EXIM_IDS, Exim, OpenDkim, Rspamd
 from harness.waiting import until
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='makes network namespa
 
 STRANGER = '203.0.113.9'  # a client that is not this machine (RFC 5737)
 RECIPIENT = 'alice@mx.example'
+CANARY = 's1._domainkey.canary.example'
 OF_THE_CLIENT = {'1.0.77.10.in-addr.arpa'}  # who connects: asked before there is a message
 OF_RSPAMD = re.compile(r'(maps|fuzzy\d)\.rspamd\.com$|^1\.0\.0\.127\.')  # what it asks at any time, for itself
 
@@ -37,24 +38,30 @@ class World:
             (etc / name).write_text(pathlib.Path('/etc', name).read_text() + '\n'.join([*lines, '']))
         self.folder = folder
         self.cable = Cable(etc)
-        self.resolver = Resolver(self.cable.torland, TORLAND)
+        self.resolvers = [Resolver(self.cable.torland, address) for address in (TORLAND, TORLAND_6)]
         self.record = Record(self.cable.machine)
+
+    def names(self):
+        return [name for resolver in self.resolvers for name in resolver.names]
 
     def packets(self):
         """How many left for anybody's port 53."""
         return sum(count for packet, count in self.record.seen().items() if packet.leaves and packet.target_port == 53)
 
     def questions(self, deliver, *arguments):
-        """(names, packets) of one delivery. A delivery ends when the server has judged the message."""
-        self.resolver.names.clear()
+        """(names, elsewhere) of one delivery, which ends when the server has judged the message: what the machine's resolver was asked,
+        and how many packets went to others."""
+        for resolver in self.resolvers:
+            resolver.names.clear()
         self.record.forget()
         deliver(*arguments)
-        until(lambda: self.packets() >= len(self.resolver.names), 5, 'the record to have what the resolver has')
-        return set(self.resolver.names), self.packets()
+        until(lambda: self.packets() >= len(self.names()), 5, 'the record to have what the resolvers have')
+        return set(self.names()), self.packets() - len(self.names())
 
     def close(self):
         self.record.close()
-        self.resolver.close()
+        for resolver in self.resolvers:
+            resolver.close()
         self.cable.close()
 
 
@@ -93,12 +100,10 @@ def without_signature(message):
 def test_they_ask_nothing_about_an_onions_signature(world, sender, message, server):
     running = server(world.cable, world.folder / server.__name__, 2525).start()
     try:
-        before = world.questions(running.deliver, sender, RECIPIENT, without_signature(message))
-        names, packets = world.questions(running.deliver, sender, RECIPIENT, message)
-        assert names == before[0] == OF_THE_CLIENT and packets == before[1], (names, packets, before)
+        assert world.questions(running.deliver, sender, RECIPIENT, message) == (OF_THE_CLIENT, 0)
         # else nothing was shown: it does look at signatures, and the record sees what it asks
-        names, packets = world.questions(running.deliver, sender, RECIPIENT, with_dkim(message))
-        assert packets > before[1]
+        names, elsewhere = world.questions(running.deliver, sender, RECIPIENT, with_dkim(message))
+        assert CANARY in names or elsewhere > 0  # OpenDKIM has a resolver of its own
     finally:
         running.stop()
 
@@ -119,7 +124,7 @@ def test_rspamd_asks_nothing_about_an_onions_signature(world, sender, message):
         far = asked(world, rspamd, sender, RECIPIENT, message, STRANGER)
         assert far == asked(world, rspamd, sender, RECIPIENT, without_signature(message), STRANGER)
         assert f'_dmarc.{sender.split("@")[1]}' in far and not any('_domainkey' in name for name in far)
-        assert 's1._domainkey.canary.example' in asked(world, rspamd, sender, RECIPIENT, with_dkim(message), STRANGER)
+        assert CANARY in asked(world, rspamd, sender, RECIPIENT, with_dkim(message), STRANGER)
     finally:
         rspamd.stop()
 
