@@ -223,7 +223,10 @@ static void
 on_time(void *context)
 {
 	struct watched *w = context;
+	bool is_answering = w->answers_out > 0;
 	look_later(w); /* if nothing comes of it */
+	if (is_answering)
+		return; /* answers of two looks would be taken for those of one */
 	w->is_fetching = true;
 	ask(w, "HSFETCH ", on_asked);
 }

@@ -7,6 +7,7 @@
 #include "tor/test_control.h"
 
 #define NAME "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
+#define EVERY_MS 50 /* longer than the dialogue of one look */
 #define RECEIVED "650 HS_DESC RECEIVED " NAME " NO_AUTH $0112233445566778899AABBCCDDEEFF00112233~relay id\r\n"
 #define ASKS_SHOWN "GETINFO hs/client/desc/id/" NAME "\r\n"
 #define ASKS_OWN "GETINFO hs/service/desc/id/" NAME "\r\n"
@@ -98,11 +99,11 @@ static void
 a_copy_that_was_published_later_is_found(void **state)
 {
 	(void)state;
-	copies_watch(copies, "alice", NAME, 1);
+	copies_watch(copies, "alice", NAME, EVERY_MS);
 	look('p', 'b', 8, 7);
 	assert_int_equal(found, 1);
 	tor_hears(""); /* and is not watched any more */
-	copies_watch(copies, "alice", NAME, 1);
+	copies_watch(copies, "alice", NAME, EVERY_MS);
 	look('p', 'b', 8, 7);
 	assert_int_equal(found, 2);
 }
@@ -114,7 +115,7 @@ our_own_and_older_ones_are_none(void **state)
 	static const struct { char period, publisher; unsigned revision; } table[] = {
 		{ 'p', 'a', 7 }, { 'p', 'a', 9 }, { 'p', 'b', 6 }, { 'p', 'b', 7 }, { 'q', 'b', 9 } };
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-		copies_watch(copies, "alice", NAME, 1);
+		copies_watch(copies, "alice", NAME, EVERY_MS);
 		look(table[i].period, table[i].publisher, table[i].revision, 7);
 		assert_int_equal(found, 0);
 		copies_unwatch(copies, "alice");
@@ -129,7 +130,7 @@ static void
 what_cannot_be_read_is_asked_for_again_later(void **state)
 {
 	(void)state;
-	copies_watch(copies, "alice", NAME, 1);
+	copies_watch(copies, "alice", NAME, EVERY_MS);
 	wait_for_words();
 	tor_hears("HSFETCH " NAME "\r\n");
 	tor_says("250 OK\r\n" RECEIVED);
@@ -146,7 +147,7 @@ static void
 nobody_is_told_of_what_is_watched_no_more(void **state)
 {
 	(void)state;
-	copies_watch(copies, "alice", NAME, 1);
+	copies_watch(copies, "alice", NAME, EVERY_MS);
 	wait_for_words();
 	tor_hears("HSFETCH " NAME "\r\n");
 	tor_says("250 OK\r\n" RECEIVED);
