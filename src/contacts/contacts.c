@@ -12,12 +12,13 @@
 #define VOUCHING "(SELECT COUNT(*) FROM contact_introductions i WHERE i.contact = c.id AND i.fingerprint = k.fingerprint)"
 #define SELECT_CONTACT \
 	"SELECT c.id, c.address, c.onion, c.name, c.how, c.stranger, c.since_s, c.heard_s, c.verified_s, IFNULL(k.fingerprint, '')," \
-	" IFNULL(k.compared_s, 0), " VOUCHING ", (SELECT COUNT(*) FROM contact_keys h WHERE h.contact = c.id AND h.state = 2)" \
+	" IFNULL(k.compared_s, 0), " VOUCHING ", (SELECT COUNT(*) FROM contact_keys h WHERE h.contact = c.id AND h.state = 2)," \
+	" IFNULL((SELECT e.wanted FROM contact_encryption e WHERE e.contact = c.id), 0)" \
 	" FROM contacts c LEFT JOIN contact_keys k ON k.contact = c.id AND k.state = 1 "
 
-/* Of so many at the most, one more can come: the others go, those of whom nothing was heard for longest. */
+/* Of so many at the most, one more can come: the others go, those of whom nothing was heard for longest; not those of whom the owner has said something. */
 #define FORGET(where) \
-	"DELETE FROM contacts WHERE id IN (SELECT id FROM contacts WHERE stranger = 1 " where \
+	"DELETE FROM contacts WHERE id IN (SELECT id FROM contacts WHERE stranger = 1 AND id NOT IN (SELECT contact FROM contact_encryption) " where \
 	" ORDER BY heard_s DESC, id DESC LIMIT -1 OFFSET ?1)"
 
 static const char *const sql[CONTACTS_STATEMENTS] = {
@@ -32,6 +33,11 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_COUNT] = "SELECT COUNT(*) FROM contacts WHERE stranger = 0",
 	[CONTACTS_SQL_FORGET] = FORGET(""),
 	[CONTACTS_SQL_FORGET_OF_ONION] = FORGET("AND onion = ?2"),
+
+	[CONTACTS_SQL_ENCRYPTION_SET] = "INSERT INTO contact_encryption VALUES (?1, ?2) ON CONFLICT (contact) DO UPDATE SET wanted = ?2",
+	[CONTACTS_SQL_ENCRYPTION_UNSET] = "DELETE FROM contact_encryption WHERE contact = ?1",
+	[CONTACTS_SQL_ENCRYPTION_MOVED] = "SELECT c.address, e.wanted FROM contact_encryption e JOIN contacts c ON c.id = e.contact"
+	                                  " WHERE c.onion IN (SELECT onion FROM contact_notices WHERE kind = 1) ORDER BY c.id",
 
 	[CONTACTS_SQL_KEY_FIND] = "SELECT " CONTACTS_KEY_COLUMNS ", key FROM contact_keys WHERE contact = ?1 AND fingerprint = ?2",
 	[CONTACTS_SQL_KEY_ADD] = "INSERT INTO contact_keys (contact, fingerprint, key, how, state, introducer, since_s, signed_s, changed_s, told)"
@@ -172,6 +178,7 @@ read_contact(const struct statement *s, struct contact *out)
 	slice_to_string(statement_bytes(s, 9), out->fingerprint, sizeof out->fingerprint);
 	out->vouching = (unsigned)statement_int(s, 11);
 	out->held = (unsigned)statement_int(s, 12);
+	out->encryption = contacts_read_encryption(statement_int(s, 13));
 	out->is_stranger = statement_int(s, 5) != 0;
 	out->trust = trust_of(out, out->is_stranger, statement_int(s, 10) != 0);
 }

@@ -48,6 +48,14 @@ enum contacts_trust {
 	CONTACTS_VERIFIED_KEY,       /* it was compared in person, or CONTACTS_INTRODUCERS_AGREE vouch for it */
 };
 
+/* What the owner wants for mail to a contact. The values are in the database. */
+enum contacts_encryption {
+	CONTACTS_ENCRYPTION_DEFAULT, /* what the identity wants */
+	CONTACTS_ENCRYPTION_PREFERRED,
+	CONTACTS_ENCRYPTION_REQUIRED,
+	CONTACTS_ENCRYPTION_NEVER,
+};
+
 struct contact {
 	uint64_t id;
 	char address[ADDRESS_MAX + 1];     /* lower case, without a fingerprint */
@@ -62,6 +70,7 @@ struct contact {
 	char fingerprint[OPENPGP_FINGERPRINT_LEN + 1]; /* of the key that counts; "": there is none */
 	unsigned vouching;                 /* how many introduce that key */
 	unsigned held;                     /* keys about which the owner is to decide */
+	enum contacts_encryption encryption;
 };
 
 int contacts_open(struct database *db, struct contacts **out, struct error *err);
@@ -88,6 +97,15 @@ int contacts_delete(struct contacts *contacts, struct slice address, struct erro
 int contacts_heard(struct contacts *contacts, struct slice address, int64_t now_s, int64_t *since_s, struct error *err);
 /* The owner has written to them. When the book is full, whoever is not in it stays out. */
 int contacts_written(struct contacts *contacts, struct slice address, int64_t now_s, struct error *err);
+
+/* ---- whether mail to them is encrypted (contacts_encryption.c) */
+
+/* A stranger of whom this is said is not forgotten. ERROR_NOT_FOUND, ERROR_INVALID. */
+int contacts_set_encryption(struct contacts *contacts, struct slice address, enum contacts_encryption wanted, struct error *err);
+
+/* Called for each of whom it is said, and whose onion has said that it moved; false ends it. It may look into the book. */
+typedef bool contacts_take_encryption(void *context, const char *address, enum contacts_encryption wanted);
+int contacts_look_moved_encryption(struct contacts *contacts, contacts_take_encryption *take, void *context, struct error *err);
 
 /* ---- keys (contacts_keys.c) */
 

@@ -10,6 +10,8 @@ enum {
 	CONTACTS_SQL_FIND, CONTACTS_SQL_LOOK, CONTACTS_SQL_ADD, CONTACTS_SQL_KNOW, CONTACTS_SQL_RENAME, CONTACTS_SQL_DELETE, CONTACTS_SQL_HEARD,
 	CONTACTS_SQL_VERIFIED, CONTACTS_SQL_COUNT, CONTACTS_SQL_FORGET, CONTACTS_SQL_FORGET_OF_ONION,
 
+	CONTACTS_SQL_ENCRYPTION_SET, CONTACTS_SQL_ENCRYPTION_UNSET, CONTACTS_SQL_ENCRYPTION_MOVED,
+
 	CONTACTS_SQL_KEY_FIND, CONTACTS_SQL_KEY_ADD, CONTACTS_SQL_KEY_SET, CONTACTS_SQL_KEY_STATE, CONTACTS_SQL_KEY_FORGET, CONTACTS_SQL_KEY_FACTS,
 	CONTACTS_SQL_KEY_UNSEAT, CONTACTS_SQL_KEY_COMPARED, CONTACTS_SQL_INTRODUCE, CONTACTS_SQL_INTRODUCED, CONTACTS_SQL_UNSAY,
 
@@ -46,6 +48,9 @@ int contacts_find_or_say(struct contacts *contacts, struct slice address, struct
 
 /* Who says that they know somebody at this onion. ERROR_DENIED: they cannot introduce them. */
 int contacts_find_introducer(struct contacts *contacts, const char *onion, struct slice by, struct contact *out, struct error *err);
+
+/* What a database says of encryption. */
+enum contacts_encryption contacts_read_encryption(int64_t value);
 
 /* Whether a notice of the onion has revoked this key: 1, 0, -1. *is_full: so many that only the owner brings new ones. */
 int contacts_moves_revoked(struct contacts *contacts, const char *onion, const char *fingerprint, bool *is_full, struct error *err);

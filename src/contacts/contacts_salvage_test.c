@@ -40,6 +40,7 @@ fill(struct book *b)
 	know(b, ALICE);
 	know(b, CAROL);
 	know(b, DAVE);
+	assert_int_equal(contacts_set_encryption(b->contacts, BOB, CONTACTS_ENCRYPTION_REQUIRED, &err), 0);
 	learn(b, BOB, "A" ZEROS, CONTACTS_KEY_IN_PERSON);
 	learn(b, BOB, "B" ZEROS, CONTACTS_KEY_SIGNED);
 	introduce(b, DAVE, "C" ZEROS, ALICE);
@@ -112,6 +113,7 @@ check_people(struct book *b)
 	assert_int_equal(bob.since_s, NOW - DAY);
 	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
 	assert_int_equal(bob.held, 1);
+	assert_int_equal(bob.encryption, CONTACTS_ENCRYPTION_REQUIRED);
 	assert_int_equal(contacts_look_keys(b->contacts, bob.id, take_key, keys, &err), 0);
 	assert_string_equal(keys, "A1B2");
 	assert_int_equal(dave.trust, CONTACTS_VERIFIED_KEY);

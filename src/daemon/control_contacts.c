@@ -9,6 +9,9 @@
 #include "contacts/moves.h"
 #include "daemon/control_json.h"
 
+static const char *const encryptions[] = { [CONTACTS_ENCRYPTION_DEFAULT] = "default", [CONTACTS_ENCRYPTION_PREFERRED] = "prefer",
+	[CONTACTS_ENCRYPTION_REQUIRED] = "require", [CONTACTS_ENCRYPTION_NEVER] = "never" };
+
 #define WORD(words, value) word((words), sizeof(words) / sizeof(words)[0], (value))
 
 /* ---- orders */
@@ -71,6 +74,7 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 	static const char *const details[] = { "people", "history", "key" };
 	static const char *const hows[] = { [CONTACTS_TYPED] = "typed", [CONTACTS_SCANNED] = "scanned", [CONTACTS_KEY_IN_PERSON] = "in-person" };
 	uint64_t limit;
+	uint8_t encryption;
 	out->message = (struct ipc_message){ .type = IPC_TYPE_CONTACT_REQUEST, .fd = -1, .contact_request.verb = (uint8_t)verb };
 	struct ipc_contact_request *r = &out->message.contact_request;
 	if (take_text(params, "address", r->address, sizeof r->address) != 0 || 
@@ -84,6 +88,11 @@ control_contacts_order(enum ipc_contact_verb verb, json_t *params, struct contro
 		return error_set(err, ERROR_INVALID, "\"detail\" is people, history or key");
 	if (take_word(params, "how", hows, sizeof hows / sizeof *hows, &r->how) != 0)
 		return error_set(err, ERROR_INVALID, "\"how\" is typed, scanned or in-person");
+	if (take_word(params, "encrypt", encryptions, sizeof encryptions / sizeof *encryptions, &encryption) != 0 ||
+	    (verb == CONTACT_VERB_ENCRYPT && json_object_get(params, "encrypt") == NULL))
+		return error_set(err, ERROR_INVALID, "\"encrypt\" is default, prefer, require or never");
+	if (verb == CONTACT_VERB_ENCRYPT)
+		r->how = encryption;
 	if (take_text(params, "fingerprint", r->fingerprint, sizeof r->fingerprint) != 0)
 		return error_set(err, ERROR_INVALID, "\"fingerprint\" has %d digits", IPC_OPENPGP_FINGERPRINT_LEN);
 	if (take_text(params, "to", r->to, sizeof r->to) != 0 || (r->to[0] == '\0' && (verb == CONTACT_VERB_INTRODUCE || verb == CONTACT_VERB_FOLLOW)))
@@ -128,6 +137,8 @@ put_contact(struct buffer *out, const char *identity, const struct ipc_contact_r
 	    control_json_member_or_null(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
 		return -1;
 	if (buffer_printf(out, err, ",\"vouching\":%" PRIu32 ",\"held\":%" PRIu32, row->count, row->held) != 0)
+		return -1;
+	if (control_json_member(out, ",\"encrypt\":", WORD(encryptions, row->encryption), err) != 0)
 		return -1;
 	if (row->fate == CONTACTS_STAYS)
 		return buffer_append_string(out, ",\"move\":null}", err);

@@ -54,7 +54,7 @@ send_contact(struct order *o)
 	struct error err;
 	struct ipc_message m = { .contact_row = { .how = (uint8_t)c->how, .state = (uint8_t)c->trust, .is_stranger = c->is_stranger,
 		.since_s = (uint64_t)c->since_s, .changed_s = (uint64_t)c->heard_s, .checked_s = (uint64_t)c->verified_s, .count = c->vouching,
-		.held = c->held } };
+		.held = c->held, .encryption = (uint8_t)c->encryption } };
 	memcpy(m.contact_row.name, c->name, sizeof c->name);
 	memcpy(m.contact_row.fingerprint, c->fingerprint, sizeof c->fingerprint);
 	if (contacts_moves_look(o->contacts, c->onion, &move, &err) == 0) {
@@ -213,6 +213,8 @@ change(struct order *o, struct error *err)
 		return contacts_add(o->contacts, address, name, r->how == CONTACTS_SCANNED ? CONTACTS_SCANNED : CONTACTS_TYPED, o->now_s, err);
 	case CONTACT_VERB_RENAME:
 		return contacts_rename(o->contacts, address, name, err);
+	case CONTACT_VERB_ENCRYPT:
+		return contacts_set_encryption(o->contacts, address, (enum contacts_encryption)r->how, err);
 	case CONTACT_VERB_DELETE:
 		return contacts_delete(o->contacts, address, err);
 	case CONTACT_VERB_VERIFY:

@@ -64,9 +64,8 @@ mail_keys_of_sender(const struct mail_keys *k, const char *sender, struct buffer
 	return got < 0 ? -1 : 0;
 }
 
-/* alice+news@... is alice@... Returns false when there is no tag. */
-static bool
-without_tag(struct slice address, char out[ADDRESS_MAX + 1])
+bool
+mail_keys_without_tag(struct slice address, char out[ADDRESS_MAX + 1])
 {
 	const unsigned char *at = memchr(address.data, '@', address.len), *plus = memchr(address.data, '+', address.len);
 	if (at == NULL || plus == NULL || plus > at || plus == address.data || address.len > ADDRESS_MAX)
@@ -83,7 +82,7 @@ key_of(const struct mail_keys *k, struct slice recipient, struct buffer *key, st
 {
 	char plain[ADDRESS_MAX + 1], fingerprint[OPENPGP_FINGERPRINT_LEN + 1];
 	int got = contacts_key_for(k->contacts, recipient, key, fingerprint, err);
-	if (got == 0 && without_tag(recipient, plain))
+	if (got == 0 && mail_keys_without_tag(recipient, plain))
 		got = contacts_key_for(k->contacts, slice_of_string(plain), key, fingerprint, err);
 	return got;
 }
@@ -108,7 +107,7 @@ int
 mail_keys_of_card(const struct mail_keys *k, struct slice recipient, const struct ipc_card_facts *facts, int64_t now_s, struct error *err)
 {
 	char plain[ADDRESS_MAX + 1];
-	struct slice address = without_tag(recipient, plain) ? slice_of_string(plain) : recipient;
+	struct slice address = mail_keys_without_tag(recipient, plain) ? slice_of_string(plain) : recipient;
 	const struct contacts_offer offer = { address, facts->fingerprint, facts->key, CONTACTS_KEY_CARD, now_s, now_s };
 	enum contacts_learned learned;
 	struct error why = { 0 };

@@ -26,5 +26,8 @@ int mail_keys_of_recipients(const struct mail_keys *keys, struct slice recipient
 /* The onion of a recipient whose key is not known has shown this card. It is learned unless they are nobody in the book, which may be full. */
 int mail_keys_of_card(const struct mail_keys *keys, struct slice recipient, const struct ipc_card_facts *facts, int64_t now_s, struct error *err);
 
+/* alice+news@... is alice@... Returns false when there is no tag. */
+bool mail_keys_without_tag(struct slice address, char out[ADDRESS_MAX + 1]);
+
 /* The owner has written to them. */
 int mail_keys_written(const struct mail_keys *keys, struct slice recipients, int64_t now_s, struct error *err);

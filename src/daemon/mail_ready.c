@@ -9,11 +9,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/mail_keys.h"
+#include "daemon/mail_wishes.h"
 #include "ipc/pack.h"
 #include "proof/context.h"
 #include "proof/onionsig.h"
 
-static const char no_key[] = "the recipient's node gave no OpenPGP key, and this identity sends nothing unencrypted: ask for a card, or see `smtorp contact`";
+static const char no_key[] = "the recipient's node gave no OpenPGP key";
 
 /* One message. */
 struct one {
@@ -29,7 +30,7 @@ struct one {
 	/* to be said soon */
 	bool has_ended;
 	enum dispatch_readied readied;
-	const char *text;
+	char text[MAIL_WISH_TEXT_SIZE];
 };
 
 struct mail_ready {
@@ -55,7 +56,7 @@ end(struct one *o, enum dispatch_readied readied, const char *text)
 {
 	o->has_ended = true;
 	o->readied = readied;
-	o->text = text;
+	snprintf(o->text, sizeof o->text, "%s", text);
 	timer_start(o->ready->say, 0);
 }
 
@@ -133,17 +134,21 @@ seal(struct one *o)
 {
 	const struct mail_ready_config *c = &o->ready->config;
 	const struct mail_keys book = { c->contacts, mailstore_database(c->mailstore) };
-	bool is_required = c->encryption == ENCRYPTION_REQUIRED;
+	struct mail_wish wish = { 0 };
 	struct error err = { 0 };
 	struct buffer keys;
 	struct body body = BODY_EMPTY;
+	char why[MAIL_WISH_TEXT_SIZE];
 	buffer_init(&keys, IPC_KEYS_MAX);
-	int got = mail_keys_of_recipients(&book, all(&o->recipients), &keys, &err);
+	int got = mail_wishes_find(c->contacts, all(&o->recipients), c->encryption, &wish, &err) != 0 ? -1 :
+	                                                                      mail_keys_of_recipients(&book, all(&o->recipients), &keys, &err);
+	bool is_required = wish.how == ENCRYPTION_REQUIRED;
 	if (got == 0 && peers_note_cardless(queue_peers(mailstore_queue(c->mailstore)), o->onion, mailstore_now_ms(c->mailstore), &err) != 0)
 		got = -1;
-	if (got == 0 && is_required)
-		end(o, DISPATCH_REFUSED, no_key);
-	else if (got < 0 || queue_load_body(mailstore_queue(c->mailstore), o->body, o->body_bytes, &body, &err) != 0)
+	if (got == 0 && is_required) {
+		mail_wishes_say(&wish, no_key, why);
+		end(o, DISPATCH_REFUSED, why);
+	} else if (got < 0 || queue_load_body(mailstore_queue(c->mailstore), o->body, o->body_bytes, &body, &err) != 0)
 		fail(o, err.text);
 	else {
 		unsigned how = SEAL_OPEN_FIRST | (got == 1 ? SEAL_ENCRYPT : 0) | (is_required ? SEAL_ALL : 0);

@@ -14,6 +14,7 @@
 #include "daemon/mail_intake_internal.h"
 #include "daemon/mail_keys.h"
 #include "daemon/mail_moves.h"
+#include "daemon/mail_wishes.h"
 #include "proof/context.h"
 #include "proof/onionsig.h"
 
@@ -22,7 +23,6 @@
 
 static const struct answer unsigned_ = { 451, "4.3.0", "the message could not be signed; try again later" };
 static const struct answer unprepared = { 451, "4.3.0", "the message could not be prepared; try again later" };
-static const struct answer too_large_to_seal = { 552, "5.3.4", "it is too large to be encrypted, and this identity sends nothing unencrypted" };
 
 static int
 check_sender(const struct mail_intake *in, const char *reverse_path, struct error *err)
@@ -169,6 +169,15 @@ on_prepared(void *context, const struct ipc_message *answer, struct body *body)
 		take_copy(p, &answer->content_result, p->prepared_flags, body);
 }
 
+static void
+refuse_as_too_large(struct pending *p, const struct mail_wish *wish)
+{
+	char text[MAIL_WISH_TEXT_SIZE];
+	const struct answer a = { 552, "5.3.4", text };
+	mail_wishes_say(wish, "it is too large to be encrypted", text);
+	intake_finish(p, &a);
+}
+
 /* Looks for the keys of who is at hand, and says how it is to be sealed: for them; for the own key, to wait for theirs; or not at all. 1; 0: it may not
  * go without, and has its answer; -1. */
 static int
@@ -176,16 +185,21 @@ find_keys(struct pending *p, struct error *err)
 {
 	const struct mail_intake *in = p->intake;
 	const struct mail_keys book = { in->contacts, mailstore_database(in->mailstore) };
-	bool is_required = in->config.encryption == ENCRYPTION_REQUIRED;
+	struct mail_wish wish;
 	p->how = SEAL_PLAIN;
 	p->is_waiting = false;
 	buffer_finish(&p->keys);
 	buffer_init(&p->keys, IPC_KEYS_MAX);
-	if (p->onion[0] == '\0' || in->config.encryption == ENCRYPTION_NONE)
+	if (p->onion[0] == '\0')
+		return 1;
+	if (mail_wishes_find(in->contacts, p->at_hand_recipients, in->config.encryption, &wish, err) != 0)
+		return -1;
+	bool is_required = wish.how == ENCRYPTION_REQUIRED;
+	if (wish.how == ENCRYPTION_NONE)
 		return 1;
 	if (body_len(&p->body) > SEALED_MAX_BYTES) {
 		if (is_required)
-			intake_finish(p, &too_large_to_seal);
+			refuse_as_too_large(p, &wish);
 		return !is_required;
 	}
 	int got = mail_keys_of_recipients(&book, p->at_hand_recipients, &p->keys, err);

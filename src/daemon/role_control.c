@@ -138,6 +138,7 @@ static const struct method {
 	{ "contact.show", .contact = CONTACT_VERB_SHOW, .has_name = true, .has_items = true },   /* {name, address, detail?}: {items, next} */
 	{ "contact.add", .contact = CONTACT_VERB_ADD, .has_name = true },                        /* {name, address, called?, how?}: {count} */
 	{ "contact.rename", .contact = CONTACT_VERB_RENAME, .has_name = true },                  /* {name, address, called}: {count} */
+	{ "contact.encrypt", .contact = CONTACT_VERB_ENCRYPT, .has_name = true },                /* {name, address, encrypt}: {count} */
 	{ "contact.delete", .contact = CONTACT_VERB_DELETE, .has_name = true },                  /* {name, address}: {count} */
 	{ "contact.verify", .contact = CONTACT_VERB_VERIFY, .has_name = true },                  /* {name, address, fingerprint}: {count} */
 	{ "contact.accept", .contact = CONTACT_VERB_ACCEPT, .has_name = true },                  /* the same */

@@ -241,7 +241,7 @@ rows_of_the_address_book_become_json(void **state)
 	uint64_t id = m.contact_request.request_id;
 	m = (struct ipc_message){ .type = IPC_TYPE_CONTACT_ROW, .fd = -1, .contact_row = { .request_id = id, .kind = CONTACT_ROW_CONTACT,
 		.address = "bob@x.onion", .name = "Zo\xc3\xab \x1b[2J\"", .how = 2, .state = 3, .since_s = 5, .checked_s = 6, .fingerprint = "AB",
-		.count = 2, .held = 1, .fate = 2, .moved = "bob@y.onion" } };
+		.count = 2, .held = 1, .fate = 2, .moved = "bob@y.onion", .encryption = 2 } };
 	test_role_send(p->mail, &m);
 	m.contact_row = (struct ipc_contact_row){ .request_id = id, .kind = CONTACT_ROW_KEY, .address = "bob@x.onion", .how = 200, .state = 1,
 		.fingerprint = "AB", .since_s = 5, .key = slice_of_string("key") };
@@ -252,7 +252,7 @@ rows_of_the_address_book_become_json(void **state)
 	end(p, id, ERROR_NONE, 0);
 	expect(p, "{\"kind\":\"contact\",\"id\":\"alice/bob@x.onion\",\"identity\":\"alice\",\"address\":\"bob@x.onion\",\"name\":\"Zo\xc3\xab ?[2J\\\"\","
 	          "\"how\":\"scanned\",\"trust\":\"verified\",\"stranger\":false,\"since\":5,\"heard\":null,\"verified\":6,\"fingerprint\":\"AB\","
-	          "\"vouching\":2,\"held\":1,\"move\":{\"state\":\"moved\",\"to\":\"bob@y.onion\",\"other\":null}},");
+	          "\"vouching\":2,\"held\":1,\"encrypt\":\"require\",\"move\":{\"state\":\"moved\",\"to\":\"bob@y.onion\",\"other\":null}},");
 	assert_non_null(strstr(p->line, "{\"kind\":\"key\",\"contact\":\"bob@x.onion\",\"fingerprint\":\"AB\",\"state\":\"counts\",\"how\":\"unknown\","
 	                                "\"by\":null,\"since\":5,\"changed\":0,\"signed\":null,\"compared\":null,\"key\":\"a2V5\"},"));
 	assert_non_null(strstr(p->line, "{\"kind\":\"introduction\",\"contact\":\"bob@x.onion\",\"by\":\"carol@y.onion\",\"fingerprint\":\"AB\",\"since\":7}]"));
@@ -293,6 +293,16 @@ orders_about_people_go_on_as_they_are(void **state)
 	assert_int_equal(m.contact_request.verb, CONTACT_VERB_ADD);
 	assert_string_equal(m.contact_request.name, "Bob");
 	assert_int_equal(m.contact_request.how, 2);
+	end(p, m.contact_request.request_id, ERROR_NONE, 0);
+	expect(p, "{\"count\":1}");
+	ask(p, "contact.encrypt", "{\"name\":\"alice\",\"address\":\"bob@x.onion\"}");
+	expect(p, "\"code\":-32602");
+	ask(p, "contact.encrypt", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"encrypt\":\"perhaps\"}");
+	expect(p, "\"code\":-32602");
+	ask(p, "contact.encrypt", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"encrypt\":\"never\"}");
+	m = test_role_next(&p->role, p->mail, IPC_TYPE_CONTACT_REQUEST);
+	assert_int_equal(m.contact_request.verb, CONTACT_VERB_ENCRYPT);
+	assert_int_equal(m.contact_request.how, 3);
 	end(p, m.contact_request.request_id, ERROR_NONE, 0);
 	expect(p, "{\"count\":1}");
 	ask(p, "contact.key", "{\"name\":\"alice\",\"address\":\"bob@x.onion\",\"fingerprint\":\"AB\",\"key\":\"a2V5\",\"how\":\"in-person\"}");

@@ -5,6 +5,8 @@
 #include "daemon/test_mail.h"
 
 #include "card/card.h"
+#include "contacts/contacts.h"
+#include "store/schema.h"
 
 #define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
 #define WAITS "Subject: ...\r\n\r\nsealed to the own key\r\n"
@@ -41,23 +43,36 @@ seal(struct mail_process *p, const char *to, const char *expected, size_t keys, 
 	return how;
 }
 
-/* A first message: prepared for nobody, and sealed to the own key. */
 static void
-submit_first(struct mail_process *p, uint64_t id)
+give_content(struct mail_process *p)
 {
-	intake(p->submission, id, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
 	if (p->content < 0) {
 		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
 		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
 	}
+}
+
+/* A message that is to wait: it is prepared for nobody, and sealed to the own key. Returns how. */
+static unsigned
+make_wait(struct mail_process *p, uint64_t id)
+{
+	give_content(p);
 	struct ipc_message m = next_to_content(p, IPC_TYPE_PREPARE), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	assert_string_equal(m.prepare.to, "");
 	result.content_result.request_id = m.prepare.request_id;
 	result.content_result.code = 250;
 	result.content_result.body = slice_of_string(PLAIN);
 	test_role_send(p->content, &result);
-	assert_int_equal(seal(p, "", PLAIN, 0, WAITS, true) & SEAL_ENCRYPT, SEAL_ENCRYPT);
+	unsigned how = seal(p, "", PLAIN, 0, WAITS, true);
 	expect_done(p, p->submission, id, 250);
+	return how;
+}
+
+static void
+submit_first(struct mail_process *p, uint64_t id)
+{
+	intake(p->submission, id, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
+	assert_int_equal(make_wait(p, id) & SEAL_ENCRYPT, SEAL_ENCRYPT);
 }
 
 static void
@@ -191,11 +206,11 @@ what_waits_survives_a_crash(void **state)
 	expect_body(p, session, SEALED);
 }
 
+/* The message that waits for bob+news goes back to its sender, with these words. */
 static void
-what_must_be_encrypted_is_refused_without_a_card(void **state)
+expect_refused(struct mail_process *p, const char *words)
 {
-	struct mail_process *p = *state;
-	submit_first(p, 1);
+	char text[IPC_TEXT_MAX + 1];
 	uint64_t session = expect_dial(p, 465);
 	be_ready(p, session);
 	show_card(p, session, "");
@@ -205,6 +220,8 @@ what_must_be_encrypted_is_refused_without_a_card(void **state)
 	assert_true(pack_next_failure(&failures, &recipient, &why));
 	assert_int_equal(why.code, 550);
 	assert_true(slice_is(why.enhanced, "5.7.10"));
+	slice_to_string(why.text, text, sizeof text);
+	assert_non_null(strstr(text, words));
 	file_close(&m.fd);
 	result.content_result.request_id = m.compose_dsn.request_id;
 	result.content_result.code = 250;
@@ -213,10 +230,136 @@ what_must_be_encrypted_is_refused_without_a_card(void **state)
 	await_files("Maildir/new", "Subject: failed", 1);
 }
 
+static void
+what_must_be_encrypted_is_refused_without_a_card(void **state)
+{
+	struct mail_process *p = *state;
+	submit_first(p, 1);
+	expect_refused(p, "this identity sends nothing unencrypted");
+}
+
+/* ---- what the owner says of single contacts */
+
+/* Into the book, while the process has given it up; then sql. */
+static void
+say(struct mail_process *p, const char *address, enum contacts_encryption wanted, const char *sql)
+{
+	struct database *db;
+	struct contacts *contacts;
+	struct slice a = slice_of_string(address);
+	kill_process(p);
+	assert_int_equal(database_open("mail.db", false, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	assert_int_equal(contacts_open(db, &contacts, NULL), 0);
+	assert_int_equal(contacts_add(contacts, a, slice_of("", 0), CONTACTS_TYPED, 1, NULL), 0);
+	assert_int_equal(contacts_set_encryption(contacts, a, wanted, NULL), 0);
+	assert_int_equal(database_run(db, sql, NULL), 0);
+	contacts_free(contacts);
+	database_close(db);
+	launch(p);
+}
+
+static void
+what_is_required_for_a_contact_is_refused_without_a_card(void **state)
+{
+	struct mail_process *p = *state;
+	say(p, "bob@" BOB, CONTACTS_ENCRYPTION_REQUIRED, "");
+	submit_first(p, 1);
+	expect_refused(p, "nothing unencrypted is to go to bob+news@" BOB ": ask for a card, or see `smtorp contact edit --encrypt`");
+}
+
+static void
+it_is_required_for_a_contact_though_the_identity_never_encrypts(void **state)
+{
+	struct mail_process *p = *state;
+	say(p, "bob@" BOB, CONTACTS_ENCRYPTION_REQUIRED, "");
+	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string(PLAIN));
+	assert_int_equal(make_wait(p, 1), SEAL_ENCRYPT | SEAL_ALL);
+	intake(p->submission, 2, "alice@" OWN, "carol@" BOB, slice_of_string(PLAIN));
+	prepare(p);
+	expect_done(p, p->submission, 2, 250);
+}
+
+static void
+a_contact_who_never_gets_it_encrypted_gets_it_at_once(void **state)
+{
+	struct mail_process *p = *state;
+	say(p, "bob@" BOB, CONTACTS_ENCRYPTION_NEVER, "");
+	intake(p->submission, 1, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
+	give_content(p);
+	prepare(p);
+	expect_done(p, p->submission, 1, 250);
+}
+
+static void
+a_contact_for_whom_it_is_preferred_gets_it_without_a_card(void **state)
+{
+	struct mail_process *p = *state;
+	say(p, "bob@" BOB, CONTACTS_ENCRYPTION_PREFERRED, "");
+	submit_first(p, 1);
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session);
+	show_card(p, session, "");
+	assert_int_equal(seal(p, BOB, WAITS, 0, PLAIN, false), SEAL_OPEN_FIRST);
+	expect_body(p, session, PLAIN);
+}
+
+/* One message to two mailboxes of an onion is one copy. */
+static void
+the_strictest_of_several_has_the_word(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		unsigned how;
+	} table[] = { { "never", "require", SEAL_ENCRYPT | SEAL_ALL }, { "require", "never", SEAL_ENCRYPT | SEAL_ALL },
+		{ "never", "nobody", SEAL_ENCRYPT }, { "nobody", "require", SEAL_ENCRYPT | SEAL_ALL } };
+	struct mail_process *p = *state;
+	say(p, "never@" BOB, CONTACTS_ENCRYPTION_NEVER, "");
+	say(p, "require@" BOB, CONTACTS_ENCRYPTION_REQUIRED, "");
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct ipc_message m = { .type = IPC_TYPE_INTAKE, .fd = -1, .intake.transaction_id = i + 1 };
+		struct buffer recipients;
+		struct body body;
+		char second[ADDRESS_MAX + 1], first[ADDRESS_MAX + 1];
+		snprintf(first, sizeof first, "%s@" BOB, table[i].first);
+		snprintf(second, sizeof second, "%s@" BOB, table[i].second);
+		pack_one(&recipients, first);
+		assert_int_equal(pack_string(&recipients, slice_of_string(second), NULL), 0);
+		strcpy(m.intake.reverse_path, "alice@" OWN);
+		m.intake.recipients = slice_of(buffer_bytes(&recipients), buffer_len(&recipients));
+		assert_int_equal(body_from_bytes(slice_of_string(PLAIN), &body, NULL), 0);
+		assert_int_equal(body_attach(&body, &m, &m.intake.body, NULL), 0);
+		test_role_send(p->submission, &m);
+		assert_int_equal(make_wait(p, i + 1), table[i].how);
+		body_finish(&body);
+		buffer_finish(&recipients);
+	}
+}
+
+static void
+whoever_moves_takes_along_what_was_said(void **state)
+{
+	struct mail_process *p = *state;
+	say(p, "robert@" OWN, CONTACTS_ENCRYPTION_REQUIRED, "INSERT INTO contact_notices VALUES ('" OWN "', 1, 'bob@" BOB "', '', 1, 1, 1, 1)");
+	intake(p->submission, 1, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
+	assert_int_equal(make_wait(p, 1), SEAL_ENCRYPT | SEAL_ALL);
+	say(p, "bob@" BOB, CONTACTS_ENCRYPTION_NEVER, ""); /* but what is said of the new address comes first */
+	intake(p->submission, 2, "alice@" OWN, "bob@" BOB, slice_of_string(PLAIN));
+	give_content(p);
+	prepare(p);
+	expect_done(p, p->submission, 2, 250);
+}
+
 static int
 start_preferring(void **state)
 {
 	encryption = ENCRYPTION_PREFERRED;
+	return start(state);
+}
+
+static int
+start_without(void **state)
+{
+	encryption = ENCRYPTION_NONE;
 	return start(state);
 }
 
@@ -239,6 +382,12 @@ main(int argc, char **argv)
 		TEST(a_server_that_knows_no_cards_gets_it_as_it_was),
 		TEST(what_waits_survives_a_crash),
 		cmocka_unit_test_setup_teardown(what_must_be_encrypted_is_refused_without_a_card, start_requiring, finish),
+		TEST(what_is_required_for_a_contact_is_refused_without_a_card),
+		cmocka_unit_test_setup_teardown(it_is_required_for_a_contact_though_the_identity_never_encrypts, start_without, finish),
+		cmocka_unit_test_setup_teardown(a_contact_who_never_gets_it_encrypted_gets_it_at_once, start_requiring, finish),
+		cmocka_unit_test_setup_teardown(a_contact_for_whom_it_is_preferred_gets_it_without_a_card, start_requiring, finish),
+		TEST(the_strictest_of_several_has_the_word),
+		TEST(whoever_moves_takes_along_what_was_said),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)

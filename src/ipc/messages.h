@@ -307,7 +307,8 @@ enum role {
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) U8(state) U8(is_stranger) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) STR(by, IPC_MAILBOX_MAX) U64(since_s) U64(signed_s) U64(changed_s) U64(checked_s) U32(count) \
 	U32(held) BYTES(key, IPC_PUBLIC_KEY_MAX) \
-	U8(fate) STR(moved, IPC_MAILBOX_MAX) STR(moved_other, IPC_MAILBOX_MAX) /* enum ipc_contact_kind; fate: enum contacts_fate */
+	U8(fate) STR(moved, IPC_MAILBOX_MAX) STR(moved_other, IPC_MAILBOX_MAX) \
+	U8(encryption) /* enum ipc_contact_kind; fate: enum contacts_fate; encryption: enum contacts_encryption */
 /* count: items shown or changed. next: what the item of the following LIST is to be, 0: nothing follows. */
 #define IPC_QUEUE_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(error) STR(text, IPC_TEXT_MAX) U64(count) U64(next) /* enum error_code */
@@ -491,7 +492,7 @@ enum ipc_card_verb { CARD_VERB_SHOW = 1, CARD_VERB_SHOW_ONION, CARD_VERB_CHECK, 
 enum ipc_contact_verb {
 	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
 	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY, CONTACT_VERB_PROPOSALS, CONTACT_VERB_INTRODUCE,
-	CONTACT_VERB_NOTIFY, CONTACT_VERB_FOLLOW,
+	CONTACT_VERB_NOTIFY, CONTACT_VERB_FOLLOW, CONTACT_VERB_ENCRYPT, /* how: enum contacts_encryption */
 };
 
 enum ipc_contact_detail { CONTACT_PEOPLE = 0, CONTACT_HISTORY, CONTACT_KEY_THAT_COUNTS }; /* the last with its bytes */

@@ -80,6 +80,8 @@ static const struct table tables[] = {
 	    " WHERE length(?2) = 40 AND length(?3) = 62 AND ?1 IN (SELECT id FROM contacts)" },
 	{ "SELECT contact, position, address FROM contact_carriers ORDER BY contact", "iit",
 	    "INSERT OR IGNORE INTO contact_carriers SELECT ?1, ?2, ?3 WHERE ?1 IN (SELECT id FROM contacts)" },
+	{ "SELECT contact, wanted FROM contact_encryption ORDER BY contact", "ii",
+	    "INSERT OR IGNORE INTO contact_encryption SELECT ?1, ?2 WHERE ?2 BETWEEN 1 AND 3 AND ?1 IN (SELECT id FROM contacts)" },
 	{ "SELECT contact, sequence, fingerprint, card FROM contact_cards ORDER BY contact", "iitb",
 	    "INSERT OR IGNORE INTO contact_cards SELECT ?1, ?2, ?3, ?4 WHERE ?1 IN (SELECT id FROM contacts)" },
 	{ "SELECT onion, kind, about, recovery, sequence, since_s, chosen, told FROM contact_notices ORDER BY onion", "tittiiii",

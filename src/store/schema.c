@@ -144,4 +144,8 @@ const char *const schema_versions[SCHEMA_VERSIONS] = {
 
 	/* Invitations that nobody has used yet. fingerprint: of the identity's OpenPGP key then. */
 	"CREATE TABLE invitations (secret BLOB PRIMARY KEY, until_s INTEGER NOT NULL, fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+
+	/* What the owner has said of encrypting to a contact: enum contacts_encryption. No row: what holds for the identity. */
+	"CREATE TABLE contact_encryption ("
+	"  contact INTEGER PRIMARY KEY REFERENCES contacts ON DELETE CASCADE, wanted INTEGER NOT NULL) STRICT;",
 };

@@ -5,5 +5,5 @@
  */
 #pragma once
 
-#define SCHEMA_VERSIONS 13
+#define SCHEMA_VERSIONS 14
 extern const char *const schema_versions[SCHEMA_VERSIONS]; /* for database_open() */
