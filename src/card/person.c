@@ -59,10 +59,12 @@ put_key(struct slice key, struct buffer *out, struct error *err)
 }
 
 int
-card_person_write(const char *address, const char *name, struct slice key, struct buffer *out, struct error *err)
+card_person_write(const char *address, const char *name, const char *encrypt, struct slice key, struct buffer *out, struct error *err)
 {
 	if (put("BEGIN", "VCARD", out, err) != 0 || put(CARD_VERSION, "4.0", out, err) != 0 || put("KIND", "individual", out, err) != 0 ||
 	    put_name(name[0] != '\0' ? name : address, out, err) != 0 || put(CARD_EMAIL, address, out, err) != 0)
+		return -1;
+	if (encrypt[0] != '\0' && put(CARD_PERSON_ENCRYPT, encrypt, out, err) != 0)
 		return -1;
 	return key.len > 0 && put_key(key, out, err) != 0 ? -1 : put("END", "VCARD", out, err);
 }
@@ -129,6 +131,8 @@ take_lines(struct slice lines, struct card_person *out, struct buffer *key, stru
 			take_address(value, out);
 		else if (is_called(name, CARD_NAME))
 			take_name(value, out);
+		else if (is_called(name, CARD_PERSON_ENCRYPT) && value.len < sizeof out->encrypt)
+			slice_to_string(value, out->encrypt, sizeof out->encrypt);
 		else if (is_called(name, CARD_SIGNATURE))
 			out->is_signed = true;
 		else if (is_called(name, CARD_KEY) && take_key(value, key, err) != 0)

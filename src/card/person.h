@@ -17,11 +17,14 @@
 struct card_person {
 	char address[ADDRESS_MAX + 1]; /* the first that is an onion's */
 	char name[CARD_NAME_MAX + 1];  /* cut off; "": none */
+	char encrypt[16];              /* what CARD_PERSON_ENCRYPT says, if that is a short word; "": nothing */
 	bool is_signed;                /* it says that it is a card of an onion: card_parse() has the word then */
 };
 
-/* Appends a vCard. key: binary; empty: there is none. ERROR_TOO_LARGE. */
-int card_person_write(const char *address, const char *name, struct slice key, struct buffer *out, struct error *err);
+#define CARD_PERSON_ENCRYPT "X-SMTORP-ENCRYPT" /* what the book's owner wants for mail to them */
+
+/* Appends a vCard. key: binary; empty: there is none. encrypt: "" for nothing. ERROR_TOO_LARGE. */
+int card_person_write(const char *address, const char *name, const char *encrypt, struct slice key, struct buffer *out, struct error *err);
 
 /* Reads one, as card_find() finds them. key: appended to an empty buffer of CARD_PERSON_KEY_MAX_BYTES, binary or armoured as it stands there, and nobody has
  * looked into it. ERROR_NOT_FOUND: it has no address of an onion; ERROR_INVALID, ERROR_TOO_LARGE. */

@@ -34,11 +34,12 @@ what_is_written_is_read(void **state)
 		struct card_person person;
 		char key[64];
 		buffer_init(&card, CARD_PERSON_MAX_BYTES);
-		assert_int_equal(card_person_write(BOB, names[i], slice_of_string(i % 2 == 0 ? "" : "a key"), &card, &err), 0);
+		assert_int_equal(card_person_write(BOB, names[i], i % 2 == 0 ? "" : "require", slice_of_string(i % 2 == 0 ? "" : "a key"), &card, &err), 0);
 		assert_int_equal(buffer_append(&card, "", 1, &err), 0);
 		assert_int_equal(parse((const char *)buffer_bytes(&card), &person, key), 0);
 		assert_string_equal(person.address, BOB);
 		assert_string_equal(person.name, names[i]);
+		assert_string_equal(person.encrypt, i % 2 == 0 ? "" : "require");
 		assert_string_equal(key, i % 2 == 0 ? "" : "a key");
 		assert_false(person.is_signed);
 		buffer_finish(&card);

@@ -24,8 +24,6 @@ const struct cli_option cmd_contact_options[] = {
 	{ 0 },
 };
 
-const struct cli_option cmd_contact_change_options[] = { IDENTITY_OPTION, { 0 } };
-
 const struct cli_option cmd_contact_add_options[] = {
 	IDENTITY_OPTION,
 	{ "name", "TEXT", "what you call them" },
@@ -39,12 +37,15 @@ const struct cli_option cmd_contact_edit_options[] = {
 	{ "name", "TEXT", "what you call them from now on; '' for nothing" },
 	{ "key", "FILE", "take the OpenPGP key in this file for theirs" },
 	{ "in-person", NULL, "with --key: they gave it to you themselves, so it is verified" },
+	{ "encrypt", "WORD", "mail to them: prefer, require or never, or default for what the identity does" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
 const struct cli_option cmd_contact_delete_options[] = {
 	IDENTITY_OPTION,
 	{ "yes", NULL, "do not ask" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
@@ -106,6 +107,10 @@ print_contact(json_t *contact)
 		printf(" (%s)", view_text(contact, "name"));
 	printf("\n  %s; since %s, %s%s%s\n", trust_in_words(contact), day, how_in_words(contact),
 	    view_number(contact, "heard") != 0 ? "; last mail " : "", view_number(contact, "heard") != 0 ? heard : "");
+	const char *encrypt = view_text(contact, "encrypt");
+	if (strcmp(encrypt, "default") != 0)
+		printf("  %s\n", strcmp(encrypt, "require") == 0 ? "nothing goes to them without being encrypted" :
+		    strcmp(encrypt, "never") == 0 ? "nothing to them is encrypted" : "what goes to them is encrypted if it can be");
 	json_t *move = json_object_get(contact, "move");
 	if (json_is_object(move))
 		printf("  %s%s\n", strcmp(view_text(move, "state"), "revoked") == 0 ? "REVOKED: nothing is sent there; see `smtorp contact why`" :
@@ -324,21 +329,44 @@ cmd_contact_add(struct cli *cli)
 }
 
 int
+cmd_contact_end_change(const struct cli *cli, json_t *contact, int status)
+{
+	json_t *after = NULL;
+	if (status == CLI_OK && cli_has(cli, "json")) {
+		status = contact_book_again(cli, contact, &after);
+		if (status == CLI_OK)
+			status = print_one(cli, after);
+	}
+	json_decref(after);
+	json_decref(contact);
+	return status;
+}
+
+static bool
+is_encryption(const char *word)
+{
+	return strcmp(word, "default") == 0 || strcmp(word, "prefer") == 0 || strcmp(word, "require") == 0 || strcmp(word, "never") == 0;
+}
+
+int
 cmd_contact_edit(struct cli *cli)
 {
 	json_t *contact;
-	const char *name = cli_option_value(cli, "name"), *key = cli_option_value(cli, "key");
-	if (name == NULL && key == NULL)
-		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT or --key FILE");
+	const char *name = cli_option_value(cli, "name"), *key = cli_option_value(cli, "key"), *encrypt = cli_option_value(cli, "encrypt");
+	if (name == NULL && key == NULL && encrypt == NULL)
+		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT, --key FILE or --encrypt WORD");
+	if (encrypt != NULL && !is_encryption(encrypt))
+		return cli_fail_with(CLI_USAGE, "--encrypt is prefer, require, never or default, not '%s'", encrypt);
 	if (cli_has(cli, "in-person") && key == NULL)
 		return cli_fail_with(CLI_USAGE, "--in-person belongs to --key FILE; for a key that you have already: smtorp contact verify");
 	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
 	if (status == CLI_OK && name != NULL)
 		status = contact_book_order(cli, "contact.rename", contact, json_pack("{s:s}", "called", name));
+	if (status == CLI_OK && encrypt != NULL)
+		status = contact_book_order(cli, "contact.encrypt", contact, json_pack("{s:s}", "encrypt", encrypt));
 	if (status == CLI_OK && key != NULL)
 		status = cmd_contact_take_key(cli, contact, key);
-	json_decref(contact);
-	return status;
+	return cmd_contact_end_change(cli, contact, status);
 }
 
 int
@@ -359,6 +387,8 @@ cmd_contact_delete(struct cli *cli)
 	}
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.delete", contact, NULL);
+	if (status == CLI_OK && cli_has(cli, "json"))
+		status = view_print_json(json_pack("{s:s, s:s}", "identity", view_text(contact, "identity"), "deleted", view_text(contact, "address")));
 	json_decref(contact);
 	return status;
 }
@@ -400,8 +430,7 @@ cmd_contact_follow(struct cli *cli)
 	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.follow", contact, json_pack("{s:s}", "to", cli->arguments[1]));
-	json_decref(contact);
-	return status;
+	return cmd_contact_end_change(cli, contact, status);
 }
 
 int

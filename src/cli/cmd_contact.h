@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_option cmd_contact_options[], cmd_contact_change_options[], cmd_contact_add_options[], cmd_contact_edit_options[],
+extern const struct cli_option cmd_contact_options[], cmd_contact_add_options[], cmd_contact_edit_options[],
     cmd_contact_delete_options[], cmd_contact_list_options[], cmd_contact_graph_options[], cmd_contact_introduce_options[], cmd_contact_export_options[],
     cmd_contact_import_options[];
 
@@ -19,6 +19,9 @@ int cmd_contact_edit(struct cli *cli);
 int cmd_contact_delete(struct cli *cli);
 int cmd_contact_why(struct cli *cli);
 int cmd_contact_graph(struct cli *cli);
+
+/* What every change ends with: prints the contact as it is now, as JSON if that is wanted. Returns an exit status. */
+int cmd_contact_end_change(const struct cli *cli, json_t *contact, int status);
 
 /* cmd_contact_key.c */
 int cmd_contact_verify(struct cli *cli);

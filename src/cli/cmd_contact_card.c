@@ -56,10 +56,11 @@ print_card(json_t *contact)
 	struct error err = { 0 };
 	buffer_init(&key, ENCODE_BASE64_LEN(OPENPGP_AUTOCRYPT_MAX_BYTES));
 	buffer_init(&card, CARD_PERSON_MAX_BYTES);
+	const char *encrypt = view_text(contact, "encrypt");
 	int result = read_key(contact, &key, &err);
 	if (result == 0)
-		result = card_person_write(view_text(contact, "address"), view_text(contact, "name"), slice_of(buffer_bytes(&key), buffer_len(&key)), &card,
-		    &err);
+		result = card_person_write(view_text(contact, "address"), view_text(contact, "name"), strcmp(encrypt, "default") == 0 ? "" : encrypt,
+		    slice_of(buffer_bytes(&key), buffer_len(&key)), &card, &err);
 	if (result == 0)
 		fwrite(buffer_bytes(&card), 1, buffer_len(&card), stdout);
 	buffer_finish(&card);
@@ -143,6 +144,19 @@ add_signed(struct import *in, struct slice card, struct error *err)
 	    CLIENT_TIMEOUT_MS, NULL, err);
 }
 
+/* A file may make it stricter. Less strict only the owner makes it: who writes such a file might want to read what is sent. */
+static int
+take_encryption(const struct import *in, const struct card_person *person, struct error *err)
+{
+	if (strcmp(person->encrypt, "require") == 0)
+		return client_call(&in->cli->paths, "contact.encrypt", json_pack("{s:s, s:s, s:s}", "name", in->identity, "address", person->address, "encrypt",
+		    person->encrypt), CLIENT_TIMEOUT_MS, NULL, err);
+	if (strcmp(person->encrypt, "prefer") == 0 || strcmp(person->encrypt, "never") == 0)
+		fprintf(stderr, "smtorp: %s: the file says '%s' of encrypting to them, which is not taken from a file. If you want it: "
+		    "smtorp contact edit --identity %s --encrypt %s %s\n", person->address, person->encrypt, in->identity, person->encrypt, person->address);
+	return 0;
+}
+
 static void
 take(struct import *in, struct slice card)
 {
@@ -164,6 +178,8 @@ take(struct import *in, struct slice card)
 			result = give_key(in->cli, in->identity, person.address, slice_of(buffer_bytes(&key), buffer_len(&key)), false, &known, &err);
 			in->keys += result == 0;
 		}
+		if (result == 0 && is_new)
+			result = take_encryption(in, &person, &err);
 	}
 	if (result != 0) {
 		in->left_out++;
@@ -230,7 +246,7 @@ cmd_contact_take_key(struct cli *cli, json_t *contact, const char *path)
 	        slice_of(buffer_bytes(&file), buffer_len(&file)), cli_has(cli, "in-person"), &key, &err) != 0)
 		status = cli_fail(&err);
 	buffer_finish(&file);
-	if (status != CLI_OK)
+	if (status != CLI_OK || cli_has(cli, "json"))
 		return status;
 	printf("What you write to %s is encrypted to\n  %s\n", contact_book_called(contact), contact_book_group(key.fingerprint, group));
 	return cli_end_output();

@@ -46,12 +46,11 @@ decide(struct cli *cli, const char *method, const char *state, const char *done)
 		status = choose(cli, contact, state, fingerprint);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, method, contact, json_pack("{s:s}", "fingerprint", fingerprint));
-	if (status == CLI_OK) {
+	if (status == CLI_OK && !cli_has(cli, "json")) {
 		printf("The key\n  %s\n%s\n", contact_book_group(fingerprint, group), done);
 		status = cli_end_output();
 	}
-	json_decref(contact);
-	return status;
+	return cmd_contact_end_change(cli, contact, status);
 }
 
 /* Whoever was introduced, and is named without a key: CLI_NOT_FOUND without a text when nobody was. */
@@ -60,7 +59,7 @@ settle(struct cli *cli, const char *method, const char *done)
 {
 	json_t *proposals = json_array(), *row, *first;
 	size_t i;
-	bool is_one = true;
+	bool is_one = true, is_refusal = strcmp(method, "contact.refuse") == 0;
 	int status = cli->argument_count > 1 ? CLI_NOT_FOUND : contact_book_proposals(cli, cli->arguments[0], proposals);
 	if (status == CLI_OK && json_array_size(proposals) == 0)
 		status = CLI_NOT_FOUND;
@@ -73,7 +72,10 @@ settle(struct cli *cli, const char *method, const char *done)
 		    "(--identity)", cli->arguments[0]);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, method, first, NULL);
-	if (status == CLI_OK) {
+	if (status == CLI_OK && cli_has(cli, "json"))
+		status = is_refusal ? view_print_json(json_pack("{s:s, s:s}", "identity", view_text(first, "identity"), "refused",
+		    view_text(first, "address"))) : cmd_contact_end_change(cli, json_incref(first), status);
+	else if (status == CLI_OK) {
 		printf("%s %s\n", view_text(first, "address"), done);
 		status = cli_end_output();
 	}
@@ -126,10 +128,9 @@ cmd_contact_verify(struct cli *cli)
 		status = choose(cli, contact, "counts", fingerprint);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.verify", contact, json_pack("{s:s}", "fingerprint", fingerprint));
-	if (status == CLI_OK) {
+	if (status == CLI_OK && !cli_has(cli, "json")) {
 		printf("The key of %s is verified.\n", contact_book_called(contact));
 		status = cli_end_output();
 	}
-	json_decref(contact);
-	return status;
+	return cmd_contact_end_change(cli, contact, status);
 }

@@ -135,6 +135,16 @@ contact_book_find(struct cli *cli, const char *text, enum contact_book_detail de
 	return status;
 }
 
+int
+contact_book_again(const struct cli *cli, json_t *contact, json_t **after)
+{
+	struct wanted w = { view_text(contact, "address"), CONTACT_BOOK_HISTORY, json_array() };
+	int status = show(cli, view_text(contact, "identity"), w.text, &w);
+	*after = json_incref(json_array_get(w.found, 0));
+	json_decref(w.found);
+	return status != CLI_OK || *after != NULL ? status : cli_fail_with(CLI_NOT_FOUND, "%s is not in the address book any more", w.text);
+}
+
 /* ---- who was introduced */
 
 struct proposed {

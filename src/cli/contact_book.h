@@ -27,6 +27,9 @@ int contact_book_find(struct cli *cli, const char *text, enum contact_book_detai
 /* The identity that --identity names, or the only one that the node has. */
 int contact_book_identity(struct cli *cli, char out[33]);
 
+/* The same contact once more, as it is now. The caller owns *after. */
+int contact_book_again(const struct cli *cli, json_t *contact, json_t **after);
+
 /* Those who were introduced and wait for the owner: each proposal that is about text, an address or the part before its '@'; of the identity that
  * --identity names, or of all. NULL: all. */
 int contact_book_proposals(struct cli *cli, const char *text, json_t *proposals);

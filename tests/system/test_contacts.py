@@ -101,6 +101,41 @@ def test_people_go_out_and_come_in_as_vcards(book):
         book.cli('contact', 'delete', '--identity', name, '--yes', who)
 
 
+def test_what_is_said_of_encrypting_is_shown_and_a_file_makes_it_only_stricter(book):
+    bob, path = book.bob.address, book.folder / 'people.vcf'
+    of_alice(book, 'add', bob)
+    assert people(book)[bob]['encrypt'] == 'default'
+    assert of_alice(book, 'edit', '--encrypt', 'sometimes', bob, check=False).returncode == USAGE
+    for word, words, taken in (('prefer', 'if it can be', 'default'), ('never', 'nothing to them is encrypted', 'default'),
+                               ('require', 'nothing goes to them without', 'require')):
+        assert book.json('contact', 'edit', '--identity', 'alice', '--encrypt', word, bob)['encrypt'] == word
+        assert words in of_alice(book, 'show', bob).stdout
+        path.write_text(of_alice(book, 'export').stdout)
+        assert f'X-SMTORP-ENCRYPT:{word}' in path.read_text()
+        result = book.cli('contact', 'import', '--identity', 'work', str(path))
+        assert people(book, 'work')[bob]['encrypt'] == taken
+        assert (taken == 'default') == (f'smtorp contact edit --identity work --encrypt {word} {bob}' in result.stderr)
+        book.cli('contact', 'delete', '--identity', 'work', '--yes', 'bob')
+    of_alice(book, 'edit', '--encrypt', 'default', bob)
+    assert 'X-SMTORP' not in of_alice(book, 'export').stdout and people(book)[bob]['encrypt'] == 'default'
+    of_alice(book, 'delete', '--yes', bob)
+
+
+def test_every_change_says_json(book):
+    def change(command, *words):
+        return book.json('contact', command, '--identity', 'alice', *words)
+    bob, key, file = book.bob.address, key_of(book.bob), book.folder / 'bob.asc'
+    file.write_text(book.cli('openpgp', 'export', 'bob').stdout)
+    assert change('add', bob)['address'] == bob
+    row = change('edit', '--name', 'Robert', '--key', str(file), bob)
+    assert (row['name'], row['fingerprint'], row['trust']) == ('Robert', key, 'known')
+    assert change('verify', 'robert', key)['trust'] == 'verified'
+    row = change('refuse', bob, key)
+    assert row['fingerprint'] is None and row['keys'][0]['state'] == 'refused'
+    assert change('accept', bob, key)['keys'][0]['state'] == 'counts'
+    assert change('delete', '--yes', bob) == {'identity': 'alice', 'deleted': bob}
+
+
 def test_a_graph_of_nobody_is_a_graph(book):
     assert of_alice(book, 'graph').stdout.startswith('digraph')
     ElementTree.fromstring(of_alice(book, 'graph', '--format', 'svg').stdout)
@@ -200,8 +235,7 @@ def test_friends_introduce_somebody_and_one_who_conflicts_is_shown(running, subj
     assert [(row['address'], row['by'], row['fingerprint']) for row in waiting] == [
         (carla.address, ida.address, first), (carla.address, ivan.address, first)]
     assert f'by {ida.address}' in of_alice(running.a, 'list', '--introduced').stdout
-    of_alice(running.a, 'accept', 'carla')
-    row = running.a.json('contact', 'show', '--identity', 'alice', 'carla')
+    row = running.a.json('contact', 'accept', '--identity', 'alice', 'carla')
     assert (row['how'], row['trust'], row['vouching'], row['fingerprint']) == ('introduced', 'verified', 2, first)
 
     node.cli('openpgp', 'rotate', 'carla')

@@ -99,3 +99,22 @@ def test_who_reads_with_gnupg_behind_postfix_gets_it_encrypted(running, gnupg, p
     key, = node.json('openpgp', 'show', 'alice')['keys'][:1]
     assert 'GOODSIG' in opened.stderr and key['fingerprint'] in opened.stderr
 
+
+def test_nothing_unencrypted_goes_to_a_contact_of_whom_that_is_said(running, provider, subject):
+    """Though it goes to others. Erin's server has no card, and nobody has given alice her key."""
+    alice, node, erin = running.alice, running.a, f'erin@{provider.onion}'
+    node.cli('contact', 'add', '--identity', 'alice', erin)
+    node.cli('contact', 'edit', '--identity', 'alice', '--encrypt', 'require', erin)
+
+    def write(text):
+        run(node, node.installation.program('smtorp-sendmail'), '-f', alice.address, erin,
+            input=f'From: {alice.address}\nTo: {erin}\nSubject: {subject}\n\n{text}\n')
+    write('not in the open')
+    with alice.mailbox() as mailbox:
+        found = until(lambda: [m for m in map(mailbox.message, mailbox.uids()) if 'nothing unencrypted is to go to' in m.as_string()],
+                      TOR_PATIENCE_S, 'the bounce', log=node.waiting)
+    assert 'contact edit --encrypt' in ' '.join(found[0].as_string().split())
+    node.cli('contact', 'edit', '--identity', 'alice', '--encrypt', 'default', erin)
+    write('in the open')
+    until(lambda: [m for m in provider.messages() if b'in the open' in m], TOR_PATIENCE_S, 'the message', log=node.waiting)
+    assert not [m for m in provider.messages() if b'not in the open' in m]
