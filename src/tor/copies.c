@@ -223,10 +223,10 @@ static void
 on_time(void *context)
 {
 	struct watched *w = context;
-	bool is_answering = w->answers_out > 0;
-	look_later(w); /* if nothing comes of it */
+	bool is_answering = w->answers_out > 0; /* a look goes on: answers of two would be taken for those of one */
+	timer_start(w->timer, random_jitter_ms(w->every_ms, 50)); /* if nothing comes of it */
 	if (is_answering)
-		return; /* answers of two looks would be taken for those of one */
+		return;
 	w->is_fetching = true;
 	ask(w, "HSFETCH ", on_asked);
 }

@@ -7,7 +7,7 @@
 #include "tor/test_control.h"
 
 #define NAME "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
-#define EVERY_MS 50 /* longer than the dialogue of one look */
+#define EVERY_MS 1 /* less than the dialogue of one look may take */
 #define RECEIVED "650 HS_DESC RECEIVED " NAME " NO_AUTH $0112233445566778899AABBCCDDEEFF00112233~relay id\r\n"
 #define ASKS_SHOWN "GETINFO hs/client/desc/id/" NAME "\r\n"
 #define ASKS_OWN "GETINFO hs/service/desc/id/" NAME "\r\n"
