@@ -29,7 +29,7 @@ find_key(struct contacts *c, uint64_t contact, const char *fingerprint, struct s
 	statement_bind_int(s, 1, (int64_t)contact);
 	statement_bind_string(s, 2, fingerprint);
 	int row = statement_step(s, err);
-	if (row == 1) {
+	if (row > 0) {
 		struct slice key = statement_bytes(s, 10);
 		contacts_read_key(s, out);
 		if (is_same != NULL)
