@@ -22,7 +22,7 @@ struct order {
 	uint64_t last; /* the last row's contact */
 	unsigned introductions;
 	bool has_more, is_broken;
-	struct error *err;
+	struct error why; /* a contact of a list could not be shown */
 };
 
 static struct slice
@@ -113,21 +113,19 @@ take_contact(void *context, const struct contact *contact)
 	}
 	o->people++;
 	o->last = contact->id;
-	return show_all_of(o, contact, o->err) == 0 && !o->is_broken;
+	return show_all_of(o, contact, &o->why) == 0 && !o->is_broken;
 }
 
 static int
 list(struct order *o, struct ipc_queue_end *end, struct error *err)
 {
-	struct error why = { 0 };
-	o->err = &why;
 	o->people_most = MAIL_CONTACTS_PAGE_ROWS;
 	if (o->request->limit > 0 && o->request->limit < o->people_most)
 		o->people_most = o->request->limit;
 	if (contacts_look(o->contacts, o->request->after, take_contact, o, err) != 0)
 		return -1;
-	if (why.code != ERROR_NONE)
-		return error_set(err, why.code, "%s", why.text);
+	if (o->why.code != ERROR_NONE)
+		return error_set(err, o->why.code, "%s", o->why.text);
 	end->count = o->people;
 	end->next = o->has_more ? o->last : 0;
 	return 0;
