@@ -17,6 +17,14 @@ signing_time(rnp_key_handle_t key, int64_t now_s)
 	return now_s < (int64_t)created ? created : (uint32_t)now_s;
 }
 
+/* Of what is our own: an error without a name is one of the machine, such as randomness that could not be read, and passes. */
+static int
+own_error(struct error *err, const char *what, rnp_result_t result)
+{
+	bool passes = result == RNP_ERROR_GENERIC || result == RNP_ERROR_RNG;
+	return ring_error(err, passes ? ERROR_BUSY : ERROR_INVALID, what, result);
+}
+
 static rnp_result_t
 prepare_encryption(rnp_op_encrypt_t op, const struct guests *g, rnp_key_handle_t own, int64_t now_s)
 {
@@ -64,7 +72,7 @@ encrypt(struct openpgp *pgp, const struct guests *guests, int64_t now_s, rnp_inp
 	*output = NULL;
 	if (result == RNP_ERROR_NO_SUITABLE_KEY)
 		return error_set(err, ERROR_NOT_FOUND, "an OpenPGP key cannot be encrypted to: it has expired, is revoked, or is for signing only");
-	return ring_error(err, ERROR_INVALID, "the message cannot be encrypted", result);
+	return own_error(err, "the message cannot be encrypted", result);
 }
 
 int
@@ -146,7 +154,7 @@ openpgp_sign(struct openpgp *pgp, int64_t now_s, struct slice text, struct buffe
 	if (result == RNP_SUCCESS)
 		return ring_take(output, armoured, err);
 	rnp_output_destroy(output);
-	return ring_error(err, ERROR_INVALID, "the message cannot be signed", result);
+	return own_error(err, "the message cannot be signed", result);
 }
 
 /* ---- in */

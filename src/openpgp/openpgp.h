@@ -63,7 +63,8 @@ int openpgp_key_as(struct openpgp *pgp, const char *user_id, struct buffer *bina
 /* A standard revocation certificate for it, armoured: to be kept, published when the key is lost. */
 int openpgp_revocation(struct openpgp *pgp, struct buffer *armoured, struct error *err);
 
-/* Encrypts to all the keys and signs (in seconds since 1970), armoured. ERROR_NOT_FOUND: one of the keys cannot (any more) be encrypted to. */
+/* Encrypts to all the keys and signs (in seconds since 1970), armoured. ERROR_NOT_FOUND: one of the keys cannot (any more) be encrypted to;
+ * ERROR_BUSY: it may work later. */
 int openpgp_encrypt(struct openpgp *pgp, const struct slice *keys, size_t count, int64_t now_s, struct slice text,
     struct buffer *armoured, struct error *err);
 
