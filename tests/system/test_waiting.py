@@ -39,7 +39,7 @@ def queued(identity):
 def test_a_delay_is_told_once_in_plain_words(make_node, network, subject):
     """Two messages to a node that is off: one notice for each, with a crash in between; then they are given up, and nothing
     waits any more."""
-    node = make_node('patient', QUICK).start()
+    node = make_node('delayed', QUICK).start()
     carol = node.identity('carol')
     swaks(carol, [NOWHERE], '--header', f'Subject: {subject} one', '--header', 'Message-Id: <one@laptop.example>')
     with carol.mailbox() as mailbox:
