@@ -14,6 +14,7 @@
 #include "loop/test_round.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
+#include "tor/hsdesc.h"
 #include "tor/services.h"
 #include "tor/status.h"
 

@@ -326,8 +326,8 @@ services_remove(struct services *services, const char *identity)
 void
 services_take_event(struct services *services, struct slice words, int64_t now_ms)
 {
-	struct upload_event event;
-	if (!upload_parse(words, &event))
+	struct hsdesc_event event;
+	if (!hsdesc_parse(words, &event))
 		return;
 	for (struct service *s = services->first; s != NULL; s = s->next)
 		if (!s->removed && s->added && slice_is_nocase(event.onion, s->onion)) {

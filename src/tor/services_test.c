@@ -85,7 +85,7 @@ static void
 tor_reports(const char *action, int relay)
 {
 	char line[256];
-	snprintf(line, sizeof line, "650 HS_DESC %s %s UNKNOWN $%d" RELAY "~r\r\n", action, onion, relay);
+	snprintf(line, sizeof line, "650 HS_DESC %s %s UNKNOWN $%d" RELAY "~r%s\r\n", action, onion, relay, strcmp(action, "UPLOAD") == 0 ? " id" : "");
 	tor_says(line);
 }
 

@@ -3,65 +3,6 @@
 
 #include <string.h>
 
-#include "onionkey/onionkey.h"
-#include "tor/control_reply.h"
-
-static int
-hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/* "$<40 hex digits>", with "~nickname" or "=nickname" behind it. */
-static bool
-read_fingerprint(struct slice word, unsigned char id[20])
-{
-	if (word.len < 41 || word.data[0] != '$' || (word.len > 41 && word.data[41] != '~' && word.data[41] != '='))
-		return false;
-	for (size_t i = 0; i < 20; i++) {
-		int high = hex_digit(word.data[1 + 2 * i]), low = hex_digit(word.data[2 + 2 * i]);
-		if (high < 0 || low < 0)
-			return false;
-		id[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
-
-/* A failed fetch of somebody's descriptor is FAILED too; it has a descriptor id behind the directory. */
-static bool
-is_about_a_fetch(struct slice rest)
-{
-	struct slice word;
-	return control_reply_next_word(&rest, &word) && memchr(word.data, '=', word.len) == NULL;
-}
-
-bool
-upload_parse(struct slice words, struct upload_event *out)
-{
-	struct slice word, action, directory;
-	if (!control_reply_next_word(&words, &word) || !slice_is(word, "HS_DESC") ||
-	    !control_reply_next_word(&words, &action) || !control_reply_next_word(&words, &out->onion) ||
-	    !control_reply_next_word(&words, &word) || !control_reply_next_word(&words, &directory))
-		return false;
-	if (out->onion.len != ONIONKEY_NAME_LEN || !read_fingerprint(directory, out->directory))
-		return false;
-	if (slice_is(action, "UPLOAD"))
-		out->result = UPLOAD_PENDING;
-	else if (slice_is(action, "UPLOADED"))
-		out->result = UPLOAD_DONE;
-	else if (slice_is(action, "FAILED") && !is_about_a_fetch(words))
-		out->result = UPLOAD_FAILED;
-	else
-		return false;
-	return true;
-}
-
 static void
 forget_old(struct upload *upload, int64_t now_ms)
 {
@@ -91,13 +32,17 @@ find_or_add(struct upload *upload, const unsigned char id[20])
 }
 
 void
-upload_take(struct upload *upload, const struct upload_event *event, int64_t now_ms)
+upload_take(struct upload *upload, const struct hsdesc_event *event, int64_t now_ms)
 {
+	enum upload_result result = event->action == HSDESC_UPLOADED ? UPLOAD_DONE :
+	    event->action == HSDESC_UPLOAD_FAILED ? UPLOAD_FAILED : UPLOAD_PENDING;
+	if (event->action == HSDESC_RECEIVED || event->action == HSDESC_FETCH_FAILED)
+		return;
 	forget_old(upload, now_ms);
 	struct upload_directory *d = find_or_add(upload, event->directory);
 	d->heard_ms = now_ms;
-	if (event->result != UPLOAD_PENDING || d->result != UPLOAD_DONE)
-		d->result = event->result;
+	if (result != UPLOAD_PENDING || d->result != UPLOAD_DONE)
+		d->result = result;
 }
 
 static unsigned

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which directories hold a service's descriptor, as tor's HS_DESC events tell it (control-spec 4.1.25). Pure.
+ * Which directories hold a service's descriptor, as tor's HS_DESC events tell it. Pure.
  *
  * A service uploads to some 16 directories, each again when its introduction points change, and to others when a
  * time period ends. A directory counts until three hours, the life of a descriptor, have passed without news of it.
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/slice.h"
+#include "tor/hsdesc.h"
 
 #define UPLOAD_DIRECTORIES_MAX 64
 #define UPLOAD_LIFE_MS (INT64_C(3) * 3600 * 1000)
@@ -28,19 +28,8 @@ struct upload {
 	unsigned count;
 };
 
-/* An event's words, taken apart; borrowed from it. */
-struct upload_event {
-	enum upload_result result;
-	struct slice onion;      /* 56 letters */
-	unsigned char directory[20];
-};
-
-/* Reads "HS_DESC UPLOAD|UPLOADED|FAILED <onion> UNKNOWN $<fingerprint>..." false for anything else, such as what
- * happens to descriptors that are fetched. */
-bool upload_parse(struct slice words, struct upload_event *out);
-
-/* Takes an event for this service. A directory that holds a descriptor keeps it while a new one is on its way. */
-void upload_take(struct upload *upload, const struct upload_event *event, int64_t now_ms);
+/* Takes an event for this service; fetches tell nothing. A directory that holds a descriptor keeps it while a new one is on its way. */
+void upload_take(struct upload *upload, const struct hsdesc_event *event, int64_t now_ms);
 
 /* How many directories hold the descriptor, and how many refused it; upload->count is all. */
 unsigned upload_done_count(const struct upload *upload);
