@@ -14,6 +14,7 @@
 #include "loop/test_round.h"
 #include "tor/control.h"
 #include "tor/dialer.h"
+#include "tor/holders.h"
 #include "tor/hsdesc.h"
 #include "tor/services.h"
 #include "tor/status.h"
@@ -32,6 +33,7 @@ static struct {
 	struct control *control;
 	struct services *services;
 	struct dialer *dialer;
+	struct holders holders;
 	struct status status;
 	unsigned ends;
 	struct buffer trace;
@@ -55,6 +57,19 @@ note_status(void)
 	buffer_printf(&run.trace, NULL, "status %u %s %s\n", run.status.bootstrap_percent, run.status.phase, run.status.hint);
 }
 
+/* What a directory may be asked for is what was sent to it. */
+static void
+note_holders(struct slice words)
+{
+	struct hsdesc_event event;
+	if (!hsdesc_parse(words, &event))
+		return;
+	holders_take(&run.holders, &event, 1000);
+	bool is_sure = holders_is_sure(&run.holders, event.directory, event.descriptor);
+	if (run.holders.count > HOLDERS_MAX || (is_sure && event.action == HSDESC_UPLOAD))
+		abort();
+}
+
 static void
 on_event(void *context, const struct control_reply *event)
 {
@@ -65,6 +80,7 @@ on_event(void *context, const struct control_reply *event)
 	if (status_take(&run.status, words))
 		note_status();
 	services_take_event(run.services, words, 1000);
+	note_holders(words);
 	dialer_take_event(run.dialer, words);
 }
 

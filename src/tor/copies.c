@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/random.h"
 #include "ipc/messages.h"
 #include "onionkey/onionkey.h"
+#include "tor/holders.h"
 
 /* ---- descriptors */
 
@@ -98,11 +100,14 @@ struct watched {
 	char onion[ONIONKEY_NAME_LEN + 1];
 	struct timer *timer;
 	int64_t every_ms;
-	bool is_fetching; /* what is received next was asked for here, or comes in handy */
-	bool removed;     /* freed when its last answer has come */
+	bool removed; /* freed when its last answer has come */
 	unsigned answers_out;
-	bool has_own, has_shown;
-	struct copies_descriptor own, shown;
+	struct holders holders;
+	char current[HOLDERS_DESCRIPTOR_LEN + 1];     /* the descriptor that everybody fetches now; "": not known */
+	bool is_looking;                              /* what comes from this directory next was asked for here */
+	unsigned char asked[HSDESC_DIRECTORY_BYTES];
+	unsigned times_seen;                          /* ours; 0: not since it was published last, 1: it may be something older, 2: for sure */
+	struct copies_descriptor own;
 };
 
 struct copies {
@@ -152,19 +157,27 @@ find(struct copies *copies, const char *identity)
 	return NULL;
 }
 
+/* ---- a look */
+
 static void
 look_later(struct watched *w)
 {
-	w->is_fetching = false;
+	w->is_looking = false;
 	timer_start(w->timer, random_jitter_ms(w->every_ms, 50));
 }
 
-/* Takes an answer with a descriptor. Whether the service is still watched. */
+static void
+look_at_once(struct watched *w)
+{
+	w->is_looking = false;
+	timer_start(w->timer, 0);
+}
+
+/* Whether the service is still watched when an answer comes. */
 static bool
-take_answer(struct watched *w, const struct control_reply *answer, struct copies_descriptor *out, bool *has)
+take_answer(struct watched *w)
 {
 	w->answers_out--;
-	*has = answer->code == 250 && answer->line_count > 0 && copies_parse(control_reply_data(answer, 0), out, NULL) == 0;
 	if (!w->removed)
 		return true;
 	if (w->answers_out == 0)
@@ -173,27 +186,17 @@ take_answer(struct watched *w, const struct control_reply *answer, struct copies
 }
 
 static void
-ask(struct watched *w, const char *what, control_callback *callback)
+ask(struct watched *w, const char *command, control_callback *callback)
 {
-	char command[64 + ONIONKEY_NAME_LEN];
-	snprintf(command, sizeof command, "%s%s", what, w->onion);
 	if (control_send(w->owner->control, slice_of_string(command), callback, w, NULL) == 0)
 		w->answers_out++;
 	else
 		look_later(w); /* tor is gone or busy */
 }
 
-/* Our own is asked for last: it may have been renewed while the other was fetched, and then it is the newer one. */
 static void
-on_own(void *context, const struct control_reply *answer)
+tell_found(struct watched *w)
 {
-	struct watched *w = context;
-	if (!take_answer(w, answer, &w->own, &w->has_own))
-		return;
-	if (!w->has_own || !w->has_shown || !copies_is_newer(&w->shown, &w->own)) {
-		look_later(w);
-		return;
-	}
 	struct copies *copies = w->owner;
 	char identity[sizeof w->identity];
 	memcpy(identity, w->identity, sizeof identity);
@@ -201,35 +204,135 @@ on_own(void *context, const struct control_reply *answer)
 	copies->found(copies->context, identity);
 }
 
+/* What came from a directory that had taken ours is ours or newer. So whatever is newer than that, with no word of ours being published again,
+ * is somebody else's. Two looks must agree on what is ours: an answer to somebody else's question may have been on its way for longer. */
+static void
+judge(struct watched *w, const struct copies_descriptor *shown)
+{
+	if (w->times_seen == 2 && copies_is_newer(shown, &w->own)) {
+		tell_found(w);
+		return;
+	}
+	bool is_first = w->times_seen == 0, is_same = memcmp(shown->signing_key, w->own.signing_key, COPIES_KEY_BYTES) == 0;
+	if (w->times_seen < 2) {
+		w->times_seen = !is_first && is_same ? 2 : 1;
+		w->own = *shown;
+	}
+	if (is_first)
+		look_at_once(w);
+	else
+		look_later(w);
+}
+
 static void
 on_shown(void *context, const struct control_reply *answer)
 {
 	struct watched *w = context;
-	if (take_answer(w, answer, &w->shown, &w->has_shown))
-		ask(w, "GETINFO hs/service/desc/id/", on_own);
+	struct copies_descriptor shown;
+	if (!take_answer(w) || !w->is_looking)
+		return;
+	if (answer->code == 250 && answer->line_count > 0 && copies_parse(control_reply_data(answer, 0), &shown, NULL) == 0)
+		judge(w, &shown);
+	else
+		look_later(w);
 }
 
 static void
 on_asked(void *context, const struct control_reply *answer)
 {
 	struct watched *w = context;
-	bool has;
-	struct copies_descriptor none;
-	if (take_answer(w, answer, &none, &has) && answer->code != 250)
-		look_later(w);
+	if (!take_answer(w) || answer->code == 250)
+		return;
+	holders_forget(&w->holders, w->asked);
+	look_later(w);
 }
 
 static void
 on_time(void *context)
 {
 	struct watched *w = context;
-	bool is_answering = w->answers_out > 0; /* a look goes on: answers of two would be taken for those of one */
-	timer_start(w->timer, random_jitter_ms(w->every_ms, 50)); /* if nothing comes of it */
-	if (is_answering)
+	look_later(w); /* if nothing comes of it */
+	if (w->answers_out > 0) /* a look goes on: answers of two would be taken for those of one */
 		return;
-	w->is_fetching = true;
-	ask(w, "HSFETCH ", on_asked);
+	int64_t now_ms = clock_monotonic_ms();
+	const struct holder *holder = holders_ask(&w->holders, w->current, now_ms);
+	if (holder == NULL)
+		holder = holders_ask(&w->holders, "", now_ms); /* which tells what is current */
+	if (holder == NULL)
+		return;
+	char directory[ENCODE_HEX_LEN(HSDESC_DIRECTORY_BYTES) + 1], command[128 + ONIONKEY_NAME_LEN];
+	w->is_looking = true;
+	memcpy(w->asked, holder->directory, sizeof w->asked);
+	encode_hex(directory, w->asked, sizeof w->asked);
+	snprintf(command, sizeof command, "HSFETCH %s SERVER=%s", w->onion, directory);
+	ask(w, command, on_asked);
 }
+
+/* ---- what tor tells */
+
+/* Of a period that has begun, or the one that is known. Whether it is that. */
+static bool
+take_current(struct watched *w, struct slice descriptor)
+{
+	if (slice_is(descriptor, w->current))
+		return true;
+	slice_to_string(descriptor, w->current, sizeof w->current);
+	w->times_seen = 0;
+	return false;
+}
+
+static void
+take_answer_of_directory(struct watched *w, const struct hsdesc_event *event)
+{
+	if (!w->is_looking || memcmp(event->directory, w->asked, sizeof w->asked) != 0 || event->descriptor.len != HOLDERS_DESCRIPTOR_LEN)
+		return;
+	bool is_as_before = take_current(w, event->descriptor);
+	if (event->action == HSDESC_RECEIVED && holders_is_sure(&w->holders, event->directory, event->descriptor)) {
+		char command[64 + ONIONKEY_NAME_LEN];
+		snprintf(command, sizeof command, "GETINFO hs/client/desc/id/%s", w->onion);
+		ask(w, command, on_shown);
+	} else if (is_as_before)
+		look_later(w);
+	else
+		look_at_once(w);
+}
+
+static void
+take_upload(struct watched *w, const struct hsdesc_event *event)
+{
+	if (event->action == HSDESC_UPLOAD) {
+		if (slice_is(event->descriptor, w->current))
+			w->times_seen = 0;
+		w->is_looking = false; /* what is on its way may be older */
+	}
+	if (w->times_seen < 2 && !w->is_looking)
+		look_at_once(w);
+}
+
+static void
+take_event(struct watched *w, const struct hsdesc_event *event)
+{
+	holders_take(&w->holders, event, clock_monotonic_ms());
+	if (event->action == HSDESC_RECEIVED || event->action == HSDESC_FETCH_FAILED)
+		take_answer_of_directory(w, event);
+	else
+		take_upload(w, event);
+}
+
+void
+copies_take_event(struct copies *copies, struct slice words)
+{
+	struct hsdesc_event event;
+	if (!hsdesc_parse(words, &event))
+		return;
+	for (struct watched *w = copies->first; w != NULL; w = w->next)
+		if (!w->removed && slice_is_nocase(event.onion, w->onion)) {
+			take_event(w, &event);
+			return;
+		}
+}
+
+/* ---- which */
 
 void
 copies_watch(struct copies *copies, const char *identity, const char *onion, int64_t every_ms)
@@ -256,19 +359,4 @@ copies_unwatch(struct copies *copies, const char *identity)
 	timer_stop(w->timer);
 	if (w->answers_out == 0)
 		release(w);
-}
-
-void
-copies_take_event(struct copies *copies, struct slice words)
-{
-	struct slice kind, action, onion;
-	if (!control_reply_next_word(&words, &kind) || !control_reply_next_word(&words, &action) || !slice_is(kind, "HS_DESC") ||
-	    !slice_is(action, "RECEIVED") || !control_reply_next_word(&words, &onion))
-		return;
-	for (struct watched *w = copies->first; w != NULL; w = w->next)
-		if (!w->removed && w->is_fetching && slice_is_nocase(onion, w->onion)) {
-			w->is_fetching = false;
-			ask(w, "GETINFO hs/client/desc/id/", on_shown);
-			return;
-		}
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC
  *
  * Watches for a second copy of an identity: two tors that publish one onion service fight for its descriptor, the last one wins, and tor
- * tells neither of them. So now and then the descriptor of each service is fetched as a stranger would, and compared with our own.
+ * tells neither of them. So now and then the descriptor of each service is fetched from a directory that has taken ours, and compared with it.
  *
  * What is compared (rend-spec-v3 2.4): the key that signs the descriptor, which each publisher draws for itself for each time period; the blinded key,
  * by which descriptors of one period are known; and the revision counter, which grows with the time of publication and which everybody who has the
  * onion key computes in the same way. A descriptor of the same period with another signing key and a greater counter was published by somebody else,
  * after ours. One with a smaller counter may be of our own last run.
+ *
+ * tor does not always tell our own descriptor: in half of each time period (from its start to the next shared random value) GETINFO hs/service/desc
+ * gives that of the period before, which nobody fetches any more. So ours is learned in the same way, right after a directory has taken it, and again
+ * whenever it is published again. Whoever publishes in the moment between is noticed after our next publication, an hour or two later.
  *
  * Times are random, and each service's its own, so that the fetches of two identities do not go together.
  */
