@@ -40,6 +40,14 @@ put_words(const char *address, struct slice note, struct buffer *out)
 	    "To take them into your address book:\r\n\r\n  smtorp contact accept %s\r\n", address, address);
 }
 
+void
+mail_introduce_put_card(struct buffer *out, const char *boundary, struct slice card)
+{
+	buffer_printf(out, NULL, "--%s\r\nContent-Type: text/vcard; charset=utf-8\r\nContent-Disposition: attachment; filename=card.vcf\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\n", boundary);
+	put_base64(out, card);
+}
+
 static int
 compose(const struct mail_introduce *in, const char *address, const char *to, struct slice note, struct slice card,
     struct buffer *out, struct error *err)
@@ -54,9 +62,7 @@ compose(const struct mail_introduce *in, const char *address, const char *to, st
 	    "Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: base64\r\n\r\n", date, in->local_part, in->onion, to, boundary, boundary);
 	put_base64(out, slice_of(buffer_bytes(&words), buffer_len(&words)));
-	buffer_printf(out, NULL, "--%s\r\nContent-Type: text/vcard; charset=utf-8\r\nContent-Disposition: attachment; filename=card.vcf\r\n"
-	    "Content-Transfer-Encoding: base64\r\n\r\n", boundary);
-	put_base64(out, card);
+	mail_introduce_put_card(out, boundary, card);
 	buffer_finish(&words);
 	return buffer_printf(out, err, "--%s--\r\n", boundary);
 }

@@ -20,3 +20,6 @@ struct mail_introduce {
 /* Carries out a CONTACT_REQUEST of INTRODUCE: sends the contact's card to somebody, with words of the owner's; QUEUE_END when that is durable.
  * ERROR_NOT_FOUND: there is no card of theirs that names the key which counts. */
 void mail_introduce_answer(const struct mail_introduce *introduce, const struct ipc_contact_request *request);
+
+/* Appends the part of a multipart that carries a card; out has room for twice the card. */
+void mail_introduce_put_card(struct buffer *out, const char *boundary, struct slice card);

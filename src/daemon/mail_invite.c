@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "card/card.h"
 #include "card/invitation.h"
+#include "daemon/mail_introduce.h"
 #include "ipc/pack.h"
 
-#define HELLO_MAX_BYTES 4096
+#define HELLO_MAX_BYTES (4096 + 2 * CARD_MAX_BYTES)
 #define BOUNDARY_LETTERS 24
 
 _Static_assert(IPC_INVITATION_BYTES == INVITATION_SECRET_BYTES, "a secret fits its message");
@@ -117,7 +119,8 @@ own_address(const struct mail_invite_config *config, char out[ADDRESS_MAX + 1])
 		*at = (char)tolower((unsigned char)*at);
 }
 
-/* An ordinary message, which is encrypted and signed as all that goes to them. */
+/* An ordinary message, which is encrypted and signed as all that goes to them. With the guest's card who invites learns their recovery key, and
+ * can introduce them to others. Whether the invitation is still open nobody knows here. */
 static int
 compose(const struct order *order, const struct ipc_card_facts *own, struct buffer *out, struct error *err)
 {
@@ -125,11 +128,14 @@ compose(const struct order *order, const struct ipc_card_facts *own, struct buff
 	random_name(boundary, sizeof boundary);
 	own_address(&order->invite->config, address);
 	invitation_prove(order->secret, order->fingerprint, own->fingerprint, address, proof);
-	return buffer_printf(out, err, "From: <%s@%s>\r\nTo: <%s>\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
+	buffer_printf(out, NULL, "From: <%s@%s>\r\nTo: <%s>\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
-	    "Hello,\r\n\r\nthank you for the invitation. Each of our nodes knows the other's key now, and has verified it.\r\n\r\n"
-	    "--%s\r\nContent-Type: " INVITATION_TYPE "\r\nContent-Disposition: attachment; filename=\"invitation\"\r\n\r\n%s\r\n--%s--\r\n",
-	    order->invite->config.local_part, order->invite->config.onion, order->address, boundary, boundary, boundary, proof, boundary);
+	    "Hello,\r\n\r\nthank you for the invitation. My node has verified your key by it. If nobody had used it\r\n"
+	    "before, yours has verified mine; this says whether it has:\r\n\r\n  smtorp contact why %s\r\n\r\n"
+	    "--%s\r\nContent-Type: " INVITATION_TYPE "\r\nContent-Disposition: attachment; filename=\"invitation\"\r\n\r\n%s\r\n",
+	    order->invite->config.local_part, order->invite->config.onion, order->address, boundary, boundary, address, boundary, proof);
+	mail_introduce_put_card(out, boundary, own->card);
+	return buffer_printf(out, err, "--%s--\r\n", boundary);
 }
 
 static void

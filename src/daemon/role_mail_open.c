@@ -20,8 +20,8 @@ static void
 on_findings(void *context, const char *sender, struct slice list)
 {
 	(void)context;
+	mail_invite_take(mail.invite, sender, list); /* first: strangers' cards are not looked at, and guests are none */
 	mail_findings_take(mail.findings, sender, list);
-	mail_invite_take(mail.invite, sender, list);
 }
 
 static void

@@ -7,6 +7,7 @@ import pytest
 from harness.folders import wait_for_all
 from harness.imap import TOR_PATIENCE_S
 from harness.programs import swaks
+from harness.waiting import until
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
 
@@ -63,7 +64,7 @@ def test_a_card_brings_the_key_along(cards, nobody):
     path.write_text(f'Subject: my card\n\nHello,\n\n{card_of(cards)}\n-- \nBob\n')
     said = add(cards, str(path), '--name', 'Bob').stdout
     row = of_alice(cards)[cards.bob.address]
-    assert row['fingerprint'] == fingerprint_of(cards, 'bob') and row['name'] == 'Bob' and row['trust'] == 'known'
+    assert row['fingerprint'] == fingerprint_of(cards, 'bob') and row['name'] == 'Bob' and row['trust'] == 'known' and row['how'] == 'scanned'
     assert row['fingerprint'][:4] in said and 'contact verify' in said
     add(cards, str(path), '--in-person')  # and then he hands it over himself
     assert of_alice(cards)[cards.bob.address]['trust'] == 'verified'
@@ -147,6 +148,14 @@ def test_an_invitation_through_a_picture_makes_both_know_each_other(running):
     assert verdict.startswith('proved') and 'encrypted' in verdict, verdict
     row = host.node.json('contact', 'show', '--identity', 'host', guest.address)
     assert row['trust'] == 'verified' and row['fingerprint'] == fingerprint_of(guest.node, 'guest') and not row['stranger']
+    assert f'smtorp contact why {guest.address}' in message.get_body().get_content()
+
+    # The greeting brought the guest's card along: the host knows the recovery key, and follows a move by itself.
+    moved = running.a.identity('guest-moved', wait=False)
+    guest.node.cli('identity', 'move', 'guest', '--to', 'guest-moved', '--yes')
+    row = until(lambda: host.node.json('contact', 'show', '--identity', 'host', guest.address)['move'], TOR_PATIENCE_S, 'the move to be known')
+    assert (row['state'], row['to']) == ('moved', moved.address), row
+
     late = running.a.identity('late')  # who takes the same one once more is greeted by nobody's trust
     late.node.cli('contact', 'add', '--identity', 'late', str(picture))
     with host.mailbox() as mailbox:
