@@ -272,8 +272,7 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	int64_t now_s = clock_wall_s();
 	const struct contacts_offer offer = { .address = address, .fingerprint = facts->fingerprint, .key = facts->key,
 		.how = in_person ? CONTACTS_KEY_IN_PERSON : CONTACTS_KEY_OWNER, .signed_s = now_s, .now_s = now_s };
-	if (contacts_add(config->contacts, address, slice_of_string(facts->name), in_person ? CONTACTS_SCANNED : CONTACTS_TYPED, now_s, &why) != 0 &&
-	    why.code != ERROR_EXISTS)
+	if (contacts_add(config->contacts, address, slice_of_string(facts->name), CONTACTS_SCANNED, now_s, &why) != 0 && why.code != ERROR_EXISTS)
 		return error_set(err, why.code, "%s", why.text);
 	if (facts->key.len > 0 && contacts_learn(config->contacts, &offer, &learned, err) != 0)
 		return -1;

@@ -208,7 +208,7 @@ people_come_into_the_book_by_their_cards(void **state)
 	assert_true(is_known(p, &bob));
 	assert_string_equal(bob.fingerprint, FINGERPRINT);
 	assert_string_equal(bob.name, "Bob");
-	assert_int_equal(bob.how, CONTACTS_TYPED);
+	assert_int_equal(bob.how, CONTACTS_SCANNED);
 	assert_int_equal(bob.trust, CONTACTS_KNOWN);
 	request(p, CARD_VERB_ADD_IN_PERSON, "a card"); /* once more, from the person */
 	begin_content(p);
