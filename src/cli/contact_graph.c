@@ -99,10 +99,32 @@ color_of(json_t *contact)
 	return strcmp(trust, "verified") == 0 ? VERIFIED : strcmp(trust, "introduced") == 0 ? INTRODUCED : KNOWN;
 }
 
-static bool
-has_held(json_t *contact)
+/* What their onion has said of itself: "" for nothing. */
+static const char *
+move_of(json_t *contact)
 {
-	return view_number(contact, "held") > 0;
+	return view_text(json_object_get(contact, "move"), "state");
+}
+
+/* Something that the owner should know, or decide. */
+static bool
+is_alarming(json_t *contact)
+{
+	const char *move = move_of(contact);
+	return view_number(contact, "held") > 0 || (move[0] != '\0' && strcmp(move, "moved") != 0);
+}
+
+/* Their trust, and what became of them: short, since it stands in a box. */
+static void
+say_state(json_t *contact, char out[LABEL_MAX])
+{
+	const char *move = move_of(contact);
+	bool is_held = view_number(contact, "held") > 0, is_open = strcmp(move, "held") == 0 || strcmp(move, "frozen") == 0;
+	if (strcmp(move, "revoked") == 0)
+		snprintf(out, LABEL_MAX, "revoked");
+	else
+		snprintf(out, LABEL_MAX, "%s%s", view_text(contact, "trust"), is_held && is_open ? ", a key and a move are held" :
+		    is_held ? ", a key is held" : is_open ? ", a move is held" : move[0] != '\0' ? ", moved" : "");
 }
 
 /* A key that counted before conflicts with nothing: it was changed since. */
@@ -117,8 +139,26 @@ conflicts(json_t *contact, json_t *introduction)
 	return true;
 }
 
+/* Of those whom the same person has introduced with several keys: how many introductions of theirs stand before this one. */
+static size_t
+count_before(json_t *introductions, size_t at)
+{
+	const char *by = view_text(json_array_get(introductions, at), "by");
+	size_t count = 0;
+	for (size_t i = 0; i < at; i++)
+		count += strcmp(view_text(json_array_get(introductions, i), "by"), by) == 0;
+	return count;
+}
+
+struct edge {
+	const struct person *from, *to;
+	bool is_conflict;
+	char day[11];
+	size_t before; /* between the same two */
+};
+
 /* Calls each for every introduction whose introducer has a node. */
-typedef void take_edge(FILE *out, const struct person *from, const struct person *to, bool is_conflict, const char *day, const void *context);
+typedef void take_edge(FILE *out, const struct edge *edge, const void *context);
 
 static void
 for_edges(FILE *out, const struct graph *g, take_edge *each, const void *context)
@@ -127,29 +167,31 @@ for_edges(FILE *out, const struct graph *g, take_edge *each, const void *context
 	size_t i;
 	for (size_t n = 0; n < g->count; n++)
 		json_array_foreach(json_object_get(g->people[n].contact, "introductions"), i, introduction) {
-			const struct person *by = find(g, view_text(introduction, "by"));
-			char day[11];
-			contact_why_day(view_number(introduction, "since"), day);
-			if (by != NULL)
-				each(out, by, &g->people[n], conflicts(g->people[n].contact, introduction), day, context);
+			struct edge edge = { .from = find(g, view_text(introduction, "by")), .to = &g->people[n],
+				.is_conflict = conflicts(g->people[n].contact, introduction),
+				.before = count_before(json_object_get(g->people[n].contact, "introductions"), i) };
+			contact_why_day(view_number(introduction, "since"), edge.day);
+			if (edge.from != NULL)
+				each(out, &edge, context);
 		}
 }
 
 /* ---- DOT */
 
 static void
-put_dot_edge(FILE *out, const struct person *from, const struct person *to, bool is_conflict, const char *day, const void *context)
+put_dot_edge(FILE *out, const struct edge *edge, const void *context)
 {
 	(void)context;
-	fprintf(out, "  n%zu -> n%zu [color=\"%s\", label=\"%s%s\"%s];\n", from->number, to->number, is_conflict ? CONFLICT : INTRODUCED, day,
-	    is_conflict ? "\\nconflicting" : "", is_conflict ? ", style=dashed, fontcolor=\"" CONFLICT "\"" : "");
+	bool is_conflict = edge->is_conflict;
+	fprintf(out, "  n%zu -> n%zu [color=\"%s\", label=\"%s%s\"%s];\n", edge->from->number, edge->to->number, is_conflict ? CONFLICT : INTRODUCED,
+	    edge->day, is_conflict ? "\\nconflicting" : "", is_conflict ? ", style=dashed, fontcolor=\"" CONFLICT "\"" : "");
 }
 
 void
 contact_graph_dot(FILE *out, json_t *people, const char *identity)
 {
 	struct graph g = build(people);
-	char address[LABEL_MAX];
+	char address[LABEL_MAX], state[LABEL_MAX];
 	fprintf(out, "digraph contacts {\n  rankdir=LR;\n  node [shape=box, style=rounded, fontname=\"sans-serif\"];\n"
 	    "  edge [fontname=\"sans-serif\", fontsize=9];\n  me [label=\"");
 	put(out, identity, escape_dot);
@@ -161,9 +203,11 @@ contact_graph_dot(FILE *out, json_t *people, const char *identity)
 		put(out, view_text(p->contact, "name"), escape_dot);
 		fputs(view_text(p->contact, "name")[0] != '\0' ? "\\n" : "", out);
 		put(out, address, escape_dot);
-		fprintf(out, "\\n%s%s\", tooltip=\"", view_text(p->contact, "trust"), has_held(p->contact) ? ", a key is held" : "");
+		say_state(p->contact, state);
+		fprintf(out, "\\n%s\", tooltip=\"", state);
 		put(out, p->address, escape_dot);
-		fprintf(out, "\", color=\"%s\"%s];\n", has_held(p->contact) ? CONFLICT : color_of(p->contact), has_held(p->contact) ? ", penwidth=2" : "");
+		fprintf(out, "\", color=\"%s\"%s];\n", is_alarming(p->contact) ? CONFLICT : color_of(p->contact),
+		    is_alarming(p->contact) ? ", penwidth=2" : "");
 		if (strcmp(view_text(p->contact, "trust"), "verified") == 0 && view_number(p->contact, "vouching") < 2)
 			fprintf(out, "  me -> n%zu [color=\"" VERIFIED "\", label=\"verified\", fontcolor=\"" VERIFIED "\"];\n", p->number);
 		else
@@ -180,18 +224,26 @@ contact_graph_dot(FILE *out, json_t *people, const char *identity)
 #define NODE_HEIGHT 54
 #define ARC 120.0 /* of the circle, for each node */
 #define MARGIN 40
+#define RADIUS_LEAST 260.0
+#define LABEL_AT 0.36 /* of the way: the middle of some is behind the owner's box */
+#define ASIDE 8.0   /* of a line between two: there is room for one the other way */
 
+struct point {
+	double x, y;
+};
+
+/* An odd number of places, so that no two are on both sides of the owner, whose box would hide what is between them. */
 struct circle {
-	double x, y, radius;
+	struct point middle;
+	double radius;
 	size_t count;
 };
 
-static void
-place(const struct circle *c, const struct person *p, double *x, double *y)
+static struct point
+place(const struct circle *c, const struct person *p)
 {
-	double angle = 6.283185307179586 * (double)p->number / (double)(c->count > 0 ? c->count : 1) - 1.5707963267948966;
-	*x = c->x + c->radius * cos(angle);
-	*y = c->y + c->radius * sin(angle);
+	double angle = 6.283185307179586 * (double)p->number / (double)(c->count | 1) - 1.5707963267948966;
+	return (struct point){ c->middle.x + c->radius * cos(angle), c->middle.y + c->radius * sin(angle) };
 }
 
 /* Whole numbers, so that the same book gives the same picture everywhere. */
@@ -201,49 +253,62 @@ rounded(double value)
 	return (int)lround(value);
 }
 
-/* Where the way from a box's middle to another point leaves the box. */
-static void
-leave_box(double x, double y, double to_x, double to_y, double *out_x, double *out_y)
+/* How far a line lies to the left of the one between the middles of two boxes, when others go between them, too. */
+static struct point
+aside(struct point from, struct point to, double by)
 {
-	double dx = to_x - x, dy = to_y - y;
-	double across = fabs(dx) > 0.001 ? (NODE_WIDTH / 2.0 + 4) / fabs(dx) : 1e9, down = fabs(dy) > 0.001 ? (NODE_HEIGHT / 2.0 + 4) / fabs(dy) : 1e9;
-	double part = across < down ? across : down;
-	*out_x = x + dx * (part < 1 ? part : 1);
-	*out_y = y + dy * (part < 1 ? part : 1);
+	double dx = to.x - from.x, dy = to.y - from.y, length = hypot(dx, dy);
+	return length > 0.001 ? (struct point){ dy / length * by, -dx / length * by } : (struct point){ 0 };
+}
+
+/* Which part of a way, along one axis, is still in a box of this half width, when it begins off from its middle. */
+static double
+part_inside(double off, double way, double half)
+{
+	return fabs(way) > 0.001 ? (half - (way > 0 ? off : -off)) / fabs(way) : 1e9;
+}
+
+/* Where the way from a box towards another point leaves the box. */
+static struct point
+leave_box(struct point box, struct point to, struct point off)
+{
+	double dx = to.x - box.x, dy = to.y - box.y;
+	double part = fmin(part_inside(off.x, dx, NODE_WIDTH / 2.0 + 4), part_inside(off.y, dy, NODE_HEIGHT / 2.0 + 4));
+	part = part < 1 ? part : 1;
+	return (struct point){ box.x + off.x + dx * part, box.y + off.y + dy * part };
 }
 
 static void
-put_line(FILE *out, double x1, double y1, double x2, double y2, const char *style)
+put_line(FILE *out, struct point a, struct point b, struct point off, const char *style)
 {
-	double from_x, from_y, to_x, to_y;
-	leave_box(x1, y1, x2, y2, &from_x, &from_y);
-	leave_box(x2, y2, x1, y1, &to_x, &to_y);
-	fprintf(out, "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" %s/>\n", rounded(from_x), rounded(from_y), rounded(to_x), rounded(to_y), style);
+	struct point from = leave_box(a, b, off), to = leave_box(b, a, off);
+	fprintf(out, "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" %s/>\n", rounded(from.x), rounded(from.y), rounded(to.x), rounded(to.y), style);
 }
 
 static void
-put_svg_edge(FILE *out, const struct person *from, const struct person *to, bool is_conflict, const char *day, const void *context)
+put_svg_edge(FILE *out, const struct edge *edge, const void *context)
 {
-	double x1, y1, x2, y2;
-	place(context, from, &x1, &y1);
-	place(context, to, &x2, &y2);
-	put_line(out, x1, y1, x2, y2, is_conflict ? "stroke=\"" CONFLICT "\" stroke-dasharray=\"6 4\" marker-end=\"url(#conflict)\"" :
+	struct point from = place(context, edge->from), to = place(context, edge->to);
+	struct point off = aside(from, to, ASIDE + 2 * ASIDE * (double)edge->before);
+	double part = LABEL_AT + 0.1 * (double)(edge->before % 4);
+	bool is_conflict = edge->is_conflict;
+	put_line(out, from, to, off, is_conflict ? "stroke=\"" CONFLICT "\" stroke-dasharray=\"6 4\" marker-end=\"url(#conflict)\"" :
 	    "stroke=\"" INTRODUCED "\" marker-end=\"url(#introduced)\"");
-	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"day\" fill=\"%s\">%s%s</text>\n", rounded((x1 + x2) / 2), rounded((y1 + y2) / 2) - 3,
-	    is_conflict ? CONFLICT : INTRODUCED, day, is_conflict ? " conflicting" : "");
+	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"day\" fill=\"%s\">%s%s</text>\n", rounded(from.x + (to.x - from.x) * part + off.x),
+	    rounded(from.y + (to.y - from.y) * part + off.y) - 3, is_conflict ? CONFLICT : INTRODUCED, edge->day, is_conflict ? " conflicting" : "");
 }
 
 /* Two lines in a box; what stands above them when the mouse rests on it is the whole address. */
 static void
-put_node(FILE *out, double x, double y, const char *first, const char *second, const char *whole, const char *color, bool is_wide)
+put_node(FILE *out, struct point at, const char *first, const char *second, const char *whole, const char *color, bool is_wide)
 {
 	fprintf(out, "<g><title>");
 	put(out, whole, escape_xml);
 	fprintf(out, "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#ffffff\" stroke=\"%s\" stroke-width=\"%d\"/>"
-	    "<text x=\"%d\" y=\"%d\">", rounded(x) - NODE_WIDTH / 2, rounded(y) - NODE_HEIGHT / 2, NODE_WIDTH, NODE_HEIGHT, color, is_wide ? 3 : 1,
-	    rounded(x), rounded(y) - 6);
+	    "<text x=\"%d\" y=\"%d\">", rounded(at.x) - NODE_WIDTH / 2, rounded(at.y) - NODE_HEIGHT / 2, NODE_WIDTH, NODE_HEIGHT, color, is_wide ? 3 : 1,
+	    rounded(at.x), rounded(at.y) - 6);
 	put(out, first, escape_xml);
-	fprintf(out, "</text><text x=\"%d\" y=\"%d\" class=\"small\" fill=\"%s\">", rounded(x), rounded(y) + 14, color);
+	fprintf(out, "</text><text x=\"%d\" y=\"%d\" class=\"small\" fill=\"%s\">", rounded(at.x), rounded(at.y) + 14, color);
 	put(out, second, escape_xml);
 	fprintf(out, "</text></g>\n");
 }
@@ -272,14 +337,12 @@ cut(const char *text, size_t most, char out[LABEL_MAX])
 static void
 put_person(FILE *out, const struct circle *c, const struct person *p)
 {
-	double x, y;
 	char first[LABEL_MAX], address[LABEL_MAX], second[LABEL_MAX];
-	bool is_held = has_held(p->contact);
-	place(c, p, &x, &y);
+	bool is_loud = is_alarming(p->contact);
 	say_short(p->address, address);
 	cut(view_text(p->contact, "name")[0] != '\0' ? view_text(p->contact, "name") : address, 26, first);
-	snprintf(second, sizeof second, "%s%s", view_text(p->contact, "trust"), is_held ? ", a key is held" : "");
-	put_node(out, x, y, first, second, p->address, is_held ? CONFLICT : color_of(p->contact), is_held);
+	say_state(p->contact, second);
+	put_node(out, place(c, p), first, second, p->address, is_loud ? CONFLICT : color_of(p->contact), is_loud);
 }
 
 void
@@ -287,24 +350,21 @@ contact_graph_svg(FILE *out, json_t *people, const char *identity)
 {
 	struct graph g = build(people);
 	double around = (double)g.count * ARC / 6.283185307179586;
-	struct circle c = { .radius = around > 200 ? around : 200, .count = g.count };
-	c.x = c.radius + NODE_WIDTH / 2.0 + MARGIN;
-	c.y = c.radius + NODE_HEIGHT / 2.0 + MARGIN;
+	struct circle c = { .radius = around > RADIUS_LEAST ? around : RADIUS_LEAST, .count = g.count };
+	c.middle = (struct point){ c.radius + NODE_WIDTH / 2.0 + MARGIN, c.radius + NODE_HEIGHT / 2.0 + MARGIN };
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"14\" "
-	    "text-anchor=\"middle\">\n<style>.small{font-size:11px}.day{font-size:10px}</style>\n<defs>\n", rounded(2 * c.x), rounded(2 * c.y));
+	    "text-anchor=\"middle\">\n<style>.small{font-size:11px}.day{font-size:10px}</style>\n<defs>\n", rounded(2 * c.middle.x), rounded(2 * c.middle.y));
 	put_marker(out, "introduced", INTRODUCED);
 	put_marker(out, "conflict", CONFLICT);
 	put_marker(out, "verified", VERIFIED);
 	fputs("</defs>\n<rect width=\"100%\" height=\"100%\" fill=\"#fafafa\"/>\n", out);
 	for (size_t i = 0; i < g.count; i++) {
-		double x, y;
 		bool is_verified = strcmp(view_text(g.people[i].contact, "trust"), "verified") == 0 && view_number(g.people[i].contact, "vouching") < 2;
-		place(&c, &g.people[i], &x, &y);
-		put_line(out, c.x, c.y, x, y, is_verified ? "stroke=\"" VERIFIED "\" marker-end=\"url(#verified)\"" :
+		put_line(out, c.middle, place(&c, &g.people[i]), (struct point){ 0 }, is_verified ? "stroke=\"" VERIFIED "\" marker-end=\"url(#verified)\"" :
 		    "stroke=\"" KNOWN "\" stroke-dasharray=\"1 4\"");
 	}
 	for_edges(out, &g, put_svg_edge, &c);
-	put_node(out, c.x, c.y, identity, "you", identity, "#212121", true);
+	put_node(out, c.middle, identity, "you", identity, "#212121", true);
 	for (size_t i = 0; i < g.count; i++)
 		put_person(out, &c, &g.people[i]);
 	fputs("</svg>\n", out);

@@ -153,6 +153,8 @@ people_of_a_story(void)
 	add_introduction(carol, "bob@b.onion", KEY_A, 1);
 	add_introduction(carol, "dave@d.onion", KEY_B, 2);
 	add_introduction(carol, "gone@g.onion", KEY_A, 2);
+	add_introduction(carol, "dave@d.onion", KEY_A, 3);
+	json_object_set_new(dave, "move", json_pack("{s:s}", "state", "revoked"));
 	json_array_append_new(people, bob);
 	json_array_append_new(people, carol);
 	json_array_append_new(people, eve);
@@ -192,9 +194,25 @@ the_graph_shows_who_introduced_whom_and_what_conflicts(void **state)
 	expect(text, "n0 -> n1 [color=\"#1565c0\", label=\"2023-11-15\"];");
 	expect(text, "n2 -> n1 [color=\"#c62828\", label=\"2023-11-16\\nconflicting\", style=dashed");
 	expect(text, "a key is held");
+	expect(text, "...\\nrevoked\"");
 	assert_null(strstr(text, "eve"));
-	assert_int_equal(count(text, " -> "), 5);
+	assert_int_equal(count(text, " -> "), 6);
 	free(text);
+}
+
+/* Two labels, by their ends: where they stand is said before. */
+static void
+assert_are_apart(const char *a, const char *b)
+{
+	int at[2][2];
+	const char *labels[] = { a, b };
+	for (int i = 0; i < 2; i++) {
+		assert_non_null(labels[i]);
+		while (strncmp(labels[i], "<text ", 6) != 0)
+			labels[i]--;
+		assert_int_equal(sscanf(labels[i], "<text x=\"%d\" y=\"%d\"", &at[i][0], &at[i][1]), 2);
+	}
+	assert_true(abs(at[0][0] - at[1][0]) + abs(at[0][1] - at[1][1]) >= 12);
 }
 
 static void
@@ -205,7 +223,8 @@ the_picture_is_well_formed_whatever_names_are(void **state)
 	expect(text, "Bob &quot;the&quot; &lt;b&gt;\\");
 	expect(text, "<title>carol@c.onion</title>");
 	expect(text, "2023-11-16 conflicting");
-	assert_int_equal(count(text, "<line "), 5);
+	assert_int_equal(count(text, "<line "), 6);
+	assert_are_apart(strstr(text, ">2023-11-16 conflicting<"), strstr(text, ">2023-11-17<"));
 	assert_int_equal(count(text, "<title>"), 4);
 	assert_int_equal(count(text, "<g>"), count(text, "</g>"));
 	assert_null(strstr(text, "nan"));
