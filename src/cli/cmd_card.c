@@ -15,6 +15,7 @@
 #include "cli/contact_book.h"
 #include "cli/qr.h"
 #include "cli/view.h"
+#include "cli/wrap.h"
 
 const struct cli_option cmd_card_options[] = {
 	{ "qr", "FORMAT", "as a QR code: terminal, svg or png" },
@@ -85,8 +86,9 @@ make_text(json_t *row, struct slice card, struct buffer *out, struct error *err)
 	return letters[0] == '\0' ? 0 : buffer_printf(out, err, INVITATION_WORD ": %s\r\n", letters);
 }
 
+/* only_mine: there is a secret in it. */
 static int
-write_out(const struct cli *cli, const struct buffer *what)
+write_out(const struct cli *cli, const struct buffer *what, bool only_mine)
 {
 	const char *path = cli_option_value(cli, "out");
 	struct error err;
@@ -94,7 +96,7 @@ write_out(const struct cli *cli, const struct buffer *what)
 		fwrite(buffer_bytes(what), 1, buffer_len(what), stdout);
 		return cli_end_output();
 	}
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, only_mine ? 0600 : 0644);
 	if (fd < 0)
 		return errno == EEXIST ? cli_fail_with(CLI_EXISTS, "%s is there already: name a new file", path) :
 		    cli_fail_with(CLI_FAILED, "cannot write %s: %s", path, strerror(errno));
@@ -123,6 +125,15 @@ read_format(const char *word, enum qr_format *out)
 	return cli_fail_with(CLI_USAGE, "a QR code is made as terminal, svg or png, not as '%s'", word);
 }
 
+/* A terminal that breaks its lines shows something that nothing can read. */
+static int
+look_at_width(const struct buffer *picture)
+{
+	size_t needed = qr_terminal_columns(slice_of(buffer_bytes(picture), buffer_len(picture))), columns = wrap_columns(stdout, WRAP_NEVER);
+	return columns >= needed ? CLI_OK : cli_fail_with(CLI_FAILED, "the QR code has %zu columns and this terminal %zu: make it wider, or its letters "
+	    "smaller, or say --qr png --out FILE", needed, columns);
+}
+
 static int
 show(const struct cli *cli, json_t *row, struct slice card)
 {
@@ -144,7 +155,9 @@ show(const struct cli *cli, json_t *row, struct slice card)
 		int made = qr != NULL ? qr_write(slice_of(buffer_bytes(&text), buffer_len(&text)), format, &what, &err) : cli_has(cli, "mailto") ?
 		    buffer_printf(&what, &err, "%.*s\n", (int)buffer_len(&link), (const char *)buffer_bytes(&link)) :
 		    buffer_append(&what, buffer_bytes(&text), buffer_len(&text), &err);
-		status = made == 0 ? write_out(cli, &what) : cli_fail(&err);
+		status = made != 0 ? cli_fail(&err) : qr != NULL && format == QR_TERMINAL && !cli_has(cli, "out") ? look_at_width(&what) : CLI_OK;
+		if (status == CLI_OK)
+			status = write_out(cli, &what, view_text(row, "invitation")[0] != '\0');
 	}
 	buffer_finish(&link);
 	buffer_finish(&text);
@@ -164,7 +177,7 @@ hand_out(struct cli *cli, const char *method)
 	if (cli->argument_count > 0)
 		snprintf(identity, sizeof identity, "%s", cli->arguments[0]);
 	else
-		status = contact_book_identity(cli, identity);
+		status = contact_book_only(cli, identity, "there are several identities: say whose, with its NAME behind the command");
 	buffer_init(&card, CARD_MAX_BYTES);
 	if (status == CLI_OK)
 		status = ask(cli, method, identity, slice_of("", 0), "", &row);
@@ -208,17 +221,19 @@ tell(json_t *row, const char *identity, bool in_person, bool is_invited)
 	char group[CONTACT_BOOK_FINGERPRINT_TEXT];
 	const char *called = view_text(row, "called"), *fingerprint = view_text(row, "fingerprint");
 	if (called[0] != '\0')
-		printf("%s, ", called);
-	printf("%s, is in the address book of %s.\n", view_text(row, "address"), identity);
+		printf("%s, %s,", called, view_text(row, "address"));
+	else
+		printf("%s", view_text(row, "address"));
+	printf(" is in the address book of %s.\n", identity);
 	if (fingerprint[0] == '\0')
 		puts("The card has no OpenPGP key.");
 	else if (in_person)
 		printf("Their key is verified: %s\n", contact_book_group(fingerprint, group));
 	else
-		printf("Their key: %s\nCompare it with them, and say `smtorp contact verify %s`.\n", contact_book_group(fingerprint, group),
+		printf("Their key: %s\nCompare it with them (who see it by `smtorp openpgp show`), and say `smtorp contact verify %s`.\n", contact_book_group(fingerprint, group),
 		    view_text(row, "address"));
 	if (is_invited)
-		puts("They were sent a greeting, by which their node knows you, too.");
+		puts("A greeting is on its way to them: their node knows you and your key by it, unless somebody has used the invitation before you.");
 	return cli_end_output();
 }
 

@@ -126,7 +126,8 @@ contact_book_find(struct cli *cli, const char *text, enum contact_book_detail de
 	else
 		status = view_for_identities(cli, look_in, &w);
 	if (status == CLI_OK && json_array_size(w.found) == 0)
-		status = cli_fail_with(CLI_NOT_FOUND, "nobody in the address book is called '%s'; `smtorp contact list` shows who is there", text);
+		status = cli_fail_with(CLI_NOT_FOUND, "nobody in the address book is called '%s'; `smtorp contact list` shows who is there, "
+		    "with --introduced who waits to be accepted", text);
 	else if (status == CLI_OK && json_array_size(w.found) > 1)
 		status = fail_several(&w);
 	if (status == CLI_OK)
@@ -196,15 +197,21 @@ count_one(struct cli *cli, const char *identity, void *context)
 }
 
 int
-contact_book_identity(struct cli *cli, char out[33])
+contact_book_only(struct cli *cli, char out[33], const char *several)
 {
 	struct only only = { out, 0 };
 	int status = view_for_identities(cli, count_one, &only);
 	if (status == CLI_OK && only.count == 0)
 		return cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
 	if (status == CLI_OK && only.count > 1)
-		return cli_fail_with(CLI_USAGE, "there are several identities, and each has an address book of its own: say which one with --identity NAME");
+		return cli_fail_with(CLI_USAGE, "%s", several);
 	return status;
+}
+
+int
+contact_book_identity(struct cli *cli, char out[33])
+{
+	return contact_book_only(cli, out, "there are several identities, and each has an address book of its own: say which one with --identity NAME");
 }
 
 int

@@ -27,6 +27,9 @@ int contact_book_find(struct cli *cli, const char *text, enum contact_book_detai
 /* The identity that --identity names, or the only one that the node has. */
 int contact_book_identity(struct cli *cli, char out[33]);
 
+/* The same, for commands that name it otherwise; several: what is said where there is more than one. */
+int contact_book_only(struct cli *cli, char out[33], const char *several);
+
 /* The same contact once more, as it is now. The caller owns *after. */
 int contact_book_again(const struct cli *cli, json_t *contact, json_t **after);
 

@@ -16,21 +16,34 @@ is_dark(const QRcode *code, int x, int y)
 	return x >= 0 && y >= 0 && x < code->width && y < code->width && (code->data[y * code->width + x] & 1) != 0;
 }
 
+#define TERMINAL_BEGINS "\033[97;40m"
+#define TERMINAL_ENDS "\033[0m\n"
+
 /* Two rows of modules in one of characters, in black and white whatever the terminal's own colours are. */
 static int
 write_terminal(const QRcode *code, struct buffer *out, struct error *err)
 {
 	static const char *const cells[] = { " ", "\xe2\x96\x84", "\xe2\x96\x80", "\xe2\x96\x88" }; /* what is light: nothing, below, above, all */
 	for (int y = -QUIET; y < code->width + QUIET; y += 2) {
-		if (buffer_append_string(out, "\033[97;40m", err) != 0)
+		if (buffer_append_string(out, TERMINAL_BEGINS, err) != 0)
 			return -1;
 		for (int x = -QUIET; x < code->width + QUIET; x++)
 			if (buffer_append_string(out, cells[(is_dark(code, x, y) ? 0 : 2) + (is_dark(code, x, y + 1) ? 0 : 1)], err) != 0)
 				return -1;
-		if (buffer_append_string(out, "\033[0m\n", err) != 0)
+		if (buffer_append_string(out, TERMINAL_ENDS, err) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+size_t
+qr_terminal_columns(struct slice picture)
+{
+	size_t columns = 0;
+	for (size_t i = 0; i < picture.len && picture.data[i] != '\n'; i++)
+		columns += (picture.data[i] & 0xc0) != 0x80; /* UTF-8: bytes that begin no letter take no column */
+	size_t colours = sizeof TERMINAL_BEGINS - 1 + sizeof TERMINAL_ENDS - 2;
+	return columns > colours ? columns - colours : 0;
 }
 
 static int

@@ -14,3 +14,6 @@ enum qr_format { QR_TERMINAL, QR_SVG, QR_PNG };
 
 /* Appends the picture. ERROR_TOO_LARGE: no QR code holds so much. */
 int qr_write(struct slice text, enum qr_format format, struct buffer *out, struct error *err);
+
+/* How wide a QR_TERMINAL picture is, in characters. */
+size_t qr_terminal_columns(struct slice picture);

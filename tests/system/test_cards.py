@@ -7,6 +7,7 @@ import pytest
 from harness.folders import wait_for_all
 from harness.imap import TOR_PATIENCE_S
 from harness.programs import swaks
+from harness.terminal import Terminal
 from harness.waiting import until
 
 OFFLINE = {'tor.extra': 'DisableNetwork 1'}
@@ -65,7 +66,7 @@ def test_a_card_brings_the_key_along(cards, nobody):
     said = add(cards, str(path), '--name', 'Bob').stdout
     row = of_alice(cards)[cards.bob.address]
     assert row['fingerprint'] == fingerprint_of(cards, 'bob') and row['name'] == 'Bob' and row['trust'] == 'known' and row['how'] == 'scanned'
-    assert row['fingerprint'][:4] in said and 'contact verify' in said
+    assert row['fingerprint'][:4] in said and 'contact verify' in said and f'Bob, {cards.bob.address}, is in the address book' in said
     add(cards, str(path), '--in-person')  # and then he hands it over himself
     assert of_alice(cards)[cards.bob.address]['trust'] == 'verified'
 
@@ -79,7 +80,8 @@ def test_a_link_carries_a_card(cards, nobody):
 
 
 def test_a_card_comes_by_standard_input(cards, nobody):
-    add(cards, '-', input=card_of(cards))
+    said = add(cards, '-', input=card_of(cards)).stdout
+    assert said.startswith(f'{cards.bob.address} is in the address book of alice.\n')
     assert cards.bob.address in of_alice(cards)
 
 
@@ -110,6 +112,27 @@ def test_a_card_is_drawn(cards, shape, beginning):
     cards.cli('card', '--qr', shape, '--out', str(path), 'bob')
     assert path.read_bytes().startswith(beginning)
     assert cards.cli('card', '--qr', shape, '--out', str(path), 'bob', check=False).returncode == 5  # it is there
+
+
+def test_a_terminal_shows_a_code_only_where_it_has_room(cards):
+    with Terminal(cards, 'card', '--qr', 'terminal', 'bob', columns=80) as terminal:
+        assert terminal.wait() == 1 and 'this terminal 80' in terminal.shown and '\x1b' not in terminal.shown
+    with Terminal(cards, 'card', '--qr', 'terminal', 'bob', columns=200) as terminal:
+        assert terminal.wait() == 0 and '\x1b[97;40m' in terminal.shown
+
+
+def test_an_invitation_is_written_for_its_owner_only(cards):
+    for words, mode in ((('card', 'bob'), 0o644), (('invite', 'bob'), 0o600), (('invite', '--qr', 'png', 'bob'), 0o600)):
+        path = cards.folder / 'handed-out'
+        cards.cli(*words, '--out', str(path))
+        assert path.stat().st_mode & 0o777 == mode
+        path.unlink()
+
+
+@pytest.mark.parametrize('command', ['card', 'invite'])
+def test_of_several_identities_one_is_to_be_named_as_the_command_takes_it(cards, command):
+    result = cards.cli(command, check=False)
+    assert result.returncode == 2 and 'NAME behind the command' in result.stderr
 
 
 def test_a_card_comes_by_a_picture(cards, nobody):
