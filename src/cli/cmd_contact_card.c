@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -136,6 +137,17 @@ add(struct import *in, const struct card_person *person, bool *is_new, struct er
 	return 0;
 }
 
+/* Strangers are not in the book for its owner. */
+static bool
+is_known(const struct import *in, const char *address)
+{
+	json_t *result = NULL;
+	bool is = client_call(&in->cli->paths, "contact.show", json_pack("{s:s, s:s}", "name", in->identity, "address", address), CLIENT_TIMEOUT_MS,
+	    &result, NULL) == 0 && json_is_false(json_object_get(json_array_get(json_object_get(result, "items"), 0), "stranger"));
+	json_decref(result);
+	return is;
+}
+
 /* A card that its onion has signed says more than the others. */
 static int
 add_signed(struct import *in, struct slice card, struct error *err)
@@ -168,8 +180,10 @@ take(struct import *in, struct slice card)
 	buffer_init(&key, CARD_PERSON_KEY_MAX_BYTES);
 	int result = card_person_parse(card, &person, &key, &err);
 	if (result == 0 && person.is_signed) {
+		is_new = !is_known(in, person.address);
 		result = add_signed(in, card, &err);
-		in->added += result == 0;
+		in->added += result == 0 && is_new;
+		in->known += result == 0 && !is_new;
 	} else if (result == 0) {
 		result = add(in, &person, &is_new, &err);
 		in->added += result == 0 && is_new;
@@ -194,10 +208,10 @@ load(const char *path, struct buffer *out)
 	struct error err = { 0 };
 	int fd = strcmp(path, "-") == 0 ? fcntl(0, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return cli_fail_with(CLI_FAILED, "cannot open %s", path);
+		return cli_fail_with(CLI_FAILED, "cannot open %s: %s", path, strerror(errno));
 	int result = file_read_all(fd, out, &err);
 	file_close(&fd);
-	return result == 0 ? CLI_OK : cli_fail(&err);
+	return result == 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "%s: %s", path, err.text);
 }
 
 int
@@ -220,12 +234,14 @@ cmd_contact_import(struct cli *cli)
 	buffer_finish(&text);
 	if (status != CLI_OK)
 		return status;
+	if (in.added + in.known + in.left_out == 0)
+		return cli_fail_with(CLI_FAILED, "there is no card in %s: no lines from " CARD_FIRST_LINE " to END:VCARD", cli->arguments[0]);
 	if (cli_has(cli, "json"))
 		status = view_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I}", "identity", identity, "added", (json_int_t)in.added, "known",
 		    (json_int_t)in.known, "keys", (json_int_t)in.keys, "left_out", (json_int_t)in.left_out));
 	else {
-		printf("%zu people were added to the address book of %s, %zu were in it already, and %zu cards were left out.\n", in.added, identity,
-		    in.known, in.left_out);
+		printf("%zu %s added to the address book of %s, %zu %s in it already, and %zu %s left out.\n", in.added, in.added == 1 ? "person was" :
+		    "people were", identity, in.known, in.known == 1 ? "was" : "were", in.left_out, in.left_out == 1 ? "card was" : "cards were");
 		status = cli_end_output();
 	}
 	return status == CLI_OK && in.added + in.known == 0 ? CLI_FAILED : status;

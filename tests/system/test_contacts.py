@@ -80,9 +80,12 @@ def test_people_go_out_and_come_in_as_vcards(book):
     path.write_text(f'BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Zoë\\, the first\r\nEMAIL;TYPE=home:zoe@example.com\r\nitem1.EMAIL:{book.bob.address}\r\n'
                     'END:VCARD\r\nBEGIN:VCARD\r\nVERSION:4.0\r\nFN:Nobody\r\nEMAIL:nobody@example.com\r\nEND:VCARD\r\n', newline='')
     result = of_alice(book, 'import', str(path))
-    assert '1 people were added' in result.stdout and '1 cards were left out' in result.stdout and 'no address of an onion' in result.stderr
+    assert '1 person was added' in result.stdout and '1 card was left out' in result.stdout and 'no address of an onion' in result.stderr
     assert people(book)[book.bob.address]['name'] == 'Zoë, the first'
     path.write_text(book.cli('openpgp', 'export', 'bob').stdout)
+    result = of_alice(book, 'import', str(path), check=False)
+    assert result.returncode == 1 and f'no card in {path}' in result.stderr
+    assert f'{path.parent}: cannot read' in of_alice(book, 'import', str(path.parent), check=False).stderr
     assert of_alice(book, 'edit', '--in-person', book.bob.address, check=False).returncode == USAGE
     of_alice(book, 'edit', '--key', str(path), '--in-person', 'bob')
     row = people(book)[book.bob.address]
@@ -95,7 +98,8 @@ def test_people_go_out_and_come_in_as_vcards(book):
     assert (row['fingerprint'], row['name'], row['keys'][0]['how']) == (key_of(book.bob), 'Zoë, the first', 'owner')
     assert book.json('contact', 'import', '--identity', 'work', str(path))['known'] == 1
     path.write_text(book.cli('card', 'carol').stdout)
-    assert of_alice(book, 'import', str(path)).returncode == 0
+    assert book.json('contact', 'import', '--identity', 'alice', str(path))['added'] == 1
+    assert book.json('contact', 'import', '--identity', 'alice', str(path))['known'] == 1
     assert people(book)[book.carol.address]['fingerprint'] == key_of(book.carol)
     for name, who in (('alice', 'bob'), ('alice', 'carol'), ('work', 'bob')):
         book.cli('contact', 'delete', '--identity', name, '--yes', who)
