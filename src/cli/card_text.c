@@ -24,8 +24,8 @@ find(struct slice text, const char *where, struct buffer *out, struct card_text_
 		return buffer_append(out, card.data, card.len, err);
 	}
 	int got = card_link_scan(text, out, err);
-	return got != 0 ? got - (got > 0) : error_set(err, ERROR_NOT_FOUND, "there is no card in %s: neither lines from %s to END:VCARD, nor a link with one",
-	    where, CARD_FIRST_LINE);
+	return got != 0 ? got - (got > 0) : error_set(err, ERROR_NOT_FOUND, "there is no card in %s: neither lines from %s to END:VCARD, nor a link with one; "
+	    "a picture of its QR code is to be PNG or JPEG", where, CARD_FIRST_LINE);
 }
 
 static int
@@ -44,6 +44,7 @@ card_text_read(const char *source, struct buffer *out, struct card_text_invitati
 {
 	struct slice text = slice_of_string(source);
 	struct buffer bytes, scanned;
+	struct error why = { 0 };
 	int fd;
 	if (strncasecmp(source, "mailto:", 7) == 0 || strchr(source, '\n') != NULL)
 		return find(text, "this text", out, invitation, err);
@@ -51,8 +52,10 @@ card_text_read(const char *source, struct buffer *out, struct card_text_invitati
 		return -1;
 	buffer_init(&bytes, CARD_TEXT_MAX_BYTES);
 	buffer_init(&scanned, SCAN_TEXT_MAX_BYTES);
-	int result = file_read_all(fd, &bytes, err);
+	int result = file_read_all(fd, &bytes, &why);
 	file_close(&fd);
+	if (result != 0)
+		error_set(err, why.code, "%s: %s", source, why.text);
 	text = slice_of(buffer_bytes(&bytes), buffer_len(&bytes));
 	if (result == 0 && scan_is_picture(text)) {
 		result = scan_ask(text, &scanned, err);

@@ -134,7 +134,7 @@ print_keys(json_t *contact)
 		contact_why_day(view_number(row, "since"), day);
 		printf("  key   %s\n        %s since %s%s\n", contact_book_group(view_text(row, "fingerprint"), group),
 		    strcmp(state, "counts") == 0 ? "what you write to them is encrypted to it," : state, day,
-		    view_number(row, "compared") != 0 ? "; you compared it with them" : "");
+		    view_number(row, "compared") != 0 ? "; verified" : "");
 	}
 	json_array_foreach(json_object_get(contact, "introductions"), i, row) {
 		contact_why_day(view_number(row, "since"), day);
@@ -430,6 +430,8 @@ cmd_contact_follow(struct cli *cli)
 	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.follow", contact, json_pack("{s:s}", "to", cli->arguments[1]));
+	if (status == CLI_OK && !cli_has(cli, "json"))
+		printf("What you write to %s goes to %s from now on.\n", contact_book_called(contact), cli->arguments[1]);
 	return cmd_contact_end_change(cli, contact, status);
 }
 

@@ -76,7 +76,7 @@ const struct cli_command commands_all[] = {
 	    cmd_openpgp_rotate, 0 },
 	{ "card", "[NAME]", 0, 1, "show an identity's card: the address and keys, for others", cmd_card_options, cmd_card, 0 },
 	{ "invite", "[NAME]", 0, 1, "make an invitation for one person, who knows you and is known from it", cmd_card_options, cmd_invite, 0 },
-	{ "contact add", "WHOM", 1, 1, "put somebody into the address book, by their address or card", cmd_contact_add_options, cmd_contact_add, 0 },
+	{ "contact add", "WHOM", 1, 1, "put somebody into the address book: an address, a link, or a file or picture with their card", cmd_contact_add_options, cmd_contact_add, 0 },
 	{ "contact list", "", 0, 0, "list whom your identities know", cmd_contact_list_options, cmd_contact_list, 0 },
 	{ "contact show", "WHO", 1, 1, "show one of them, with their keys", cmd_contact_options, cmd_contact_show, 0 },
 	{ "contact edit", "WHO", 1, 1, "change what you call them, their key, or whether mail to them is encrypted", cmd_contact_edit_options, cmd_contact_edit, 0 },

@@ -85,7 +85,7 @@ why_says_how_a_key_came_and_what_makes_it_sure(void **state)
 	json_object_set_new(bob, "how", json_string("wrote-first"));
 	text = sentences_of(bob, NULL);
 	expect(text, "Bob wrote to you first, on 2023-11-14, and you have added them or answered since.");
-	expect(text, "You compared it with them on 2023-11-18: it is verified. A key of theirs was verified on 2023-11-18, so no other one");
+	expect(text, "You compared it with them on 2023-11-18, or an invitation did: it is verified. A key of theirs was verified on 2023-11-18, so no other one");
 	assert_null(strstr(text, "Nobody has verified"));
 	assert_null(strstr(text, "Other keys"));
 	free(text);

@@ -84,7 +84,7 @@ say_way(struct why *w, json_t *key)
 	else if (strcmp(how, "introduced") == 0)
 		say(w, "from %s, who introduced them", by[0] != '\0' ? name_of(w, by, name) : "somebody who is in your book no more");
 	else if (strcmp(how, "in-person") == 0)
-		say(w, "from you, who had it from them in person");
+		say(w, "from you, who had it from them in person, or by an invitation");
 	else
 		say(w, "from you");
 }
@@ -174,7 +174,7 @@ say_how_sure(struct why *w, json_t *key, size_t introducers)
 	long long compared = view_number(key, "compared");
 	contact_why_day(compared, day);
 	if (compared != 0)
-		say(w, "You compared it with them on %s: it is verified.", day);
+		say(w, "You compared it with them on %s, or an invitation did: it is verified.", day);
 	else if (introducers >= 2)
 		say(w, "Introducers of different onions agree: it counts as verified.");
 	else if (introducers == 1)
