@@ -46,7 +46,7 @@ def test_a_sheet_fits_on_a_page_and_says_what_it_holds(offline):
     assert len(lines) <= 60 and all(len(line) < 80 and line.isascii() for line in lines)
     shown = offline.json('identity', 'show', 'alice')
     for text in (shown['onion'], 'a.lice@', shown['created'][:4], 'KEEP IT SECRET', 'import-sheet alice', '--local-part',
-                 'The mail does not', 'TLS key is a new one'):
+                 'The mail does not', 'Nor does the address book'):
         assert text in sheet, text
     found = lines_of(sheet)
     assert [number for number, _ in found] == list('123456789')
