@@ -20,10 +20,17 @@ ring_error(struct error *err, enum error_code code, const char *what, rnp_result
 	return error_set(err, code, "%s (%s)", what, rnp_result_to_string(result));
 }
 
+/* Before anything is asked of it: it would tell standard error of everything that it does not like in strangers' bytes. */
+static void
+be_quiet(void)
+{
+	setenv("RNP_LOG_CONSOLE", "0", 0);
+}
+
 int
 ring_new(rnp_ffi_t *out, struct error *err)
 {
-	setenv("RNP_LOG_CONSOLE", "0", 0); /* it would tell standard error of everything that it does not like in strangers' bytes */
+	be_quiet();
 	rnp_result_t result = rnp_ffi_create(out, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG);
 	return result == RNP_SUCCESS ? 0 : ring_error(err, ERROR_NO_MEMORY, "cannot begin with OpenPGP", result);
 }
@@ -62,6 +69,7 @@ ring_unwrap(struct slice data, size_t max_bytes, struct buffer *room, struct sli
 		return 0;
 	if (data.len / 2 > max_bytes)
 		return error_set(err, ERROR_TOO_LARGE, "the OpenPGP data is larger than %zu bytes", max_bytes);
+	be_quiet();
 	rnp_input_t input = ring_input(data);
 	rnp_output_t output = ring_output(max_bytes);
 	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;

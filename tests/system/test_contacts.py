@@ -87,6 +87,9 @@ def test_people_go_out_and_come_in_as_vcards(book):
     assert result.returncode == 1 and f'no card in {path}' in result.stderr
     assert f'{path.parent}: cannot read' in of_alice(book, 'import', str(path.parent), check=False).stderr
     assert of_alice(book, 'edit', '--in-person', book.bob.address, check=False).returncode == USAGE
+    wrong = book.folder / 'no-key'
+    wrong.write_text('This is no key.\n')
+    assert of_alice(book, 'edit', '--key', str(wrong), book.bob.address, check=False).stderr.startswith('smtorp: this is no OpenPGP data')
     of_alice(book, 'edit', '--key', str(path), '--in-person', 'bob')
     row = people(book)[book.bob.address]
     assert row['fingerprint'] == key_of(book.bob) and row['trust'] == 'verified' and row['keys'][0]['how'] == 'in-person'
