@@ -221,7 +221,10 @@ cmd_access_grant(struct cli *cli)
 	if (status != CLI_OK)
 		return status;
 	bool was_private = o.list->is_private;
+	size_t had = o.list->client_count;
 	status = access_grant(o.list, cli->arguments[0], o.identity.onion, line, &err) == 0 ? save(cli, &o) : cli_fail(&err);
+	if (status == CLI_OK && o.list->client_count == had && !cli_has(cli, "json"))
+		fprintf(stderr, "The line that %s had before finds identity %s no more.\n", cli->arguments[0], o.identity.name);
 	if (status == CLI_OK)
 		status = show_key(cli, &o, was_private, line);
 	explicit_bzero(line, sizeof line);
@@ -270,7 +273,8 @@ cmd_access_drop_key(struct cli *cli)
 	struct error err = { 0 };
 	struct address address;
 	char onion[ACCESS_ONION_LEN + 1];
-	if (address_parse_domain(slice_of_string(cli->arguments[0]), &address, &err) != 0)
+	const char *at = strchr(cli->arguments[0], '@');
+	if (address_parse_domain(slice_of_string(at != NULL ? at + 1 : cli->arguments[0]), &address, &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	snprintf(onion, sizeof onion, "%.*s", ACCESS_ONION_LEN, address.onion);
 	int status = open_it(cli, NULL, &o);

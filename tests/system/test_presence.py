@@ -48,6 +48,8 @@ def test_found_only_by_those_with_a_key(running, quiet, subject):
     wait_refused(alice, quiet.onion)
     tried = wait_refused(work, quiet.onion)
 
+    assert 'no more' not in quiet.node.cli('contact', 'grant', '--identity', 'quiet', alice.address).stderr
+    assert 'no more' in quiet.node.cli('contact', 'grant', '--identity', 'quiet', alice.address).stderr
     granted = quiet.node.json('contact', 'grant', '--identity', 'quiet', alice.address)
     assert granted['key'].startswith(quiet.onion.removesuffix('.onion') + ':descriptor:x25519:')
     assert access(quiet) == {'identity': 'quiet', 'private': True, 'granted': [alice.address], 'keys': []}
@@ -68,7 +70,7 @@ def test_found_only_by_those_with_a_key(running, quiet, subject):
     wait_refused(alice, quiet.onion)
 
     quiet.node.cli('identity', 'public', 'quiet')
-    alice.node.cli('contact', 'drop-key', '--identity', alice.name, quiet.onion)
+    alice.node.cli('contact', 'drop-key', '--identity', alice.name, quiet.address)
     for sender in (alice, work):
         retry(sender)
     with quiet.mailbox() as mailbox:
