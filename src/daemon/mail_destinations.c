@@ -100,6 +100,8 @@ mail_destinations_group(const struct mail_intake_config *own, struct slice recip
 		result = destination_of(own, recipient, onion, mailbox, err);
 		if (result == 0)
 			result = add_recipient(&list, &count, onion, slice_of_string(mailbox), err);
+		if (result == 0 && own->stands_by && onion[0] == '\0')
+			result = add_recipient(&list, &count, own->onion, slice_of_string(mailbox), err);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct buffer *b = &list[i].recipients;

@@ -245,6 +245,12 @@ mail_intake_own(struct mail_intake *in, struct slice recipients, struct body *bo
 }
 
 void
+mail_intake_set_standby(struct mail_intake *in, bool stands_by)
+{
+	in->config.stands_by = stands_by;
+}
+
+void
 mail_intake_commit(struct mail_intake *in)
 {
 	struct error err = { 0 };

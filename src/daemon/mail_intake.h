@@ -28,6 +28,7 @@ struct mail_intake_config {
 	uint64_t message_max_bytes;
 	uint64_t keep_free_bytes; /* of the disk, kept from strangers */
 	uint32_t date_step_s; /* dates that leave are cut to it */
+	bool stands_by;       /* another copy of the identity is the one that is published: mail to the own address goes there, too */
 };
 
 struct mail_intake_events {
@@ -59,6 +60,9 @@ void mail_intake_take(struct mail_intake *intake, enum role source, unsigned gen
  * them, when it is durable or refused. recipients: packed; copied. The body is taken. May fire from inside. */
 typedef void mail_intake_own_done(void *context, unsigned code, const char *text);
 void mail_intake_own(struct mail_intake *intake, struct slice recipients, struct body *body, mail_intake_own_done *done, void *context);
+
+/* Changes what the config has said. */
+void mail_intake_set_standby(struct mail_intake *intake, bool stands_by);
 
 /* Takes a step of mailstore_commit(), and answers what is durable. */
 void mail_intake_commit(struct mail_intake *intake);

@@ -89,8 +89,13 @@ static void
 tell_book(struct pending *p, const struct ipc_checked *checked)
 {
 	const struct mail_keys book = keys_of(p->intake);
+	const char *onion = p->intake->config.onion;
+	size_t len = strlen(p->verdict.sender), onion_len = strlen(onion);
+	bool is_own = len > onion_len && strcmp(p->verdict.sender + len - onion_len, onion) == 0;
 	struct error err = { 0 };
 	p->verdict.key = CONTACTS_LEARNED_SAME;
+	if (is_own)
+		return; /* another copy of the identity has written it */
 	if (mail_keys_heard(&book, checked, clock_wall_s(), &p->verdict.since_s, &p->verdict.key, &err) != 0)
 		log_warn("the address book was not told of a message: %s", err.text);
 }

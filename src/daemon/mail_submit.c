@@ -47,7 +47,7 @@ tell_book(const struct pending *p)
 	struct slice left = intake_bytes(&p->destinations), onion, recipients;
 	struct error err = { 0 };
 	while (record_next_destination(&left, &onion, &recipients))
-		if (onion.len > 0 && mail_keys_written(&book, recipients, clock_wall_s(), &err) != 0)
+		if (onion.len > 0 && !slice_is(onion, p->intake->config.onion) && mail_keys_written(&book, recipients, clock_wall_s(), &err) != 0)
 			log_warn("the address book was not told of a message: %s", err.text);
 }
 
@@ -202,7 +202,8 @@ find_keys(struct pending *p, struct error *err)
 			refuse_as_too_large(p, &wish);
 		return !is_required;
 	}
-	int got = mail_keys_of_recipients(&book, p->at_hand_recipients, &p->keys, err);
+	bool is_own = strcmp(p->onion, in->config.onion) == 0; /* another copy of the identity has its key */
+	int got = is_own ? 1 : mail_keys_of_recipients(&book, p->at_hand_recipients, &p->keys, err);
 	bool is_cardless = false;
 	if (got == 0 && !is_required && peers_is_cardless(queue_peers(mailstore_queue(in->mailstore)), p->onion, mailstore_now_ms(in->mailstore),
 	    &is_cardless, err) != 0)

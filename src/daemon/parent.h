@@ -126,6 +126,9 @@ void parent_role_send(struct role_process *role, const struct ipc_message *m);
 /* Sends TLS_KEY, TLS_CERTIFICATE or TICKET_KEYS with the opened file, and closes it. */
 void parent_role_send_file(struct role_process *role, enum ipc_type type, int fd);
 
+/* Its configuration: when it starts, and again when something of it has changed that the role takes while it runs. */
+void parent_role_tell_mail(struct role_process *role);
+
 /* ---- parent_identity.c: the identities and their sockets */
 
 struct parent_identity {

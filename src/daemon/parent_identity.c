@@ -333,6 +333,7 @@ parent_identity_take_over(struct parent *parent, const char *name, struct error 
 	if (identity_set_standby(parent->identities_fd, name, false, err) != 0)
 		return -1;
 	identity->stands_by = false;
+	parent_role_tell_mail(&identity->mail);
 	if (identity->is_locked || identity->leaving)
 		return 0;
 	identity->state = SERVICE_WAITING;
@@ -490,6 +491,7 @@ parent_identity_on_state(struct parent *parent, const struct ipc_service_state *
 		parent_process_renew(&identity->smtp.process); /* peers would go on delivering here by the circuits that stand */
 		if (identity_set_standby(parent->identities_fd, identity->is.name, true, &err) != 0)
 			log_error("%s", err.text); /* it would be published again when the node is started next */
+		parent_role_tell_mail(&identity->mail);
 		return;
 	}
 	identity->state = state->state <= SERVICE_FAILED ? (enum ipc_publication)state->state : SERVICE_FAILED;

@@ -222,8 +222,8 @@ load_recovery(const struct role_process *role, char out[NOTICE_HASH_LEN + 1])
 	file_close(&fd);
 }
 
-static void
-tell_mail(struct role_process *role)
+void
+parent_role_tell_mail(struct role_process *role)
 {
 	const struct config *config = &role->process.parent->config;
 	struct error err = { 0 };
@@ -233,7 +233,7 @@ tell_mail(struct role_process *role)
 		.delay_notice_s = config->delay_notice_s, .keep_delivered_s = config->keep_delivered_s,
 		.refuse_unproved = !role->identity->is.marks_unproved,
 		.encryption = (uint8_t)role->identity->is.encryption, .opens = !role->identity->is.leaves_sealed,
-		.date_step_s = config->date_step_s, .stagger_s = parent_identity_stagger_s(role->process.parent) } };
+		.stands_by = role->identity->stands_by, .date_step_s = config->date_step_s, .stagger_s = parent_identity_stagger_s(role->process.parent) } };
 	snprintf(m.mail_config.onion, sizeof m.mail_config.onion, "%s", role->identity->is.onion);
 	snprintf(m.mail_config.local_part, sizeof m.mail_config.local_part, "%s", role->identity->is.local_part);
 	if (identity_load_fingerprint(role->process.parent->identities_fd, role->identity->is.name, m.mail_config.tls, &err) != 0)
@@ -291,7 +291,7 @@ tell(struct role_process *role, struct error *err)
 	case ROLE_SMTP:
 		return parent_identity_tell_smtp(role->identity, err);
 	case ROLE_MAIL:
-		tell_mail(role);
+		parent_role_tell_mail(role);
 		return 0;
 	case ROLE_CONTENT:
 		parent_openpgp_tell_content(role->identity);

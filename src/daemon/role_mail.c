@@ -13,6 +13,7 @@
 #include "daemon/mail_contacts.h"
 #include "daemon/mail_pins.h"
 #include "daemon/mail_queue.h"
+#include "daemon/mail_standby.h"
 #include "daemon/mail_trouble.h"
 #include "daemon/role_mail.h"
 #include "onionkey/onionkey.h"
@@ -439,12 +440,27 @@ begin(const struct ipc_mail_config *config)
 	role_mail_open_store();
 }
 
+/* What may change while the role runs. */
+static void
+begin_again(const struct ipc_mail_config *config)
+{
+	bool stood_by = mail.config.stands_by;
+	mail.config.stands_by = config->stands_by;
+	if (mail.mailstore == NULL || stood_by == (bool)config->stands_by)
+		return;
+	mail_intake_set_standby(mail.intake, config->stands_by);
+	if (config->stands_by)
+		mail_standby_tell(mail.intake, &mail.config);
+}
+
 static void
 on_parent(void *context, struct ipc_message *m)
 {
 	(void)context;
 	if (m->type == IPC_TYPE_MAIL_CONFIG && mail.room == NULL)
 		begin(&m->mail_config);
+	else if (m->type == IPC_TYPE_MAIL_CONFIG)
+		begin_again(&m->mail_config);
 	else if (m->type == IPC_TYPE_NETWORK && mail.mailstore != NULL)
 		mail_network_changed(mail.network);
 }

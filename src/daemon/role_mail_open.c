@@ -130,7 +130,7 @@ role_mail_open_store(void)
 	set_schedule(c);
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
 		.date_step_s = c->date_step_s, .refuse_unproved = c->refuse_unproved,
-		.encryption = c->encryption, .opens = c->opens };
+		.encryption = c->encryption, .opens = c->opens, .stands_by = c->stands_by };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	struct mail_bounce_config bounce_config = { .delay_ms = (int64_t)c->delay_notice_s * 1000,

@@ -53,12 +53,11 @@ close_peers(struct mail_process *p)
 	file_close(&p->sign);
 }
 
+/* What the parent tells it, when it begins and when something has changed. */
 static inline void
-launch(struct mail_process *p)
+configure(struct mail_process *p, bool stands_by)
 {
-	*p = (struct mail_process){ .content = -1 };
-	test_role_start(&p->role, program, NULL);
-	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1 };
+	struct ipc_message m = { .type = IPC_TYPE_MAIL_CONFIG, .fd = -1, .mail_config.stands_by = stands_by };
 	strcpy(m.mail_config.onion, OWN);
 	strcpy(m.mail_config.local_part, "alice");
 	m.mail_config.message_max_bytes = 4 * 1024 * 1024;
@@ -70,6 +69,14 @@ launch(struct mail_process *p)
 	m.mail_config.encryption = encryption;
 	m.mail_config.opens = 1;
 	test_role_send(p->role.parent, &m);
+}
+
+static inline void
+launch(struct mail_process *p)
+{
+	*p = (struct mail_process){ .content = -1 };
+	test_role_start(&p->role, program, NULL);
+	configure(p, false);
 	assert_int_equal(test_role_next(&p->role, p->role.parent, IPC_TYPE_STORE_STATE).store_state.state, STORE_WORKS);
 	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
 	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");

@@ -86,7 +86,8 @@ enum role {
 	U8(refuse_unproved) /* mail that claims an onion as its sender and does not prove it */ \
 	U8(encryption) U8(opens) /* enum ipc_encryption; what is encrypted is opened when it comes */ \
 	U32(date_step_s) /* dates that leave are cut to it */ \
-	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) /* for its card (card/card.h); "": there is none */
+	STR(tls, IPC_FINGERPRINT_LEN) STR(recovery, IPC_FINGERPRINT_LEN) /* for its card (card/card.h); "": there is none */ \
+	U8(stands_by) /* another copy of the identity is the one that is published */
 #define IPC_SUBMISSION_CONFIG(U8, U16, U32, U64, STR, BYTES) U64(message_max_bytes)
 /* listener: see enum ipc_listener. tls key and certificate: PEM files opened for reading. */
 #define IPC_LISTEN(U8, U16, U32, U64, STR, BYTES) U8(listener)

@@ -36,6 +36,10 @@ def test_the_copy_that_was_published_before_stands_by(running, make_node, subjec
     dave_anew = Identity(new, {**new.json('identity', 'show', 'dave'), 'password': dave.password})
     with dave_anew.mailbox() as mailbox:
         mailbox.wait_for(f'{subject} new')
+        mailbox.wait_for('Two machines run this identity')  # the other one has told it, and nobody is one's own contact
+    with dave.mailbox() as mailbox:
+        mailbox.wait_for('Two machines run this identity')
+    assert not any(dave.address == contact['address'] for node in (old, new) for contact in node.json('contact', 'list', '--identity', 'dave'))
 
     # It does so also after a restart: starting the machine that was left behind must not take the mail away.
     old.stop()
