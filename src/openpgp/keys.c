@@ -6,6 +6,7 @@
 
 #include "openpgp/ring.h"
 
+#define ARMOUR_BEGINS "-----BEGIN PGP "
 #define DAY_S (24 * 3600)
 #define FLAG_CERTIFY 0x01 /* RFC 4880 5.2.3.21 */
 #define FLAG_SIGN 0x02
@@ -20,17 +21,11 @@ ring_error(struct error *err, enum error_code code, const char *what, rnp_result
 	return error_set(err, code, "%s (%s)", what, rnp_result_to_string(result));
 }
 
-/* Before anything is asked of it: it would tell standard error of everything that it does not like in strangers' bytes. */
-static void
-be_quiet(void)
-{
-	setenv("RNP_LOG_CONSOLE", "0", 0);
-}
-
 int
 ring_new(rnp_ffi_t *out, struct error *err)
 {
-	be_quiet();
+	/* It would tell standard error of everything that it does not like in strangers' bytes. Debian 12's does so all the same. */
+	setenv("RNP_LOG_CONSOLE", "0", 0);
 	rnp_result_t result = rnp_ffi_create(out, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG);
 	return result == RNP_SUCCESS ? 0 : ring_error(err, ERROR_NO_MEMORY, "cannot begin with OpenPGP", result);
 }
@@ -69,7 +64,8 @@ ring_unwrap(struct slice data, size_t max_bytes, struct buffer *room, struct sli
 		return 0;
 	if (data.len / 2 > max_bytes)
 		return error_set(err, ERROR_TOO_LARGE, "the OpenPGP data is larger than %zu bytes", max_bytes);
-	be_quiet();
+	if (memmem(data.data, data.len, ARMOUR_BEGINS, sizeof ARMOUR_BEGINS - 1) == NULL) /* librnp would say so to standard error, too */
+		return error_set(err, ERROR_INVALID, "this is no OpenPGP data: it neither is binary nor has a line that begins with " ARMOUR_BEGINS);
 	rnp_input_t input = ring_input(data);
 	rnp_output_t output = ring_output(max_bytes);
 	rnp_result_t result = RNP_ERROR_OUT_OF_MEMORY;

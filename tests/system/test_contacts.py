@@ -88,7 +88,7 @@ def test_people_go_out_and_come_in_as_vcards(book):
     assert f'{path.parent}: cannot read' in of_alice(book, 'import', str(path.parent), check=False).stderr
     assert of_alice(book, 'edit', '--in-person', book.bob.address, check=False).returncode == USAGE
     wrong = book.folder / 'no-key'
-    wrong.write_text('This is no key.\n')
+    wrong.write_text('no key at all\n' * 100)
     assert of_alice(book, 'edit', '--key', str(wrong), book.bob.address, check=False).stderr.startswith('smtorp: this is no OpenPGP data')
     of_alice(book, 'edit', '--key', str(path), '--in-person', 'bob')
     row = people(book)[book.bob.address]
