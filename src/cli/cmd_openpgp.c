@@ -306,20 +306,28 @@ cmd_openpgp_import(struct cli *cli)
 
 /* ---- a new one */
 
+/* Made now, and put before the others. Returns an exit status, after its text. */
+static int
+put_new_first(const struct cli *cli, struct opened *o)
+{
+	struct buffer key;
+	struct error err = { 0 };
+	char address[ADDRESS_MAX + 1];
+	buffer_init(&key, OPENPGP_KEY_MAX_BYTES);
+	view_address(&o->identity, address);
+	int status = openpgp_generate(address, clock_wall_s(), &key, &err) == 0 ? put_first(cli, o, &key) : cli_fail(&err);
+	openpgpkey_wipe(&key);
+	return status;
+}
+
 int
 cmd_openpgp_rotate(struct cli *cli)
 {
 	struct opened o;
-	struct buffer key;
-	struct error err = { 0 };
-	char address[ADDRESS_MAX + 1];
 	int status = open_it(cli, &o);
 	if (status != CLI_OK)
 		return status;
-	buffer_init(&key, OPENPGP_KEY_MAX_BYTES);
-	view_address(&o.identity, address);
-	status = openpgp_generate(address, clock_wall_s(), &key, &err) == 0 ? put_first(cli, &o, &key) : cli_fail(&err);
-	openpgpkey_wipe(&key);
+	status = put_new_first(cli, &o);
 	if (status == CLI_OK && cli_has(cli, "revoke"))
 		status = print_key(&o.keys[1], 1, REVOCATION);
 	else if (status == CLI_OK)
@@ -335,21 +343,17 @@ cmd_openpgp_retire(struct cli *cli, char fingerprint[OPENPGP_FINGERPRINT_LEN + 1
 {
 	struct opened o;
 	struct openpgp_key before;
-	struct buffer key;
 	struct error err = { 0 };
-	char address[ADDRESS_MAX + 1];
 	int status = open_it(cli, &o);
 	if (status != CLI_OK)
 		return status;
-	buffer_init(&key, OPENPGP_KEY_MAX_BYTES);
-	view_address(&o.identity, address);
-	int result = openpgp_look(o.keys[0], &before, &err) != 0 || write_key(o.keys, 1, REVOCATION, certificate, &err) != 0 ||
-	    secrets_onion_key(&o.unlocked->secrets, &o.identity, onion, &err) != 0 ||
-	    openpgp_generate(address, clock_wall_s(), &key, &err) != 0 ? -1 : 0;
-	if (result == 0)
-		snprintf(fingerprint, OPENPGP_FINGERPRINT_LEN + 1, "%s", before.fingerprint);
-	status = result == 0 ? put_first(cli, &o, &key) : cli_fail(&err);
-	openpgpkey_wipe(&key);
+	if (openpgp_look(o.keys[0], &before, &err) != 0 || write_key(o.keys, 1, REVOCATION, certificate, &err) != 0 ||
+	    secrets_onion_key(&o.unlocked->secrets, &o.identity, onion, &err) != 0) {
+		status = cli_fail(&err);
+	} else {
+		memcpy(fingerprint, before.fingerprint, sizeof before.fingerprint);
+		status = put_new_first(cli, &o);
+	}
 	close_it(&o);
 	return status;
 }
