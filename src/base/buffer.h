@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/slice.h"
 
 struct buffer {
 	unsigned char *data; /* NULL when empty; data + start is the first unread byte */
@@ -34,6 +35,13 @@ static inline size_t
 buffer_len(const struct buffer *b)
 {
 	return b->end - b->start;
+}
+
+/* Both, borrowed as long. */
+static inline struct slice
+buffer_slice(const struct buffer *b)
+{
+	return slice_of(buffer_bytes(b), buffer_len(b));
 }
 
 /* ERROR_TOO_LARGE when the maximum would be passed, ERROR_NO_MEMORY; nothing is appended then. */

@@ -234,12 +234,6 @@ syncfs(int fd)
 
 /* ---- the work during which the power fails */
 
-static struct slice
-bytes_of(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
 static void
 body_of(int i, char out[64])
 {
@@ -257,14 +251,14 @@ take(struct mailstore *s, int i)
 	buffer_init(&destinations, 1000);
 	assert_int_equal(pack_string(&recipients, slice_of_string("bob@b.onion"), &err), 0);
 	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000,
-		.reverse_path = slice_of_string("alice@a.onion"), .recipients = bytes_of(&recipients) };
+		.reverse_path = slice_of_string("alice@a.onion"), .recipients = buffer_slice(&recipients) };
 	if (i % 2 == 0) {
 		assert_int_equal(record_hash(r.reverse_path, r.recipients, BODY_BORROWED(slice_of_string(body)), r.hash, &err), 0);
 		assert_int_equal(mailstore_receive(s, &r, BODY_BORROWED(slice_of_string(body)), &err), 0);
 	} else {
 		r.type = RECORD_SUBMITTED;
 		assert_int_equal(record_add_destination(&destinations, slice_of_string("b.onion"), r.recipients, &err), 0);
-		r.destinations = bytes_of(&destinations);
+		r.destinations = buffer_slice(&destinations);
 		assert_int_equal(mailstore_submit(s, &r, BODY_BORROWED(slice_of_string(body)), &err), 0);
 	}
 	buffer_finish(&recipients);

@@ -150,7 +150,7 @@ a_message_is_queued_for_each_destination(void **state)
 		struct pack_result ok = { 250, slice_of_string(""), slice_of_string("") };
 		buffer_init(&results, 1000);
 		assert_int_equal(pack_result(&results, &ok, &err), 0);
-		assert_int_equal(queue_result(mailstore_queue(s), onions[i], &item, bytes_of(&results), mailstore_now_ms(s), 0,
+		assert_int_equal(queue_result(mailstore_queue(s), onions[i], &item, buffer_slice(&results), mailstore_now_ms(s), 0,
 		    &err), 0);
 		buffer_finish(&results);
 		queue_item_finish(&item);
@@ -194,7 +194,7 @@ static int
 bounce(struct mailstore *s, const struct queue_bounce *b, struct error *err)
 {
 	struct record r = { .type = RECORD_BOUNCE, .arrival_ms = 1700000000000, .reverse_path = slice_of_string(""),
-		.item = b->item, .positions = bytes_of(&b->positions) };
+		.item = b->item, .positions = buffer_slice(&b->positions) };
 	return mailstore_bounce(s, &r, BODY_BORROWED(slice_of_string("Subject: bounce\r\n\r\n")), err);
 }
 
@@ -211,7 +211,7 @@ a_bounce_is_published_once(void **state)
 	process_all(s);
 	assert_int_equal(queue_fail_all(mailstore_queue(s), DESTINATION, &why, &err), 0);
 	assert_int_equal(queue_next_bounce(mailstore_queue(s), 0, &b, &err), 1);
-	struct slice failures = bytes_of(&b.failures), recipient;
+	struct slice failures = buffer_slice(&b.failures), recipient;
 	struct pack_result result;
 	assert_true(pack_next_failure(&failures, &recipient, &result));
 	assert_true(slice_is(recipient, "bob@" DESTINATION));

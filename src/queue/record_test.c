@@ -8,12 +8,6 @@
 #include "ipc/pack.h"
 #include "queue/record.h"
 
-static struct slice
-bytes_of(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
 static void
 pack(struct buffer *list, const char *one, const char *two)
 {
@@ -54,7 +48,7 @@ records_survive_the_trip(void **state)
 	struct record r = { .flags = 3, .arrival_ms = 1700000000123, .reverse_path = slice_of_string("alice@a.onion") };
 
 	r.type = RECORD_RECEIVED;
-	r.recipients = bytes_of(&two);
+	r.recipients = buffer_slice(&two);
 	r.hash[0] = 1;
 	r.hash[31] = 2;
 	go_round(&r, &bytes, &back);
@@ -63,11 +57,11 @@ records_survive_the_trip(void **state)
 	buffer_finish(&bytes);
 
 	buffer_init(&destinations, 1000);
-	assert_int_equal(record_add_destination(&destinations, slice_of_string("b.onion"), bytes_of(&one), NULL), 0);
-	assert_int_equal(record_add_destination(&destinations, slice_of_string("c.onion"), bytes_of(&two), NULL), 0);
+	assert_int_equal(record_add_destination(&destinations, slice_of_string("b.onion"), buffer_slice(&one), NULL), 0);
+	assert_int_equal(record_add_destination(&destinations, slice_of_string("c.onion"), buffer_slice(&two), NULL), 0);
 	assert_int_equal(record_add_destination(&destinations, slice_of_string("d.onion"), slice_of("", 0), NULL), -1);
 	r.type = RECORD_SUBMITTED;
-	r.destinations = bytes_of(&destinations);
+	r.destinations = buffer_slice(&destinations);
 	r.ids = slice_of_string("<1@a.onion> <1@host>\n");
 	go_round(&r, &bytes, &back);
 	assert_true(slice_is(back.ids, "<1@a.onion> <1@host>\n"));
@@ -87,7 +81,7 @@ records_survive_the_trip(void **state)
 	assert_int_equal(record_add_position(&positions, 0x01020304, NULL), 0);
 	r.type = RECORD_BOUNCE;
 	r.item = 0x0102030405060708;
-	r.positions = bytes_of(&positions);
+	r.positions = buffer_slice(&positions);
 	go_round(&r, &bytes, &back);
 	assert_true(back.item == r.item);
 	assert_true(record_next_position(&back.positions, &position) && position == 0);
@@ -108,7 +102,7 @@ cut_destinations_are_seen(void **state)
 	struct slice onion, recipients;
 	pack(&two, "carol@c.onion", "carol+x@c.onion");
 	buffer_init(&destinations, 1000);
-	assert_int_equal(record_add_destination(&destinations, slice_of_string("c.onion"), bytes_of(&two), NULL), 0);
+	assert_int_equal(record_add_destination(&destinations, slice_of_string("c.onion"), buffer_slice(&two), NULL), 0);
 	for (size_t cut = 1; cut < buffer_len(&destinations); cut++) {
 		struct slice list = slice_of(buffer_bytes(&destinations), cut);
 		assert_false(record_next_destination(&list, &onion, &recipients));
@@ -129,16 +123,16 @@ the_hash_is_of_sender_recipients_and_bytes(void **state)
 	pack(&back, "carol@c.onion", "bob@b.onion");
 	pack(&other, "bob@b.onion", NULL);
 	pack(&split, "bob@b.onioncarol@c.onion", NULL);
-	assert_int_equal(record_hash(alice, bytes_of(&forth), BODY_BORROWED(body), first, NULL), 0);
-	assert_int_equal(record_hash(alice, bytes_of(&back), BODY_BORROWED(body), hash, NULL), 0);
+	assert_int_equal(record_hash(alice, buffer_slice(&forth), BODY_BORROWED(body), first, NULL), 0);
+	assert_int_equal(record_hash(alice, buffer_slice(&back), BODY_BORROWED(body), hash, NULL), 0);
 	assert_memory_equal(first, hash, sizeof hash);
-	assert_int_equal(record_hash(alice, bytes_of(&other), BODY_BORROWED(body), hash, NULL), 0);
+	assert_int_equal(record_hash(alice, buffer_slice(&other), BODY_BORROWED(body), hash, NULL), 0);
 	assert_memory_not_equal(first, hash, sizeof hash);
-	assert_int_equal(record_hash(alice, bytes_of(&split), BODY_BORROWED(body), hash, NULL), 0);
+	assert_int_equal(record_hash(alice, buffer_slice(&split), BODY_BORROWED(body), hash, NULL), 0);
 	assert_memory_not_equal(first, hash, sizeof hash);
-	assert_int_equal(record_hash(slice_of_string(""), bytes_of(&forth), BODY_BORROWED(body), hash, NULL), 0);
+	assert_int_equal(record_hash(slice_of_string(""), buffer_slice(&forth), BODY_BORROWED(body), hash, NULL), 0);
 	assert_memory_not_equal(first, hash, sizeof hash);
-	assert_int_equal(record_hash(alice, bytes_of(&forth), BODY_BORROWED(slice_of_string("Body")), hash, NULL), 0);
+	assert_int_equal(record_hash(alice, buffer_slice(&forth), BODY_BORROWED(slice_of_string("Body")), hash, NULL), 0);
 	assert_memory_not_equal(first, hash, sizeof hash);
 	assert_int_equal(record_hash(alice, slice_of("x", 1), BODY_BORROWED(body), hash, NULL), -1);
 	assert_int_equal(record_hash(alice, slice_of("", 0), BODY_BORROWED(body), hash, NULL), -1);

@@ -55,19 +55,13 @@ pack(struct buffer *list, const char *recipient)
 	assert_int_equal(pack_string(list, slice_of_string(recipient), NULL), 0);
 }
 
-static struct slice
-bytes_of(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
 static inline int
 receive(struct mailstore *s, const char *body, struct error *err)
 {
 	struct buffer recipients;
 	pack(&recipients, "alice@own.onion");
 	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = 1700000000000,
-		.reverse_path = slice_of_string("bob@" DESTINATION), .recipients = bytes_of(&recipients) };
+		.reverse_path = slice_of_string("bob@" DESTINATION), .recipients = buffer_slice(&recipients) };
 	int result = record_hash(r.reverse_path, r.recipients, BODY_BORROWED(slice_of_string(body)), r.hash, err);
 	if (result == 0)
 		result = mailstore_receive(s, &r, BODY_BORROWED(slice_of_string(body)), err);
@@ -84,10 +78,10 @@ submit_with_ids(struct mailstore *s, const char *body, const char *ids, struct e
 	buffer_init(&destinations, 1000);
 	static const char *const onions[] = { DESTINATION, "carol.onion", "" };
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(record_add_destination(&destinations, slice_of_string(onions[i]), bytes_of(&recipients), err), 0);
+		assert_int_equal(record_add_destination(&destinations, slice_of_string(onions[i]), buffer_slice(&recipients), err), 0);
 	struct record r = { .type = RECORD_SUBMITTED, .arrival_ms = 1700000000000,
 		.ids = slice_of_string(ids), .reverse_path = slice_of_string("alice@own.onion"),
-		.destinations = bytes_of(&destinations) };
+		.destinations = buffer_slice(&destinations) };
 	int result = mailstore_submit(s, &r, BODY_BORROWED(slice_of_string(body)), err);
 	buffer_finish(&recipients);
 	buffer_finish(&destinations);

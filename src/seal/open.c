@@ -8,12 +8,6 @@
 #define SIGNATURE_TYPE "application/pgp-signature"
 #define ENCRYPTED_TYPE "application/pgp-encrypted"
 
-static struct slice
-held(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
 static void
 judge(const struct pgpmime_open *how, const struct openpgp_verdict *verdict, const struct entity *inside, struct pgpmime_facts *facts)
 {
@@ -85,7 +79,7 @@ take_payload(const struct pgpmime_open *how, const struct entity *outside, struc
 	struct buffer lines;
 	int result;
 	buffer_init(&lines, 2 * PGPMIME_OPEN_MAX_BYTES);
-	if ((result = payload_lines(plain, &lines, err)) == 0 && (result = entity_read(held(&lines), &inside, err)) == 0 &&
+	if ((result = payload_lines(plain, &lines, err)) == 0 && (result = entity_read(buffer_slice(&lines), &inside, err)) == 0 &&
 	    (result = how->restores ? payload_restore(&inside, out, err) : payload_merge(outside, &inside, out, err)) == 0) {
 		facts->encryption = PGPMIME_OPENED;
 		facts->is_layered = strcmp(inside.type, "multipart/encrypted") == 0;
@@ -111,7 +105,7 @@ open_encrypted(const struct pgpmime_open *how, const struct entity *outside, str
 	}
 	buffer_init(&plain, PGPMIME_OPEN_MAX_BYTES);
 	if (openpgp_decrypt(how->pgp, how->keys, how->count, sealed, &plain, &verdict, &why) != 0 ||
-	    take_payload(how, outside, held(&plain), &verdict, facts, out, &why) != 0) {
+	    take_payload(how, outside, buffer_slice(&plain), &verdict, facts, out, &why) != 0) {
 		buffer_finish(out);
 		*facts = (struct pgpmime_facts){ 0 };
 		note_failure(facts, &why);
