@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
 #include "ipc/pack.h"
+#include "measure.h"
 #include "queue/mailstore.h"
 #include "store/schema.h"
 
@@ -26,7 +26,6 @@
 
 static const struct schedule schedule = { 30000, 4 * 3600 * 1000, 7 * 24 * 3600 * (int64_t)1000 };
 static const uint64_t sizes[] = { 1000, 3000, 10000, 30000, 100000, 300000 };
-static struct error err;
 static uint64_t number; /* of messages, so that no two are the same */
 
 enum { ACCEPT, SUBMIT, DECIDE, RESULT, KINDS };
@@ -52,26 +51,11 @@ static const char usage[] =
     "Each line is the mean of --messages (1024), of 4 KiB, 64 at a time; x: how much more than with the smallest queue. Of the\n"
     "waiting messages half are for one peer, the others for one in ten each. Files are made in $TMPDIR, else /tmp, and removed.\n";
 
-static _Noreturn void
-stop(void)
-{
-	fprintf(stderr, "curve: %s\n", err.text);
-	exit(1);
-}
-
 static void
 must(int result)
 {
 	if (result < 0)
-		stop();
-}
-
-static double
-now_us(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+		stop("curve");
 }
 
 /* What this process has given the disk to write. 0 where the kernel does not say. */
@@ -103,12 +87,6 @@ end(struct cost *cost)
 	cost->us += now_us(CLOCK_MONOTONIC);
 	cost->cpu_us += now_us(CLOCK_PROCESS_CPUTIME_ID);
 	cost->written_kib += written_kib();
-}
-
-static struct slice
-held(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
 }
 
 /* ---- what is there before */
@@ -212,7 +190,7 @@ accept_one(struct mailstore *s)
 	buffer_init(&recipients, 1000);
 	must(pack_string(&recipients, slice_of_string(OWN), &err));
 	struct record r = { .type = RECORD_RECEIVED, .arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string("bob@b.onion"),
-		.recipients = held(&recipients) };
+		.recipients = buffer_slice(&recipients) };
 	must(record_hash(r.reverse_path, r.recipients, BODY_BORROWED(text), r.hash, &err));
 	must(mailstore_receive(s, &r, BODY_BORROWED(text), &err));
 	buffer_finish(&recipients);
@@ -230,10 +208,10 @@ submit_one(struct mailstore *s)
 	buffer_init(&destinations, 1000);
 	snprintf(onion, sizeof onion, "%056llx.onion", (unsigned long long)random_u64());
 	must(pack_string(&recipients, slice_of_string("carol@c.onion"), &err));
-	must(record_add_destination(&destinations, slice_of_string(onion), held(&recipients), &err));
+	must(record_add_destination(&destinations, slice_of_string(onion), buffer_slice(&recipients), &err));
 	must(ids_leave(mailstore_ids(s), text, "own.onion", &leaving, &err));
 	struct record r = { .type = RECORD_SUBMITTED, .arrival_ms = clock_wall_ms(), .reverse_path = slice_of_string(OWN),
-		.ids = held(&leaving.kept), .destinations = held(&destinations) };
+		.ids = buffer_slice(&leaving.kept), .destinations = buffer_slice(&destinations) };
 	must(mailstore_submit(s, &r, BODY_BORROWED(text), &err));
 	ids_leaving_finish(&leaving);
 	buffer_finish(&recipients);
@@ -279,13 +257,13 @@ deliver_one(struct queue *queue, int64_t now_ms, bool is_taken, struct cost cost
 	end(&costs[DECIDE]);
 	if (found != 1) {
 		error_set(&err, ERROR_NOT_FOUND, "nothing is due for %s", peer.onion);
-		stop();
+		stop("curve");
 	}
 	struct pack_result r = { is_taken ? 250 : 450, slice_of_string(is_taken ? "2.0.0" : "4.2.0"), slice_of_string("said the server") };
 	buffer_init(&results, 1000);
 	must(pack_result(&results, &r, &err));
 	begin(&costs[RESULT]);
-	must(queue_result(queue, peer.onion, &item, held(&results), now_ms, random_u64(), &err));
+	must(queue_result(queue, peer.onion, &item, buffer_slice(&results), now_ms, random_u64(), &err));
 	end(&costs[RESULT]);
 	buffer_finish(&results);
 	queue_item_finish(&item);
@@ -399,6 +377,6 @@ main(int argc, char **argv)
 	}
 	run(&o);
 	if (chdir("/") != 0 || file_remove_tree(AT_FDCWD, folder, &err) != 0)
-		stop();
+		stop("curve");
 	return 0;
 }

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "measure.h"
 #include "mime/header.h"
 #include "mime/library.h"
 #include "onionkey/onionkey.h"
@@ -18,36 +18,6 @@ static const char usage[] =
     "usage: proof [CHECKS]\n\n"
     "Checks the Onion-Signature of a message of 4 KiB, as content@ID does before a 250: header, body and signature; CHECKS (2000) times, the median. Beside\n"
     "each, the bare verification of one Ed25519 signature by the library, with that key. x: how much more the whole is.\n";
-
-static struct error err;
-
-static _Noreturn void
-stop(const char *what)
-{
-	fprintf(stderr, "proof: %s: %s\n", what, err.text);
-	exit(1);
-}
-
-static double
-now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
-}
-
-static double
-median(double *us, size_t count)
-{
-	qsort(us, count, sizeof *us, compare);
-	return us[count / 2];
-}
 
 struct person {
 	struct onionkey key;
@@ -87,8 +57,8 @@ make_message(const struct person *alice, const struct person *bob, struct buffer
 		buffer_append(body, "a line of sixty-two letters, as they stand in mail every day...\r\n", 64, NULL);
 	buffer_printf(&header, NULL, "From: alice@%s\r\nTo: bob@%s\r\nSubject: Measured\r\nDate: Sun, 01 Nov 2026 10:00:00 +0000\r\n"
 	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n", alice->onion, bob->onion);
-	struct slice text = slice_of(buffer_bytes(&header), buffer_len(&header));
-	digest_body(slice_of(buffer_bytes(body), buffer_len(body)), body_digest);
+	struct slice text = buffer_slice(&header);
+	digest_body(buffer_slice(body), body_digest);
 	if (onionsig_begin(text, body_digest, alice->onion, bob->onion, section, digest, &err) != 0)
 		stop("sign");
 	onionkey_sign(&alice->key, slice_of(digest, HASH_SHA256_BYTES), signature);
@@ -104,11 +74,11 @@ check(struct slice section, struct slice body, const char *to)
 	enum onionsig_verdict verdict;
 	struct address sender;
 	struct error why;
-	double begun = now_us();
+	double begun = now_us(CLOCK_MONOTONIC);
 	digest_body(body, digest);
 	if (onionsig_check(section, digest, to, &verdict, &sender, &why, &err) != 0 || verdict != ONIONSIG_PROVED)
 		stop("check");
-	return now_us() - begun;
+	return now_us(CLOCK_MONOTONIC) - begun;
 }
 
 int
@@ -131,11 +101,11 @@ main(int argc, char **argv)
 	if (whole == NULL || bare == NULL)
 		return 1;
 	for (size_t i = 0; i < count; i++) {
-		whole[i] = check(slice_of(buffer_bytes(&section), buffer_len(&section)), slice_of(buffer_bytes(&body), buffer_len(&body)), bob.onion);
-		double begun = now_us();
+		whole[i] = check(buffer_slice(&section), buffer_slice(&body), bob.onion);
+		double begun = now_us(CLOCK_MONOTONIC);
 		if (onionkey_verify(alice.key.public_key, slice_of(digest, sizeof digest), signature, &err) != 0)
 			stop("verify");
-		bare[i] = now_us() - begun;
+		bare[i] = now_us(CLOCK_MONOTONIC) - begun;
 	}
 	double whole_us = median(whole, count), bare_us = median(bare, count);
 	printf("check of an Onion-Signature %.3f ms, of a bare Ed25519 signature %.3f ms: %.2f x\n", whole_us / 1e3, bare_us / 1e3, whole_us / bare_us);

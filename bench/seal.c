@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/random.h"
+#include "measure.h"
 #include "mime/library.h"
 #include "seal/pgpmime.h"
 
@@ -24,7 +24,6 @@
 	"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
 
 extern char **environ;
-static struct error err;
 static struct openpgp *alice, *bob;
 static struct buffer alice_public, bob_public, message;
 static int here; /* the folder */
@@ -36,19 +35,6 @@ static const char usage[] =
     "start. gpg does what it does without options, as mail programs call it; that it is to trust the recipient is all that it is told.\n"
     "x: how many times faster. Files are made in $TMPDIR, else /tmp, and removed.\n";
 
-static _Noreturn void
-stop(const char *what)
-{
-	fprintf(stderr, "seal: %s: %s\n", what, err.text);
-	exit(1);
-}
-
-static struct slice
-held(const struct buffer *b)
-{
-	return slice_of(buffer_bytes(b), buffer_len(b));
-}
-
 static void
 make_person(const char *address, const char *file, struct openpgp **pgp, struct buffer *public)
 {
@@ -57,38 +43,17 @@ make_person(const char *address, const char *file, struct openpgp **pgp, struct 
 	buffer_init(public, OPENPGP_ARMOURED_MAX_BYTES);
 	if (openpgp_generate(address, (int64_t)time(NULL), &secret, &err) != 0)
 		stop("key");
-	struct slice key = held(&secret);
+	struct slice key = buffer_slice(&secret);
 	if (openpgp_new(&key, 1, pgp, &err) != 0 || openpgp_public_key(*pgp, public, &err) != 0 ||
 	    file_replace(here, file, key.data, key.len, 0600, &err) != 0)
 		stop(file);
 	buffer_finish(&secret);
 }
 
-static double
-now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
-}
-
-static double
-median(double *ms, size_t count)
-{
-	qsort(ms, count, sizeof *ms, compare);
-	return ms[count / 2];
-}
-
 static void
-seal_and_open(double *seal_ms, double *open_ms)
+seal_and_open(double *seal_us, double *open_us)
 {
-	struct slice bobs = held(&bob_public), alices = held(&alice_public);
+	struct slice bobs = buffer_slice(&bob_public), alices = buffer_slice(&alice_public);
 	struct pgpmime_seal seal = { alice, &bobs, 1, (int64_t)time(NULL), "" };
 	const struct pgpmime_open open_it = { bob, &alices, 1, ALICE };
 	struct pgpmime_facts facts;
@@ -97,14 +62,14 @@ seal_and_open(double *seal_ms, double *open_ms)
 	buffer_init(&sealed, 1 << 20);
 	buffer_init(&opened, 1 << 20);
 	random_name(seal.boundary_letters, sizeof seal.boundary_letters);
-	double begun = now_ms();
-	if (pgpmime_seal_message(&seal, held(&message), &sealed, &is_8bit, &err) != 0)
+	double begun = now_us(CLOCK_MONOTONIC);
+	if (pgpmime_seal_message(&seal, buffer_slice(&message), &sealed, &is_8bit, &err) != 0)
 		stop("seal");
-	*seal_ms = now_ms() - begun;
-	begun = now_ms();
-	if (pgpmime_open(&open_it, held(&sealed), &facts, &opened, &err) != 0 || facts.signature != PGPMIME_SIGNED_GOOD)
+	*seal_us = now_us(CLOCK_MONOTONIC) - begun;
+	begun = now_us(CLOCK_MONOTONIC);
+	if (pgpmime_open(&open_it, buffer_slice(&sealed), &facts, &opened, &err) != 0 || facts.signature != PGPMIME_SIGNED_GOOD)
 		stop("open");
-	*open_ms = now_ms() - begun;
+	*open_us = now_us(CLOCK_MONOTONIC) - begun;
 	buffer_finish(&sealed);
 	buffer_finish(&opened);
 }
@@ -114,16 +79,16 @@ run_gpg(const char *const *arguments)
 {
 	pid_t pid;
 	int status;
-	double begun = now_ms();
+	double begun = now_us(CLOCK_MONOTONIC);
 	if (posix_spawnp(&pid, "gpg", NULL, NULL, (char *const *)(uintptr_t)arguments, environ) != 0 || waitpid(pid, &status, 0) != pid || status != 0)
 		stop("gpg");
-	return now_ms() - begun;
+	return now_us(CLOCK_MONOTONIC) - begun;
 }
 
 #define GPG "gpg", "--batch", "--yes", "--quiet", "--logger-file", "/dev/null"
 
 static void
-compare_with_gpg(size_t count, double *seal_ms, double *open_ms)
+compare_with_gpg(size_t count, double *seal_us, double *open_us)
 {
 	const char *const import_keys[] = { GPG, "--import", "alice", "bob", NULL };
 	const char *const seal[] = { GPG, "--trust-model", "always", "--armor", "-u", ALICE, "-r", BOB, "-o", "sealed", "--sign", "--encrypt", "message", NULL };
@@ -131,8 +96,8 @@ compare_with_gpg(size_t count, double *seal_ms, double *open_ms)
 	run_gpg(import_keys);
 	run_gpg(seal); /* starts the agent */
 	for (size_t i = 0; i < count; i++) {
-		seal_ms[i] = run_gpg(seal);
-		open_ms[i] = run_gpg(open_it);
+		seal_us[i] = run_gpg(seal);
+		open_us[i] = run_gpg(open_it);
 	}
 }
 
@@ -177,8 +142,8 @@ main(int argc, char **argv)
 	compare_with_gpg(few, times[2], times[3]);
 	double seal = median(times[0], count), open_it = median(times[1], count), seal_gpg = median(times[2], few),
 	    open_gpg = median(times[3], few);
-	printf("sign and encrypt 4 KiB     %8.3f ms   gpg %8.2f ms   x %.0f\n", seal, seal_gpg, seal_gpg / seal);
-	printf("decrypt and verify 4 KiB   %8.3f ms   gpg %8.2f ms   x %.0f\n", open_it, open_gpg, open_gpg / open_it);
+	printf("sign and encrypt 4 KiB     %8.3f ms   gpg %8.2f ms   x %.1f\n", seal / 1e3, seal_gpg / 1e3, seal_gpg / seal);
+	printf("decrypt and verify 4 KiB   %8.3f ms   gpg %8.2f ms   x %.1f\n", open_it / 1e3, open_gpg / 1e3, open_gpg / open_it);
 	if (system("gpgconf --kill gpg-agent") != 0 || chdir("/") != 0 || file_remove_tree(AT_FDCWD, folder, &err) != 0)
 		stop("folder");
 	for (size_t i = 0; i < 4; i++)
