@@ -101,6 +101,7 @@ print_generic(const struct mua_settings *s)
 	print_endpoint("Sending       SMTP", &s->submissions, &s->submission);
 	printf("  Sign-in       ordinary password (PLAIN or LOGIN)\n");
 	printf("  Certificate   the node's own, made out to \"localhost\"; it lies in\n                %s\n\n", s->certificate);
+	printf("Of each message the node says who wrote it, and how it came, in the header\nfield SMTorP-Verdict: have your program show it (smtorp(1), Mail programs).\n\n");
 	printf("Programs that call sendmail take this instead of SMTP, without a password:\n  %s -t -f %s\n", s->sendmail,
 	    s->address);
 }
@@ -139,6 +140,7 @@ print_mutt(const struct mua_settings *s)
 	print_mutt_value("certificate_file", s->certificate);
 	printf("set ssl_starttls=no\nset ssl_force_tls=yes\nset imap_idle=yes\nset mail_check=10\n\n");
 	printf("set postponed=\"+Drafts\"\nunset record\nfolder-hook . 'set record=\"+Sent\"'\n");
+	printf("# what the node says of each message: who wrote it, and how it came\nunignore smtorp-verdict\n");
 	printf("# without these the password is asked for again with every change of folder\n"
 	    "folder-hook . 'mailboxes \"+INBOX\" \"+Waiting\" \"+Delivered\" \"+Sent\" \"+Drafts\"'\n");
 }
@@ -148,7 +150,9 @@ static void
 print_aerc(const struct mua_settings *s)
 {
 	printf("# For aerc, in ~/.config/aerc/accounts.conf (mode 0600). It asks for the password. Start it with\n"
-	       "#   SSL_CERT_FILE=%s aerc\n", s->certificate);
+	       "#   SSL_CERT_FILE=%s aerc\n"
+	       "# Of each message the node says who wrote it, and how it came; to see that, in aerc.conf:\n"
+	       "#   [viewer]\n#   header-layout = From|To,Cc|Bcc,Date,Subject,SMTorP-Verdict\n", s->certificate);
 	printf("[%s]\nfrom = <%s>\n", s->identity.name, s->address);
 	printf("source = imaps://");
 	for (const char *p = s->address; *p != '\0'; p++)

@@ -82,6 +82,8 @@ fill_preferences(const struct mua_settings *s, struct buffer *out, struct error 
 	    "user_pref(\"mail.server.server1.type\", \"imap\");\n"
 	    "user_pref(\"mail.server.server1.check_new_mail\", true);\n"
 	    "user_pref(\"mail.server.server1.login_at_startup\", true);\n"
+	    /* what the node says of each message */
+	    "user_pref(\"mailnews.headers.extraExpandedHeaders\", \"SMTorP-Verdict\");\n"
 	    /* it asks nobody about anything */
 	    "user_pref(\"mailnews.start_page.enabled\", false);\n"
 	    "user_pref(\"app.update.auto\", false);\n"
