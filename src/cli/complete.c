@@ -129,41 +129,61 @@ takes_known_name(const struct cli_command *command)
 	return strcmp(command->name, "identity new") != 0 && strncmp(command->name, "identity import-", 16) != 0;
 }
 
-static void
-offer_for_command(const struct words *words, const struct cli_command *command)
+/* What stands behind some options; false: no option with a value is before the word. */
+static bool
+offer_values(const struct words *words, const struct cli_command *command)
 {
+	static const struct {
+		const char *option, *value, *help;
+	} values[] = {
+		{ "--format", "dot", "for graphviz" },
+		{ "--format", "svg", "for a browser" },
+		{ "--qr", "terminal", "to be scanned from here" },
+		{ "--qr", "svg", "for a browser" },
+		{ "--qr", "png", "a picture" },
+		{ "--encrypt", "prefer", "when it can be" },
+		{ "--encrypt", "require", "or nothing goes" },
+		{ "--encrypt", "never", "" },
+		{ "--encrypt", "default", "what the identity does" },
+	};
+	static const char *const files[] = { "--tor-key", "--key", "--passphrase-file", "--out", "--recovery" }; /* the shell knows them */
 	const char *before = words->all[words->count - 2];
-	if (strcmp(before, "--identity") == 0) {
+	bool is_value = false;
+	if (strcmp(before, "--identity") == 0 || (strcmp(before, "--to") == 0 && strcmp(command->name, "identity move") == 0)) {
 		offer_identities(words);
-		return;
-	}
-	if (strcmp(before, "--role") == 0) {
-		for (size_t i = 0; cmd_logs_roles[i] != NULL; i++)
-			offer(words, cmd_logs_roles[i], "");
-		return;
-	}
-	if (strcmp(before, "--client") == 0) {
-		for (size_t i = 0; cmd_mua_clients[i] != NULL; i++)
-			offer(words, cmd_mua_clients[i], "mail program");
-		return;
+		return true;
 	}
 	if (strcmp(before, "--to") == 0) {
 		offer_people(words);
-		return;
+		return true;
 	}
-	if (strcmp(before, "--format") == 0) {
-		offer(words, "dot", "for graphviz");
-		offer(words, "svg", "for a browser");
+	for (size_t i = 0; strcmp(before, "--role") == 0 && cmd_logs_roles[i] != NULL; i++)
+		offer(words, cmd_logs_roles[i], "");
+	for (size_t i = 0; strcmp(before, "--client") == 0 && cmd_mua_clients[i] != NULL; i++)
+		offer(words, cmd_mua_clients[i], "mail program");
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		if (strcmp(before, values[i].option) == 0) {
+			offer(words, values[i].value, values[i].help);
+			is_value = true;
+		}
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		is_value |= strcmp(before, files[i]) == 0;
+	return is_value || strcmp(before, "--role") == 0 || strcmp(before, "--client") == 0;
+}
+
+/* The contact that a command is about is its first argument. */
+static bool
+wants_contact(const struct words *words, const struct cli_command *command)
+{
+	bool takes_one = strcmp(command->arguments, "[WHO]") == 0 || (strncmp(command->arguments, "WHO", 3) == 0 && command->arguments[3] != 'M');
+	return takes_one && words->count == (strchr(command->name, ' ') != NULL ? 3 : 2);
+}
+
+static void
+offer_for_command(const struct words *words, const struct cli_command *command)
+{
+	if (offer_values(words, command))
 		return;
-	}
-	if (strcmp(before, "--qr") == 0) {
-		offer(words, "terminal", "to be scanned from here");
-		offer(words, "svg", "for a browser");
-		offer(words, "png", "a picture");
-		return;
-	}
-	if (strcmp(before, "--tor-key") == 0 || strcmp(before, "--key") == 0 || strcmp(before, "--passphrase-file") == 0)
-		return; /* files: the shell knows them */
 	if (words->typed[0] == '-') {
 		for (const struct cli_option *o = command->options; o != NULL && o->name != NULL; o++) {
 			char dashed[40];
@@ -177,7 +197,7 @@ offer_for_command(const struct words *words, const struct cli_command *command)
 		offer_identities(words);
 	else if (strcmp(command->arguments, "PEER") == 0)
 		offer_peers(words);
-	else if ((strncmp(command->arguments, "WHO", 3) == 0 || strcmp(command->arguments, "[WHO]") == 0) && strcmp(command->arguments, "WHOM") != 0 && strncmp(command->name, "contact ", 8) == 0 && words->count == 3)
+	else if (wants_contact(words, command))
 		offer_people(words);
 }
 
