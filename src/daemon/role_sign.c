@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "daemon/role.h"
+#include "daemon/role_peers.h"
 #include "onionkey/onionkey.h"
 #include "proof/context.h"
 
@@ -24,25 +24,14 @@ struct signer {
 	struct onionkey key;
 };
 
-/* The channel to mail or smtp of one identity. */
-struct peer {
-	struct peer *next;
-	enum role role;
-	char identity[IPC_NAME_MAX + 1];
-	struct channel *channel;
-};
-
-static struct {
-	struct signer *signers;
-	struct peer *peers;
-} self;
+static struct signer *signers;
 
 /* ---- keys */
 
 static const struct signer *
 find_signer(const char *identity)
 {
-	for (const struct signer *s = self.signers; s != NULL; s = s->next)
+	for (const struct signer *s = signers; s != NULL; s = s->next)
 		if (strcmp(s->identity, identity) == 0)
 			return s;
 	return NULL;
@@ -51,7 +40,7 @@ find_signer(const char *identity)
 static void
 forget(const char *identity)
 {
-	for (struct signer **at = &self.signers; *at != NULL; at = &(*at)->next)
+	for (struct signer **at = &signers; *at != NULL; at = &(*at)->next)
 		if (strcmp((*at)->identity, identity) == 0) {
 			struct signer *s = *at;
 			*at = s->next;
@@ -86,14 +75,14 @@ take_key(const struct ipc_message *m)
 		secret_free(s);
 		return;
 	}
-	s->next = self.signers;
-	self.signers = s;
+	s->next = signers;
+	signers = s;
 }
 
 /* ---- signatures */
 
 static void
-answer(struct peer *peer, uint64_t request_id, const struct signer *s, struct slice text)
+answer(struct role_peer *peer, uint64_t request_id, const struct signer *s, struct slice text)
 {
 	unsigned char signature[ONIONKEY_SIGNATURE_BYTES];
 	struct ipc_message m = { .type = IPC_TYPE_SIGNED, .fd = -1, .signed_.request_id = request_id };
@@ -101,11 +90,11 @@ answer(struct peer *peer, uint64_t request_id, const struct signer *s, struct sl
 		onionkey_sign(&s->key, text, signature);
 		m.signed_.signature = slice_of(signature, sizeof signature);
 	}
-	channel_send(peer->channel, &m, NULL); /* when it is gone, on_peer_end() will say so */
+	channel_send(peer->channel, &m, NULL); /* when it is gone, role_peers.c sees to it */
 }
 
 static void
-sign_digest(struct peer *peer, const struct ipc_sign *sign)
+sign_digest(struct role_peer *peer, const struct ipc_sign *sign)
 {
 	unsigned char text[CONTEXT_TEXT_MAX];
 	size_t len = sign->digest.len == CONTEXT_DIGEST_BYTES ? context_text(sign->context, sign->digest.data, text) : 0;
@@ -113,7 +102,7 @@ sign_digest(struct peer *peer, const struct ipc_sign *sign)
 }
 
 static void
-sign_session(struct peer *peer, const struct ipc_sign_session *sign)
+sign_session(struct role_peer *peer, const struct ipc_sign_session *sign)
 {
 	unsigned char text[CONTEXT_TEXT_MAX], server[ONIONKEY_PUBLIC_BYTES];
 	const struct signer *s = find_signer(peer->identity);
@@ -126,75 +115,13 @@ sign_session(struct peer *peer, const struct ipc_sign_session *sign)
 	answer(peer, sign->request_id, s, slice_of(text, len));
 }
 
-/* ---- peers */
-
-static struct peer *
-find_peer(enum role role, const char *identity)
-{
-	for (struct peer *p = self.peers; p != NULL; p = p->next)
-		if (p->role == role && strcmp(p->identity, identity) == 0)
-			return p;
-	return NULL;
-}
-
 static void
-remove_peer(struct peer *peer)
+on_peer_message(struct role_peer *peer, struct ipc_message *m)
 {
-	struct peer **at = &self.peers;
-	while (*at != peer)
-		at = &(*at)->next;
-	*at = peer->next;
-	channel_free(peer->channel);
-	free(peer);
-}
-
-static void
-on_peer_message(void *context, struct ipc_message *m)
-{
-	struct peer *peer = context;
 	if (m->type == IPC_TYPE_SIGN)
 		sign_digest(peer, &m->sign);
 	else if (m->type == IPC_TYPE_SIGN_SESSION)
 		sign_session(peer, &m->sign_session);
-}
-
-static void
-on_peer_end(void *context, const struct error *err)
-{
-	struct peer *peer = context;
-	if (err->code != ERROR_CLOSED)
-		log_warn("%s@%s: %s", ipc_role_name(peer->role), peer->identity, err->text);
-	remove_peer(peer); /* the parent sends a new channel when that role runs again */
-}
-
-static void
-on_peer(void *context, enum role role, const char *identity, int fd)
-{
-	static const struct channel_events events = { on_peer_message, on_peer_end };
-	(void)context;
-	struct peer *peer = find_peer(role, identity);
-	if (peer != NULL)
-		remove_peer(peer);
-	peer = calloc(1, sizeof *peer);
-	if (peer == NULL || (role != ROLE_MAIL && role != ROLE_SMTP)) {
-		free(peer);
-		file_close(&fd);
-		return;
-	}
-	peer->role = role;
-	snprintf(peer->identity, sizeof peer->identity, "%s", identity);
-	peer->channel = channel_new(role_loop(), fd, ROLE_SIGN, role, &events, peer);
-	peer->next = self.peers;
-	self.peers = peer;
-}
-
-static void
-on_peer_gone(void *context, enum role role, const char *identity)
-{
-	(void)context;
-	struct peer *peer = find_peer(role, identity);
-	if (peer != NULL)
-		remove_peer(peer);
 }
 
 /* ---- the parent */
@@ -219,18 +146,18 @@ on_stop(void *context)
 int
 main(int argc, char **argv)
 {
-	static const struct role_events events = { on_parent, on_peer, on_peer_gone, on_stop };
+	static const struct role_events events = { on_parent, role_peers_come, role_peers_go, on_stop };
+	struct role_peers peers = { .own = ROLE_SIGN, .on_message = on_peer_message };
 	(void)argv;
 	if (argc > 1) {
 		fprintf(stderr, "smtorp-sign is started by smtorpd\n");
 		return 2;
 	}
 	onionkey_library_init();
-	role_init(ROLE_SIGN, &events, NULL);
+	role_init(ROLE_SIGN, &events, &peers);
 	int status = role_run();
-	while (self.peers != NULL)
-		remove_peer(self.peers);
-	while (self.signers != NULL)
-		forget(self.signers->identity);
+	role_peers_finish(&peers);
+	while (signers != NULL)
+		forget(signers->identity);
 	return status;
 }

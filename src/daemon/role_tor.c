@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "daemon/role.h"
+#include "daemon/role_peers.h"
 #include "onionkey/onionkey.h"
 #include "tor/clientkeys.h"
 #include "tor/control.h"
@@ -30,14 +30,6 @@
 #define LOGIN_TIMEOUT_MS 20000
 #define HEARTBEAT_MS 60000 /* a tor that hangs shows by not answering */
 
-/* The channel to mail or smtp of one identity. */
-struct peer {
-	struct peer *next;
-	enum role role;
-	char identity[IPC_NAME_MAX + 1];
-	struct channel *channel;
-};
-
 static struct {
 	struct control *control;
 	struct services *services;
@@ -50,30 +42,8 @@ static struct {
 	struct timer *heartbeat;
 	struct status status;
 	bool version_is_known, may_reconnect;
-	struct peer *peers;
+	struct role_peers peers;
 } self;
-
-static struct peer *
-find_peer(enum role role, const char *identity)
-{
-	for (struct peer *p = self.peers; p != NULL; p = p->next)
-		if (p->role == role && strcmp(p->identity, identity) == 0)
-			return p;
-	return NULL;
-}
-
-static void
-remove_peer(struct peer *peer)
-{
-	struct peer **at = &self.peers;
-	while (*at != peer)
-		at = &(*at)->next;
-	*at = peer->next;
-	if (peer->role == ROLE_MAIL)
-		dialer_cancel_all(self.dialer, peer->identity); /* nobody is left who knows these sessions */
-	channel_free(peer->channel);
-	free(peer);
-}
 
 /* ---- what tor says */
 
@@ -375,14 +345,14 @@ static void
 on_failed(void *context, const char *identity, uint64_t session_id, enum ipc_dial_reason reason, const char *text)
 {
 	(void)context;
-	struct peer *mail = find_peer(ROLE_MAIL, identity);
+	struct role_peer *mail = role_peers_find(&self.peers, ROLE_MAIL, identity);
 	struct ipc_message m = { .type = IPC_TYPE_DIAL_FAILED, .fd = -1 };
 	if (mail == NULL)
 		return;
 	m.dial_failed.session_id = session_id;
 	m.dial_failed.reason = (uint8_t)reason;
 	snprintf(m.dial_failed.text, sizeof m.dial_failed.text, "%s", text);
-	channel_send(mail->channel, &m, NULL); /* when it is gone, on_peer_end() will say so */
+	channel_send(mail->channel, &m, NULL); /* when it is gone, role_peers.c sees to it */
 }
 
 static void
@@ -414,7 +384,7 @@ static void
 on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint32_t attempt)
 {
 	(void)context;
-	struct peer *smtp = find_peer(ROLE_SMTP, identity);
+	struct role_peer *smtp = role_peers_find(&self.peers, ROLE_SMTP, identity);
 	const struct ipc_message m = { .type = IPC_TYPE_FLIGHT_WANTED, .fd = -1,
 		.flight_wanted = { .session_id = session_id, .attempt = attempt } };
 	if (smtp != NULL)
@@ -424,7 +394,7 @@ on_flight_wanted(void *context, const char *identity, uint64_t session_id, uint3
 static void
 on_connected(void *context, const struct dialer_connection *connection)
 {
-	struct peer *smtp = find_peer(ROLE_SMTP, connection->identity);
+	struct role_peer *smtp = role_peers_find(&self.peers, ROLE_SMTP, connection->identity);
 	int fd = connection->fd;
 	struct ipc_message m = { .type = IPC_TYPE_CONNECTED, .fd = fd };
 	struct error err = { 0 };
@@ -439,62 +409,30 @@ on_connected(void *context, const struct dialer_connection *connection)
 }
 
 static void
-on_peer_message(void *context, struct ipc_message *m)
+on_peer_message(struct role_peer *peer, struct ipc_message *m)
 {
-	struct peer *peer = context;
 	struct error err = { 0 };
 	if (m->type == IPC_TYPE_DIAL && !clientkeys_may_dial(self.clientkeys, peer->identity, m->dial.onion))
 		on_failed(NULL, peer->identity, m->dial.session_id, DIAL_REASON_AUTHORIZATION, "the onion is private, and this identity has no key for it");
 	else if (m->type == IPC_TYPE_DIAL && dialer_dial(self.dialer, peer->identity, m->dial.session_id, m->dial.onion,
 	    m->dial.port, &err) != 0) {
 		log_error("mail@%s asks for %s, so it is heard no more", peer->identity, err.text);
-		remove_peer(peer);
+		role_peers_remove(peer);
 	} else if (m->type == IPC_TYPE_FLIGHT)
 		dialer_take_flight(self.dialer, peer->identity, m->flight.session_id, m->flight.attempt, m->flight.bytes);
 	else if (m->type == IPC_TYPE_DIAL_CANCEL)
 		dialer_cancel(self.dialer, peer->identity, m->dial_cancel.session_id);
 }
 
+/* Nobody is left who knows these sessions. */
 static void
-on_peer_end(void *context, const struct error *err)
+on_peer_end(const struct role_peer *peer)
 {
-	struct peer *peer = context;
-	if (err->code != ERROR_CLOSED)
-		log_warn("%s@%s: %s", ipc_role_name(peer->role), peer->identity, err->text);
-	remove_peer(peer); /* the parent sends a new channel when that role runs again */
+	if (peer->role == ROLE_MAIL)
+		dialer_cancel_all(self.dialer, peer->identity);
 }
 
 /* ---- what the parent says */
-
-static void
-on_peer(void *context, enum role role, const char *identity, int fd)
-{
-	static const struct channel_events events = { on_peer_message, on_peer_end };
-	(void)context;
-	struct peer *peer = find_peer(role, identity);
-	if (peer != NULL)
-		remove_peer(peer);
-	peer = calloc(1, sizeof *peer);
-	if (peer == NULL || (role != ROLE_MAIL && role != ROLE_SMTP)) {
-		free(peer);
-		file_close(&fd);
-		return;
-	}
-	peer->role = role;
-	snprintf(peer->identity, sizeof peer->identity, "%s", identity);
-	peer->channel = channel_new(role_loop(), fd, ROLE_TOR, role, &events, peer);
-	peer->next = self.peers;
-	self.peers = peer;
-}
-
-static void
-on_peer_gone(void *context, enum role role, const char *identity)
-{
-	(void)context;
-	struct peer *peer = find_peer(role, identity);
-	if (peer != NULL)
-		remove_peer(peer);
-}
 
 static void
 on_parent(void *context, struct ipc_message *m)
@@ -523,7 +461,7 @@ on_stop(void *context)
 int
 main(int argc, char **argv)
 {
-	static const struct role_events role_events = { on_parent, on_peer, on_peer_gone, on_stop };
+	static const struct role_events role_events = { on_parent, role_peers_come, role_peers_go, on_stop };
 	static const struct control_events control_events = { on_event, on_control_end };
 	static const struct dialer_events dialer_events = { on_connected, on_failed, on_slow, on_socks_wanted, on_flight_wanted };
 	struct error err = { 0 };
@@ -533,7 +471,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	onionkey_library_init();
-	role_init(ROLE_TOR, &role_events, NULL);
+	self.peers = (struct role_peers){ .own = ROLE_TOR, .on_message = on_peer_message, .on_end = on_peer_end };
+	role_init(ROLE_TOR, &role_events, &self.peers);
 	if (is_system && log_in(argv[1], &err) != 0) {
 		refuse(&err);
 		return 1;
@@ -549,12 +488,7 @@ main(int argc, char **argv)
 		control_send(self.control, slice_of_string("GETCONF DisableNetwork"), on_disabled, NULL, NULL);
 	int status = role_run();
 	dialer_free(self.dialer);
-	while (self.peers != NULL) {
-		struct peer *peer = self.peers;
-		self.peers = peer->next;
-		channel_free(peer->channel);
-		free(peer);
-	}
+	role_peers_finish(&self.peers);
 	timer_free(self.heartbeat);
 	services_free(self.services);
 	copies_free(self.copies);
