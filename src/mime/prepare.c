@@ -74,15 +74,10 @@ out:
 
 /* ---- a message in memory */
 
-struct memory {
-	struct slice message;
-	struct buffer *out;
-};
-
 static int
 read_memory(void *context, uint64_t offset, void *out, size_t len, struct error *err)
 {
-	const struct memory *m = context;
+	const struct prepare_memory *m = context;
 	(void)err;
 	memcpy(out, m->message.data + offset, len);
 	return 0;
@@ -91,16 +86,22 @@ read_memory(void *context, uint64_t offset, void *out, size_t len, struct error 
 static int
 write_memory(void *context, const void *bytes, size_t len, struct error *err)
 {
-	struct memory *m = context;
+	struct prepare_memory *m = context;
 	return buffer_append(m->out, bytes, len, err);
+}
+
+struct prepare_stream
+prepare_memory_stream(struct prepare_memory *memory)
+{
+	return (struct prepare_stream){ memory->message.len, read_memory, write_memory, memory, NULL };
 }
 
 int
 prepare_message(const struct prepare_request *request, struct buffer *out, struct prepare_facts *facts,
     struct error *err)
 {
-	struct memory m = { request->message, out };
-	const struct prepare_stream stream = { request->message.len, read_memory, write_memory, &m, NULL };
+	struct prepare_memory memory = { request->message, out };
+	const struct prepare_stream stream = prepare_memory_stream(&memory);
 	*facts = (struct prepare_facts){ 0 };
 	/* All at once, so that a large body is not copied again and again while the buffer grows. */
 	if (buffer_reserve(out, request->message.len + 4096, err) == NULL)

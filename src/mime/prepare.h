@@ -75,3 +75,10 @@ struct prepare_stream {
 };
 int prepare_stream(const struct prepare_request *request, const struct prepare_stream *stream, struct prepare_facts *facts,
     struct error *err);
+
+/* From one piece of memory to the end of a buffer; good as long as both and *memory are. */
+struct prepare_memory {
+	struct slice message;
+	struct buffer *out;
+};
+struct prepare_stream prepare_memory_stream(struct prepare_memory *memory);

@@ -183,34 +183,11 @@ out:
 	return result;
 }
 
-/* ---- a message in memory */
-
-struct memory {
-	struct slice message;
-	struct buffer *out;
-};
-
-static int
-read_memory(void *context, uint64_t offset, void *out, size_t len, struct error *err)
-{
-	const struct memory *m = context;
-	(void)err;
-	memcpy(out, m->message.data + offset, len);
-	return 0;
-}
-
-static int
-write_memory(void *context, const void *bytes, size_t len, struct error *err)
-{
-	struct memory *m = context;
-	return buffer_append(m->out, bytes, len, err);
-}
-
 int
 pgpmime_seal_message(const struct pgpmime_seal *how, struct slice message, struct buffer *out, bool *has_8bit_header,
     struct error *err)
 {
-	struct memory m = { message, out };
-	const struct prepare_stream io = { message.len, read_memory, write_memory, &m, NULL };
+	struct prepare_memory memory = { message, out };
+	const struct prepare_stream io = prepare_memory_stream(&memory);
 	return pgpmime_seal(how, &io, has_8bit_header, err);
 }
