@@ -22,16 +22,20 @@ civil_from_days(int64_t days, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
+/* What can be written in four digits. */
+static int64_t
+within_reach(int64_t time_s)
+{
+	return time_s < 0 ? 0 : time_s > DATE_LAST_S ? DATE_LAST_S : time_s;
+}
+
 void
 date_format(int64_t time_s, char out[DATE_TEXT_SIZE])
 {
 	static const char *const weekdays[] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" }; /* 1970 began on a Thursday */
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	int year, month, day;
-	if (time_s < 0)
-		time_s = 0;
-	if (time_s > DATE_LAST_S)
-		time_s = DATE_LAST_S;
+	time_s = within_reach(time_s);
 	civil_from_days(time_s / DAY_S, &year, &month, &day);
 	unsigned second = (unsigned)(time_s % DAY_S);
 	snprintf(out, DATE_TEXT_SIZE, "%s, %d %s %04d %02u:%02u:%02u +0000", weekdays[time_s / DAY_S % 7], day,
@@ -42,10 +46,7 @@ void
 date_format_stamp(int64_t time_s, char out[DATE_STAMP_SIZE])
 {
 	int year, month, day;
-	if (time_s < 0)
-		time_s = 0;
-	if (time_s > DATE_LAST_S)
-		time_s = DATE_LAST_S;
+	time_s = within_reach(time_s);
 	civil_from_days(time_s / DAY_S, &year, &month, &day);
 	snprintf(out, DATE_STAMP_SIZE, "%04u%02u%02uT000000Z", (unsigned)year % 10000, (unsigned)month % 100, (unsigned)day % 100);
 }

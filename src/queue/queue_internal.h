@@ -35,6 +35,18 @@ queue_with_id(struct queue *q, int which, uint64_t id)
 	return q->statements[which];
 }
 
+/* The number in its first row, and no more of them: 1; 0: there is none; -1. */
+static inline int
+queue_first_id(struct statement *s, uint64_t *id, struct error *err)
+{
+	int row = statement_step(s, err);
+	if (row == 1)
+		*id = (uint64_t)statement_int(s, 0);
+	if (row >= 0)
+		statement_reset(s);
+	return row;
+}
+
 static inline void
 queue_copy_string(char *out, size_t room, struct slice s)
 {

@@ -34,13 +34,7 @@ queue_note(struct queue *q, uint64_t item, uint64_t body, int64_t position, enum
 int
 queue_next_ended(struct queue *q, uint64_t after, uint64_t *body, struct error *err)
 {
-	struct statement *s = queue_with_id(q, QUEUE_NEXT_ENDED, after);
-	int row = statement_step(s, err);
-	if (row == 1)
-		*body = (uint64_t)statement_int(s, 0);
-	if (row >= 0)
-		statement_reset(s);
-	return row;
+	return queue_first_id(queue_with_id(q, QUEUE_NEXT_ENDED, after), body, err);
 }
 
 int

@@ -43,16 +43,11 @@ load_failures(struct queue *q, struct queue_bounce *b, struct error *err)
 int
 queue_next_bounce(struct queue *q, uint64_t after, struct queue_bounce *out, struct error *err)
 {
-	struct statement *s = queue_with_id(q, QUEUE_NEXT_BOUNCE, after);
 	*out = (struct queue_bounce){ 0 };
-	int row = statement_step(s, err);
-	if (row == 1)
-		out->item = (uint64_t)statement_int(s, 0);
-	if (row >= 0)
-		statement_reset(s);
+	int row = queue_first_id(queue_with_id(q, QUEUE_NEXT_BOUNCE, after), &out->item, err);
 	if (row != 1)
 		return row;
-	s = queue_with_id(q, QUEUE_ITEM, out->item);
+	struct statement *s = queue_with_id(q, QUEUE_ITEM, out->item);
 	row = statement_step(s, err);
 	if (row == 0)
 		error_set(err, ERROR_DAMAGED, "the database mail.db is damaged: a recipient without an item");

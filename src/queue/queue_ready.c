@@ -7,13 +7,7 @@ _Static_assert(BODY_WAITS == 128, "queue.c asks for this flag");
 static int
 look(struct queue *q, uint64_t item, uint64_t *body, struct error *err)
 {
-	struct statement *s = queue_with_id(q, QUEUE_WAITS, item);
-	int row = statement_step(s, err);
-	if (row == 1)
-		*body = (uint64_t)statement_int(s, 0);
-	if (row >= 0)
-		statement_reset(s);
-	return row;
+	return queue_first_id(queue_with_id(q, QUEUE_WAITS, item), body, err);
 }
 
 int
