@@ -262,6 +262,15 @@ end_order(struct order *order, uint64_t count, const struct error *err)
 	free(order);
 }
 
+int
+mail_card_pin(struct pins *pins, const struct ipc_card_facts *facts, enum ipc_pin_trust trust, struct error *err)
+{
+	int expected = pins_expect(pins, facts->onion, facts->tls, trust, clock_wall_s(), err);
+	if (expected == 1)
+		log_warn("a card names another TLS key than the one that mail to its onion is held to: that one stays");
+	return expected < 0 ? -1 : 0;
+}
+
 /* Who the card is about comes into the book, with their key: the owner says so. */
 static int
 take_person(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
@@ -279,6 +288,8 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	if (facts->key.len > 0 && learned == CONTACTS_LEARNED_BARRED)
 		return error_set(err, ERROR_DENIED, "the key on this card was revoked: ask them for a new card");
 	if (facts->recovery[0] != '\0' && contacts_moves_learn_recovery(config->contacts, facts->onion, facts->recovery, err) != 0)
+		return -1;
+	if (mail_card_pin(config->pins, facts, PIN_LABEL, err) != 0)
 		return -1;
 	return contacts_keep_card(config->contacts, address, facts->sequence, facts->fingerprint, facts->card, err);
 }

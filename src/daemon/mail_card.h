@@ -12,6 +12,7 @@
 #include "contacts/contacts.h"
 #include "daemon/mail_content.h"
 #include "daemon/mail_sign.h"
+#include "queue/pins.h"
 #include "store/database.h"
 
 struct mail_card;
@@ -22,6 +23,7 @@ struct mail_card_config {
 	char tls[IPC_FINGERPRINT_LEN + 1], recovery[IPC_FINGERPRINT_LEN + 1];
 	struct contacts *contacts; /* borrowed, as all that follows */
 	struct database *database;
+	struct pins *pins;
 	struct mail_content *content;
 	struct mail_sign *sign;
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
@@ -44,6 +46,9 @@ void mail_card_own(struct mail_card *cards, enum card_kind kind, mail_card_done 
 /* What a card in a text says (CARD_FACTS), borrowed for the call; or NULL, and *err says why it is none. Fires once, not from inside. */
 typedef void mail_card_checked(void *context, const struct ipc_card_facts *facts, const struct error *err);
 void mail_card_check(struct mail_card *cards, struct slice text, mail_card_checked *done, void *context);
+
+/* The TLS key that the card names is the one that mail to its onion is held to from now on, unless that is another already (doc/spec/pins.md, section 3). */
+int mail_card_pin(struct pins *pins, const struct ipc_card_facts *facts, enum ipc_pin_trust trust, struct error *err);
 
 /* Who the card is about comes into the book with their key, as the owner says, in a transaction of its own. ERROR_INVALID: it is an onion's, or the identity's
  * own; ERROR_DENIED: the key was revoked. */

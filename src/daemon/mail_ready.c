@@ -168,7 +168,9 @@ learn(struct one *o, const struct ipc_card_facts *facts, struct error *err)
 	const struct mail_ready_config *c = &o->ready->config;
 	const struct mail_keys book = { c->contacts, mailstore_database(c->mailstore) };
 	struct slice list = all(&o->recipients), recipient;
-	while (pack_next(&list, &recipient))
+	if (mail_card_pin(queue_pins(mailstore_queue(c->mailstore)), facts, PIN_FIRST_USE, err) != 0)
+		return -1;
+	while (facts->key.len > 0 && pack_next(&list, &recipient))
 		if (mail_keys_of_card(&book, recipient, facts, clock_wall_s(), err) != 0)
 			return -1;
 	return 0;
@@ -181,8 +183,8 @@ on_checked(void *context, const struct ipc_card_facts *facts, const struct error
 	struct error err = { 0 };
 	if (facts == NULL)
 		log_info("a peer's card is not taken: %s", why->text);
-	else if (strcmp(facts->onion, o->onion) == 0 && facts->key.len > 0 && learn(o, facts, &err) != 0)
-		log_warn("a key from a card is not kept: %s", err.text);
+	else if (strcmp(facts->onion, o->onion) == 0 && learn(o, facts, &err) != 0)
+		log_warn("what a card says is not kept: %s", err.text);
 	seal(o);
 }
 

@@ -51,8 +51,8 @@ begin_ready(const struct ipc_mail_config *c)
 static int
 begin_card(const struct ipc_mail_config *c, struct error *err)
 {
-	struct mail_card_config config = { .contacts = mail.contacts, .database = mailstore_database(mail.mailstore), .content = mail.content,
-		.sign = mail.sign, .send = role_mail_send_control, .reply = role_mail_reply, .on_broken = role_mail_on_broken };
+	struct mail_card_config config = { .contacts = mail.contacts, .database = mailstore_database(mail.mailstore), .pins = queue_pins(mailstore_queue(mail.mailstore)),
+		.content = mail.content, .sign = mail.sign, .send = role_mail_send_control, .reply = role_mail_reply, .on_broken = role_mail_on_broken };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	memcpy(config.tls, c->tls, sizeof config.tls);

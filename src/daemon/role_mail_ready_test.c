@@ -8,6 +8,7 @@
 #include "contacts/contacts.h"
 #include "store/schema.h"
 
+#define TLS_KEY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbba"
 #define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
 #define WAITS "Subject: ...\r\n\r\nsealed to the own key\r\n"
 #define SEALED "Subject: ...\r\n\r\nsealed to bob\r\n"
@@ -84,9 +85,9 @@ show_card(struct mail_process *p, uint64_t session_id, const char *card)
 	test_role_send(p->smtp, &m);
 }
 
-/* content finds that the card is this onion's. */
+/* content finds that the card is this onion's, and names this TLS key. */
 static void
-check_card(struct mail_process *p, const char *onion)
+check_card_with(struct mail_process *p, const char *onion, const char *tls)
 {
 	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK_CARD), facts = { .type = IPC_TYPE_CARD_FACTS, .fd = -1 };
 	struct ipc_message result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
@@ -94,6 +95,7 @@ check_card(struct mail_process *p, const char *onion)
 	buffer_init(&bytes, IPC_MESSAGE_MAX);
 	facts.card_facts.kind = CARD_ONION;
 	strcpy(facts.card_facts.onion, onion);
+	strcpy(facts.card_facts.tls, tls);
 	strcpy(facts.card_facts.fingerprint, FINGERPRINT);
 	facts.card_facts.key = slice_of(key, sizeof key);
 	assert_int_equal(ipc_encode(&facts, &bytes, NULL), 0);
@@ -102,6 +104,12 @@ check_card(struct mail_process *p, const char *onion)
 	result.content_result.body = slice_of(buffer_bytes(&bytes), buffer_len(&bytes));
 	test_role_send(p->content, &result);
 	buffer_finish(&bytes);
+}
+
+static void
+check_card(struct mail_process *p, const char *onion)
+{
+	check_card_with(p, onion, "");
 }
 
 static void
@@ -138,6 +146,25 @@ the_first_message_is_sealed_for_the_card_in_its_session(void **state)
 }
 
 /* Policy prefers encryption, and does without. */
+static void
+another_tls_key_than_the_card_names_gets_nothing(void **state)
+{
+	struct mail_process *p = *state;
+	submit_first(p, 1);
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session); /* and shows none */
+	show_card(p, session, "BEGIN:VCARD");
+	check_card_with(p, BOB, TLS_KEY);
+	assert_int_equal(seal(p, BOB, WAITS, 1, SEALED, true), SEAL_OPEN_FIRST | SEAL_ENCRYPT);
+	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT); /* and no DELIVER before it */
+	assert_true(m.session_quit.session_id == session);
+	end_session(p, session, SESSION_END_QUIT);
+	session = expect_dial(p, 465); /* perhaps it has another one now */
+	be_ready(p, session);
+	m = test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT);
+	await_files_of(p, "Maildir/new", "Subject: Mail is held", 1);
+}
+
 static void
 who_has_no_card_gets_it_as_it_was(void **state)
 {
@@ -377,6 +404,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_message_is_sealed_for_the_card_in_its_session),
+		TEST(another_tls_key_than_the_card_names_gets_nothing),
 		TEST(who_has_no_card_gets_it_as_it_was),
 		TEST(a_card_of_somebody_else_is_none),
 		TEST(a_server_that_knows_no_cards_gets_it_as_it_was),

@@ -156,6 +156,20 @@ set(struct pins *p, int which, const char *onion, const struct pin *pin, struct 
 	return statement_run(s, err);
 }
 
+/* Writes nothing when there is nothing more to trust in it. */
+static int
+raise_trust(struct pins *p, const char *onion, const struct pin *before, struct pin *pin, struct error *err)
+{
+	pin->since_s = before->since_s;
+	if (pin->trust < before->trust)
+		pin->trust = before->trust;
+	if (pin->label_letters < before->label_letters)
+		pin->label_letters = before->label_letters;
+	if (pin->trust == before->trust && pin->label_letters == before->label_letters && before->changed_s == 0)
+		return 0;
+	return set(p, SET, onion, pin, err);
+}
+
 int
 pins_use(struct pins *p, const char *onion, const char *key, bool is_smtorp, unsigned label_letters, int64_t now_s,
     struct error *err)
@@ -172,14 +186,26 @@ pins_use(struct pins *p, const char *onion, const char *key, bool is_smtorp, uns
 		return set(p, ADD, onion, &pin, err);
 	if (strcmp(before.fingerprint, key) != 0)
 		return set(p, SET, onion, &pin, err) != 0 ? -1 : 1;
-	if (before.trust >= trust && before.label_letters >= label_letters && before.changed_s == 0)
+	return raise_trust(p, onion, &before, &pin, err);
+}
+
+int
+pins_expect(struct pins *p, const char *onion, const char *key, enum ipc_pin_trust trust, int64_t now_s, struct error *err)
+{
+	struct pin before = { 0 }, pin = { .trust = trust, .label_letters = trust == PIN_LABEL ? IPC_FINGERPRINT_LEN : 0, .since_s = now_s };
+	if (strlen(key) != IPC_FINGERPRINT_LEN)
 		return 0;
-	pin.since_s = before.since_s;
-	if (pin.trust < before.trust)
-		pin.trust = before.trust;
-	if (pin.label_letters < before.label_letters)
-		pin.label_letters = before.label_letters;
-	return set(p, SET, onion, &pin, err);
+	int found = pins_find(p, onion, &before, err);
+	if (found < 0)
+		return -1;
+	strcpy(pin.fingerprint, key);
+	if (found == 0)
+		return set(p, ADD, onion, &pin, err);
+	if (strcmp(before.fingerprint, key) != 0 && before.trust != PIN_NOTED)
+		return 1;
+	if (strcmp(before.fingerprint, key) != 0)
+		return set(p, SET, onion, &pin, err);
+	return before.changed_s != 0 ? 0 : raise_trust(p, onion, &before, &pin, err); /* what was shown since is for the owner to see */
 }
 
 int

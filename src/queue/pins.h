@@ -49,6 +49,10 @@ int pins_label_fits(struct pins *pins, const struct pin *pin, struct slice label
 int pins_use(struct pins *pins, const char *onion, const char *key, bool is_smtorp, unsigned label_letters,
     int64_t now_s, struct error *err);
 
+/* The onion's key has signed that this is its TLS key (a card): mail is held to it as if it had been shown, with PIN_FIRST_USE, or stood in full in an
+ * address, with PIN_LABEL. 1: mail is held to another one already, which stays; 0; -1. */
+int pins_expect(struct pins *pins, const char *onion, const char *key, enum ipc_pin_trust trust, int64_t now_s, struct error *err);
+
 /* The onion shows a key that violates its pin. */
 int pins_violated(struct pins *pins, const char *onion, const char *shown, int64_t now_s, struct error *err);
 

@@ -47,6 +47,36 @@ the_first_key_of_a_node_is_held_to(void **state)
 	assert_int_equal(pins_find(pins_of(f), "c.onion", &pin, &err), 0);
 }
 
+static int
+expect(struct fixture *f, const char *key, enum ipc_pin_trust trust)
+{
+	return pins_expect(pins_of(f), PEER, key, trust, 1000, &err);
+}
+
+static void
+a_key_that_a_card_names_is_held_to_before_it_is_shown(void **state)
+{
+	struct fixture *f = *state;
+	struct pin pin;
+	assert_int_equal(expect(f, "", PIN_LABEL), 0); /* a card without one */
+	assert_int_equal(pins_find(pins_of(f), PEER, &pin, &err), 0);
+	assert_int_equal(use(f, KEY_B, false, 0), 0); /* what was noted gives way */
+	assert_int_equal(expect(f, KEY_A, PIN_FIRST_USE), 0);
+	pin = pin_of(f, PEER);
+	assert_int_equal(pin.trust, PIN_FIRST_USE);
+	assert_true(pin_is_violated(&pin, KEY_B));
+	assert_false(pin_is_violated(&pin, KEY_A));
+	assert_int_equal(expect(f, KEY_A, PIN_LABEL), 0); /* the owner has the card at hand */
+	pin = pin_of(f, PEER);
+	assert_int_equal(pin.trust, PIN_LABEL);
+	assert_int_equal(pin.label_letters, IPC_FINGERPRINT_LEN);
+	assert_int_equal(expect(f, KEY_C, PIN_LABEL), 1); /* no card moves what mail is held to */
+	assert_string_equal(pin_of(f, PEER).fingerprint, KEY_A);
+	assert_int_equal(pins_violated(pins_of(f), PEER, KEY_C, 1001, &err), 0);
+	assert_int_equal(expect(f, KEY_A, PIN_LABEL), 0);
+	assert_string_equal(pin_of(f, PEER).shown, KEY_C); /* nor takes back what the owner is to see */
+}
+
 static void
 a_key_of_another_server_is_only_noted(void **state)
 {
@@ -250,6 +280,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_QUEUE(the_first_key_of_a_node_is_held_to),
+		WITH_QUEUE(a_key_that_a_card_names_is_held_to_before_it_is_shown),
 		WITH_QUEUE(a_key_of_another_server_is_only_noted),
 		WITH_QUEUE(a_label_that_fits_holds_to_the_whole_key),
 		WITH_QUEUE(the_owner_is_told_once_of_a_change),
