@@ -74,7 +74,7 @@ check-asan:
 # Leaks are AddressSanitizer's to find: children that a test kills on purpose would count here.
 check-valgrind: all
 	@tools/packages build test
-	@tools/run-tests --build $(BUILD) --unit --wrap 'valgrind -q --error-exitcode=9 --leak-check=no'
+	@tools/run-tests --build $(BUILD) --unit --wrap 'valgrind -q --error-exitcode=9 --leak-check=no --suppressions=$(CURDIR)/tests/valgrind.supp'
 
 # cppcheck, clang-tidy and clang's analyzer over all of the code; takes minutes. Ends with the line "clean". FILES: only these.
 check-static:
