@@ -261,10 +261,12 @@ cmd_move_recovery(struct cli *cli)
 	close_side(&s);
 	if (result != 0)
 		return cli_fail(&err);
+	if (client_call_name(&cli->paths, "identity.load", cli->arguments[0], &err) != 0 && err.code != ERROR_UNREACHABLE)
+		return cli_fail(&err); /* without a node it is read when that starts */
 	if (cli_has(cli, "json"))
 		return view_print_json(json_pack("{s:s, s:s}", "identity", cli->arguments[0], "recovery", hash));
-	printf("Identity %s has a recovery key now. The next `smtorp identity sheet` or `smtorp identity export` takes it,\n"
-	       "and then it is there alone. Its cards name it when the node was started again.\n", cli->arguments[0]);
+	printf("Identity %s has a recovery key now, and its cards name it. The next `smtorp identity sheet` or\n"
+	       "`smtorp identity export` takes it, and then it is there alone.\n", cli->arguments[0]);
 	return cli_end_output();
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/mail_card.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ struct own {
 	uint64_t sequence;
 	int64_t day_s;
 	bool is_fresh;              /* content has looked at it */
+	bool is_outdated;           /* the one under way says what holds no more */
 	/* the one under way, when somebody waits */
 	struct buffer next;
 	uint64_t next_sequence;
@@ -128,7 +130,7 @@ on_signed(void *context, const unsigned char *signature)
 	buffer_init(&o->next, CARD_MAX_BYTES);
 	o->sequence = o->next_sequence;
 	o->day_s = o->next_day_s;
-	o->is_fresh = true;
+	o->is_fresh = !o->is_outdated;
 	settle(o, &err);
 }
 
@@ -154,7 +156,7 @@ on_composed(void *context, const struct ipc_message *answer, struct body *body)
 	}
 	if (o->next_sequence == o->sequence) {
 		/* the one that there is already begins like this, or is out of date */
-		o->is_fresh = buffer_len(&o->text) > body->bytes.len && memcmp(buffer_bytes(&o->text), body->bytes.data, body->bytes.len) == 0;
+		o->is_fresh = !o->is_outdated && buffer_len(&o->text) > body->bytes.len && memcmp(buffer_bytes(&o->text), body->bytes.data, body->bytes.len) == 0;
 		if (o->is_fresh)
 			settle(o, &err);
 		else
@@ -179,6 +181,7 @@ compose(struct own *o, uint64_t sequence, int64_t day_s)
 	memcpy(card.recovery, config->recovery, sizeof card.recovery);
 	o->next_sequence = sequence;
 	o->next_day_s = day_s;
+	o->is_outdated = false;
 	mail_content_compose_card(config->content, &card, on_composed, o);
 }
 
@@ -211,6 +214,18 @@ void
 mail_card_content_began(struct mail_card *cards)
 {
 	cards->own[CARD_PERSONAL].is_fresh = cards->own[CARD_ONION].is_fresh = false;
+}
+
+void
+mail_card_set_recovery(struct mail_card *cards, const char *recovery)
+{
+	if (strcmp(cards->config.recovery, recovery) == 0)
+		return;
+	snprintf(cards->config.recovery, sizeof cards->config.recovery, "%s", recovery);
+	for (size_t i = 0; i < sizeof cards->own / sizeof cards->own[0]; i++) {
+		cards->own[i].is_fresh = false;
+		cards->own[i].is_outdated = true;
+	}
 }
 
 /* ---- others' */

@@ -39,6 +39,9 @@ void mail_card_free(struct mail_card *cards); /* takes NULL; answers nobody; con
 /* A fresh content role. */
 void mail_card_content_began(struct mail_card *cards);
 
+/* The recovery key that the cards name from the next one on, as its hash (identity/recovery.h), or "". */
+void mail_card_set_recovery(struct mail_card *cards, const char *recovery);
+
 /* The identity's own card, borrowed for the call; or empty, and *err says why there is none now. Fires once, also from inside. */
 typedef void mail_card_done(void *context, struct slice card, const struct error *err);
 void mail_card_own(struct mail_card *cards, enum card_kind kind, mail_card_done *done, void *context);

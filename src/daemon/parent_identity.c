@@ -301,6 +301,7 @@ parent_identity_load(struct parent *parent, const char *name, struct error *err)
 		if (was_locked && !identity->is_locked && parent_identity_wake(identity, err) != 0)
 			return -1;
 		parent_openpgp_tell_content(identity); /* they may be others now */
+		parent_role_tell_mail(&identity->mail); /* so may the recovery key */
 	}
 	if (identity->is_locked)
 		return 0;

@@ -446,6 +446,9 @@ begin_again(const struct ipc_mail_config *config)
 {
 	bool stood_by = mail.config.stands_by;
 	mail.config.stands_by = config->stands_by;
+	memcpy(mail.config.recovery, config->recovery, sizeof mail.config.recovery);
+	if (mail.card != NULL)
+		mail_card_set_recovery(mail.card, config->recovery);
 	if (mail.mailstore == NULL || stood_by == (bool)config->stands_by)
 		return;
 	mail_intake_set_standby(mail.intake, config->stands_by);

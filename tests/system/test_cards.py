@@ -106,6 +106,21 @@ def test_a_new_key_makes_a_new_card(cards):
     assert after['sequence'] > before['sequence'] and after['tls'] == before['tls']
 
 
+def test_a_recovery_key_that_is_made_later_is_on_the_next_card(cards):
+    """Of an identity from before there were recovery keys; its neighbour has had one from the beginning."""
+    folder = cards.home / 'identities' / cards.bob.name
+    cards.stop()
+    for name in ('recovery.key', 'recovery.pub'):
+        (folder / name).unlink()
+    cards.start(wait=False)
+    cards.wait_for(lambda status: all(row['store'] == 'works' for row in status['identities']), 20, 'every store')
+    before = cards.json('card', 'bob')
+    made = cards.json('identity', 'recovery', 'bob')['recovery']
+    after = cards.json('card', 'bob')
+    assert before['recovery'] is None and after['recovery'] == made != cards.json('card', 'alice')['recovery']
+    assert after['sequence'] > before['sequence']
+
+
 @pytest.mark.parametrize('shape, beginning', [('png', b'\x89PNG'), ('svg', b'<svg'), ('terminal', b'\x1b[97;40m')])
 def test_a_card_is_drawn(cards, shape, beginning):
     path = cards.folder / f'picture.{shape}'
