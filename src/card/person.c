@@ -59,13 +59,16 @@ put_key(struct slice key, struct buffer *out, struct error *err)
 }
 
 int
-card_person_write(const char *address, const char *name, const char *encrypt, struct slice key, struct buffer *out, struct error *err)
+card_person_write(const struct card_person *person, struct slice key, struct buffer *out, struct error *err)
 {
 	if (put("BEGIN", "VCARD", out, err) != 0 || put(CARD_VERSION, "4.0", out, err) != 0 || put("KIND", "individual", out, err) != 0 ||
-	    put_name(name[0] != '\0' ? name : address, out, err) != 0 || put(CARD_EMAIL, address, out, err) != 0)
+	    put_name(person->name[0] != '\0' ? person->name : person->address, out, err) != 0 || put(CARD_EMAIL, person->address, out, err) != 0)
 		return -1;
-	if (encrypt[0] != '\0' && put(CARD_PERSON_ENCRYPT, encrypt, out, err) != 0)
+	if (person->encrypt[0] != '\0' && put(CARD_PERSON_ENCRYPT, person->encrypt, out, err) != 0)
 		return -1;
+	for (size_t i = 0; i < person->carrier_count; i++)
+		if (put(CARD_PERSON_CARRIER, person->carriers[i], out, err) != 0)
+			return -1;
 	return key.len > 0 && put_key(key, out, err) != 0 ? -1 : put("END", "VCARD", out, err);
 }
 
@@ -82,14 +85,17 @@ is_called(struct slice name, const char *wanted)
 	return len - group == strlen(wanted) && strncasecmp((const char *)name.data + group, wanted, len - group) == 0;
 }
 
-static void
-take_address(struct slice value, struct card_person *out)
+/* false: it is no onion's. */
+static bool
+read_address(struct slice value, char out[ADDRESS_MAX + 1])
 {
 	struct address address;
 	if (value.len > 7 && strncasecmp((const char *)value.data, "mailto:", 7) == 0)
 		value = slice_of(value.data + 7, value.len - 7);
-	if (out->address[0] == '\0' && address_parse(value, &address, NULL) == 0)
-		address_format(&address, out->address);
+	if (address_parse(value, &address, NULL) != 0)
+		return false;
+	address_format(&address, out);
+	return true;
 }
 
 /* Cut between characters. */
@@ -125,14 +131,17 @@ static int
 take_lines(struct slice lines, struct card_person *out, struct buffer *key, struct error *err)
 {
 	struct slice name, value, line;
+	char other[ADDRESS_MAX + 1];
 	int got;
 	while ((got = vcard_next(&lines, &name, &value, &line, err)) == 1) {
 		if (is_called(name, CARD_EMAIL))
-			take_address(value, out);
+			read_address(value, out->address[0] == '\0' ? out->address : other);
 		else if (is_called(name, CARD_NAME))
 			take_name(value, out);
 		else if (is_called(name, CARD_PERSON_ENCRYPT) && value.len < sizeof out->encrypt)
 			slice_to_string(value, out->encrypt, sizeof out->encrypt);
+		else if (is_called(name, CARD_PERSON_CARRIER) && out->carrier_count < CARD_PERSON_CARRIERS_MAX)
+			out->carrier_count += read_address(value, out->carriers[out->carrier_count]);
 		else if (is_called(name, CARD_SIGNATURE))
 			out->is_signed = true;
 		else if (is_called(name, CARD_KEY) && take_key(value, key, err) != 0)

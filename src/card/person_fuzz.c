@@ -22,9 +22,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (card_person_parse(slice_of(data, size), &person, &key, &err) != 0) {
 		if (err.text[0] == '\0')
 			abort();
-	} else if (card_person_write(person.address, person.name, person.encrypt, slice_of(buffer_bytes(&key), buffer_len(&key)), &card, &err) != 0 ||
+	} else if (card_person_write(&person, slice_of(buffer_bytes(&key), buffer_len(&key)), &card, &err) != 0 ||
 	    card_person_parse(slice_of(buffer_bytes(&card), buffer_len(&card)), &again, &second, &err) != 0 || again.is_signed ||
-	    strcmp(again.address, person.address) != 0 || strcmp(again.name, person.name) != 0 || strcmp(again.encrypt, person.encrypt) != 0 || buffer_len(&key) != buffer_len(&second) ||
+	    strcmp(again.address, person.address) != 0 || strcmp(again.name, person.name) != 0 || strcmp(again.encrypt, person.encrypt) != 0 ||
+	    again.carrier_count != person.carrier_count || memcmp(again.carriers, person.carriers, sizeof again.carriers) != 0 || buffer_len(&key) != buffer_len(&second) ||
 	    (buffer_len(&key) > 0 && memcmp(buffer_bytes(&key), buffer_bytes(&second), buffer_len(&key)) != 0)) {
 		abort();
 	}

@@ -15,6 +15,8 @@
 #include "cli/view.h"
 #include "cli/wrap.h"
 
+#define CARRIERS_MAX_BYTES 4096 /* as the node takes them */
+
 #define IDENTITY_OPTION { "identity", "NAME", "of this identity's address book; needed when several could be meant" }
 #define WIDTH 100
 
@@ -37,6 +39,7 @@ const struct cli_option cmd_contact_edit_options[] = {
 	{ "name", "TEXT", "what you call them from now on; '' for nothing" },
 	{ "key", "FILE", "take the OpenPGP key in this file for theirs" },
 	{ "in-person", NULL, "with --key: they gave it to you themselves, so it is verified" },
+	{ "carriers", "LIST", "who takes mail for them while they are away: addresses or names with commas between them, or none" },
 	{ "encrypt", "WORD", "mail to them: prefer, require or never, or default for what the identity does" },
 	{ "json", NULL, "print JSON" },
 	{ 0 },
@@ -136,6 +139,9 @@ print_keys(json_t *contact)
 		    strcmp(state, "counts") == 0 ? "what you write to them is encrypted to it," : state, day,
 		    view_number(row, "compared") != 0 ? "; verified" : "");
 	}
+	json_array_foreach(json_object_get(contact, "carriers"), i, row)
+		printf(i == 0 ? "  carriers, who take mail for them while they are away (nothing is given to them yet)\n        %s\n" : "        %s\n",
+		    json_string_value(row));
 	json_array_foreach(json_object_get(contact, "introductions"), i, row) {
 		contact_why_day(view_number(row, "since"), day);
 		printf("  by    %s\n        introduced the key %s on %s\n", view_text(row, "by"), contact_book_group(view_text(row, "fingerprint"), group), day);
@@ -342,6 +348,33 @@ cmd_contact_end_change(const struct cli *cli, json_t *contact, int status)
 	return status;
 }
 
+/* list: addresses and names with commas between them, or "none". */
+static int
+set_carriers(struct cli *cli, json_t *contact, const char *list)
+{
+	struct buffer lines;
+	char text[ADDRESS_MAX + 1], address[ADDRESS_MAX + 1];
+	int status = CLI_OK;
+	buffer_init(&lines, CARRIERS_MAX_BYTES);
+	if (strcmp(list, "none") == 0)
+		list = "";
+	while (status == CLI_OK && *list != '\0') {
+		list += strspn(list, ", ");
+		size_t len = strcspn(list, ",");
+		slice_to_string(slice_of(list, len), text, sizeof text);
+		list += len;
+		if (len > 0)
+			status = contact_book_find_other(cli, contact, text, address);
+		if (len > 0 && status == CLI_OK && buffer_printf(&lines, NULL, "%s\n", address) != 0)
+			status = cli_fail_with(CLI_USAGE, "these are too many carriers");
+	}
+	if (status == CLI_OK)
+		status = contact_book_order(cli, "contact.carry", contact, json_pack("{s:s%}", "note", buffer_bytes(&lines) != NULL ?
+		    (const char *)buffer_bytes(&lines) : "", buffer_len(&lines)));
+	buffer_finish(&lines);
+	return status;
+}
+
 static bool
 is_encryption(const char *word)
 {
@@ -353,8 +386,9 @@ cmd_contact_edit(struct cli *cli)
 {
 	json_t *contact;
 	const char *name = cli_option_value(cli, "name"), *key = cli_option_value(cli, "key"), *encrypt = cli_option_value(cli, "encrypt");
-	if (name == NULL && key == NULL && encrypt == NULL)
-		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT, --key FILE or --encrypt WORD");
+	const char *carriers = cli_option_value(cli, "carriers");
+	if (name == NULL && key == NULL && encrypt == NULL && carriers == NULL)
+		return cli_fail_with(CLI_USAGE, "say what is to be changed, with --name TEXT, --key FILE, --encrypt WORD or --carriers LIST");
 	if (encrypt != NULL && !is_encryption(encrypt))
 		return cli_fail_with(CLI_USAGE, "--encrypt is prefer, require, never or default, not '%s'", encrypt);
 	if (cli_has(cli, "in-person") && key == NULL)
@@ -364,6 +398,8 @@ cmd_contact_edit(struct cli *cli)
 		status = contact_book_order(cli, "contact.rename", contact, json_pack("{s:s}", "called", name));
 	if (status == CLI_OK && encrypt != NULL)
 		status = contact_book_order(cli, "contact.encrypt", contact, json_pack("{s:s}", "encrypt", encrypt));
+	if (status == CLI_OK && carriers != NULL)
+		status = set_carriers(cli, contact, carriers);
 	if (status == CLI_OK && key != NULL)
 		status = cmd_contact_take_key(cli, contact, key);
 	return cmd_contact_end_change(cli, contact, status);
@@ -395,34 +431,6 @@ cmd_contact_delete(struct cli *cli)
 
 /* ---- introducing */
 
-/* The address that --to means: in the same book. */
-static int
-find_receiver(struct cli *cli, json_t *contact, char out[ADDRESS_MAX + 1])
-{
-	const char *to = cli_option_value(cli, "to");
-	json_t *people = json_array(), *row, *found = NULL;
-	size_t i, count = 0;
-	int status = CLI_OK;
-	if (strchr(to, '@') != NULL) {
-		snprintf(out, ADDRESS_MAX + 1, "%s", to);
-		json_decref(people);
-		return CLI_OK;
-	}
-	status = contact_book_load(cli, view_text(contact, "identity"), CONTACT_BOOK_PEOPLE, people);
-	json_array_foreach(people, i, row)
-		if (contact_book_is_called(row, to)) {
-			found = row;
-			count++;
-		}
-	if (status == CLI_OK && count != 1)
-		status = cli_fail_with(count == 0 ? CLI_NOT_FOUND : CLI_USAGE, count == 0 ? "nobody in the address book of %s is called '%s'" :
-		    "in the address book of %s '%s' means several: say the address", view_text(contact, "identity"), to);
-	if (status == CLI_OK)
-		snprintf(out, ADDRESS_MAX + 1, "%s", view_text(found, "address"));
-	json_decref(people);
-	return status;
-}
-
 int
 cmd_contact_follow(struct cli *cli)
 {
@@ -445,7 +453,7 @@ cmd_contact_introduce(struct cli *cli)
 		return cli_fail_with(CLI_USAGE, "say to whom, with --to WHOM");
 	int status = contact_book_find(cli, cli->arguments[0], CONTACT_BOOK_PEOPLE, &contact);
 	if (status == CLI_OK)
-		status = find_receiver(cli, contact, to);
+		status = contact_book_find_other(cli, contact, cli_option_value(cli, "to"), to);
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.introduce", contact, json_pack("{s:s, s:s}", "to", to, "note", note != NULL ? note : ""));
 	if (status == CLI_OK && cli_has(cli, "json"))

@@ -50,18 +50,34 @@ read_key(json_t *contact, struct buffer *out, struct error *err)
 	return 0;
 }
 
+/* As a card says it. */
+static void
+read_person(json_t *contact, struct card_person *out)
+{
+	const char *encrypt = view_text(contact, "encrypt");
+	json_t *carrier;
+	size_t i;
+	*out = (struct card_person){ 0 };
+	snprintf(out->address, sizeof out->address, "%s", view_text(contact, "address"));
+	snprintf(out->name, sizeof out->name, "%s", view_text(contact, "name"));
+	snprintf(out->encrypt, sizeof out->encrypt, "%s", strcmp(encrypt, "default") == 0 ? "" : encrypt);
+	json_array_foreach(json_object_get(contact, "carriers"), i, carrier)
+		if (out->carrier_count < CARD_PERSON_CARRIERS_MAX)
+			snprintf(out->carriers[out->carrier_count++], sizeof out->carriers[0], "%s", json_string_value(carrier));
+}
+
 static int
 print_card(json_t *contact)
 {
 	struct buffer key, card;
+	struct card_person person;
 	struct error err = { 0 };
+	read_person(contact, &person);
 	buffer_init(&key, ENCODE_BASE64_LEN(OPENPGP_AUTOCRYPT_MAX_BYTES));
 	buffer_init(&card, CARD_PERSON_MAX_BYTES);
-	const char *encrypt = view_text(contact, "encrypt");
 	int result = read_key(contact, &key, &err);
 	if (result == 0)
-		result = card_person_write(view_text(contact, "address"), view_text(contact, "name"), strcmp(encrypt, "default") == 0 ? "" : encrypt,
-		    slice_of(buffer_bytes(&key), buffer_len(&key)), &card, &err);
+		result = card_person_write(&person, slice_of(buffer_bytes(&key), buffer_len(&key)), &card, &err);
 	if (result == 0)
 		fwrite(buffer_bytes(&card), 1, buffer_len(&card), stdout);
 	buffer_finish(&card);
@@ -169,6 +185,17 @@ take_encryption(const struct import *in, const struct card_person *person, struc
 	return 0;
 }
 
+static int
+take_carriers(const struct import *in, const struct card_person *person, struct error *err)
+{
+	char list[CARD_PERSON_CARRIERS_MAX * (ADDRESS_MAX + 1) + 1] = "";
+	size_t len = 0;
+	for (size_t i = 0; i < person->carrier_count; i++)
+		len += (size_t)snprintf(list + len, sizeof list - len, "%s\n", person->carriers[i]);
+	return len == 0 ? 0 : client_call(&in->cli->paths, "contact.carry", json_pack("{s:s, s:s, s:s}", "name", in->identity, "address",
+	    person->address, "note", list), CLIENT_TIMEOUT_MS, NULL, err);
+}
+
 static void
 take(struct import *in, struct slice card)
 {
@@ -194,6 +221,8 @@ take(struct import *in, struct slice card)
 		}
 		if (result == 0 && is_new)
 			result = take_encryption(in, &person, &err);
+		if (result == 0 && is_new)
+			result = take_carriers(in, &person, &err);
 	}
 	if (result != 0) {
 		in->left_out++;

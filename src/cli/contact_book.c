@@ -12,7 +12,7 @@ static const char *const details[] = { "people", "history", "key" };
 
 /* ---- rows */
 
-/* Rows of keys and introductions go into the contact before them. */
+/* Rows of keys, introductions and carriers go into the contact before them. */
 static void
 take_rows(json_t *rows, json_t *people)
 {
@@ -24,7 +24,10 @@ take_rows(json_t *rows, json_t *people)
 			contact = row;
 			json_object_set_new(contact, "keys", json_array());
 			json_object_set_new(contact, "introductions", json_array());
+			json_object_set_new(contact, "carriers", json_array());
 			json_array_append(people, contact);
+		} else if (contact != NULL && strcmp(kind, "carrier") == 0) {
+			json_array_append(json_object_get(contact, "carriers"), json_object_get(row, "by"));
 		} else if (contact != NULL) {
 			json_array_append(json_object_get(contact, strcmp(kind, "key") == 0 ? "keys" : "introductions"), row);
 			json_object_del(row, "contact");
@@ -144,6 +147,32 @@ contact_book_again(const struct cli *cli, json_t *contact, json_t **after)
 	*after = json_incref(json_array_get(w.found, 0));
 	json_decref(w.found);
 	return status != CLI_OK || *after != NULL ? status : cli_fail_with(CLI_NOT_FOUND, "%s is not in the address book any more", w.text);
+}
+
+int
+contact_book_find_other(const struct cli *cli, json_t *contact, const char *text, char out[ADDRESS_MAX + 1])
+{
+	json_t *people = json_array(), *row, *found = NULL;
+	size_t i, count = 0;
+	int status = CLI_OK;
+	if (strchr(text, '@') != NULL) {
+		snprintf(out, ADDRESS_MAX + 1, "%s", text);
+		json_decref(people);
+		return CLI_OK;
+	}
+	status = contact_book_load(cli, view_text(contact, "identity"), CONTACT_BOOK_PEOPLE, people);
+	json_array_foreach(people, i, row)
+		if (contact_book_is_called(row, text)) {
+			found = row;
+			count++;
+		}
+	if (status == CLI_OK && count != 1)
+		status = cli_fail_with(count == 0 ? CLI_NOT_FOUND : CLI_USAGE, count == 0 ? "nobody in the address book of %s is called '%s'" :
+		    "in the address book of %s '%s' means several: say the address", view_text(contact, "identity"), text);
+	if (status == CLI_OK)
+		snprintf(out, ADDRESS_MAX + 1, "%s", view_text(found, "address"));
+	json_decref(people);
+	return status;
 }
 
 /* ---- who was introduced */

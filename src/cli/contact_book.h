@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Address books as the running node has them, for the commands of `smtorp contact`. A contact is an object as the node says it, with two
- * lists in it: "keys" and "introductions".
+ * lists in it, "keys" and "introductions", and one of addresses, "carriers".
  */
 #pragma once
 
@@ -23,6 +23,9 @@ int contact_book_load(const struct cli *cli, const char *identity, enum contact_
 /* The contact that text means: an address; or what the owner calls them, or the part before the '@', when it is one person's whom the owner
  * knows, in either case. Of the identity that --identity names, or of whichever has them. The caller owns *contact. */
 int contact_book_find(struct cli *cli, const char *text, enum contact_book_detail detail, json_t **contact);
+
+/* The address of somebody else whom text means: any address, or whoever is called so in the same book as the contact. */
+int contact_book_find_other(const struct cli *cli, json_t *contact, const char *text, char out[ADDRESS_MAX + 1]);
 
 /* The identity that --identity names, or the only one that the node has. */
 int contact_book_identity(struct cli *cli, char out[33]);

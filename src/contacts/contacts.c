@@ -18,7 +18,8 @@
 
 /* Of so many at the most, one more can come: the others go, those of whom nothing was heard for longest; not those of whom the owner has said something. */
 #define FORGET(where) \
-	"DELETE FROM contacts WHERE id IN (SELECT id FROM contacts WHERE stranger = 1 AND id NOT IN (SELECT contact FROM contact_encryption) " where \
+	"DELETE FROM contacts WHERE id IN (SELECT id FROM contacts WHERE stranger = 1 AND id NOT IN (SELECT contact FROM contact_encryption)" \
+	" AND id NOT IN (SELECT contact FROM contact_carriers) " where \
 	" ORDER BY heard_s DESC, id DESC LIMIT -1 OFFSET ?1)"
 
 static const char *const sql[CONTACTS_STATEMENTS] = {
@@ -38,6 +39,10 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_ENCRYPTION_UNSET] = "DELETE FROM contact_encryption WHERE contact = ?1",
 	[CONTACTS_SQL_ENCRYPTION_MOVED] = "SELECT c.address, e.wanted FROM contact_encryption e JOIN contacts c ON c.id = e.contact"
 	                                  " WHERE c.onion IN (SELECT onion FROM contact_notices WHERE kind = 1) ORDER BY c.id",
+
+	[CONTACTS_SQL_CARRIERS] = "SELECT address FROM contact_carriers WHERE contact = ?1 ORDER BY position",
+	[CONTACTS_SQL_CARRIER_ADD] = "INSERT INTO contact_carriers VALUES (?1, ?2, ?3)",
+	[CONTACTS_SQL_CARRIERS_FORGET] = "DELETE FROM contact_carriers WHERE contact = ?1",
 
 	[CONTACTS_SQL_KEY_FIND] = "SELECT " CONTACTS_KEY_COLUMNS ", key FROM contact_keys WHERE contact = ?1 AND fingerprint = ?2",
 	[CONTACTS_SQL_KEY_ADD] = "INSERT INTO contact_keys (contact, fingerprint, key, how, state, introducer, since_s, signed_s, changed_s, told)"

@@ -107,6 +107,18 @@ int contacts_set_encryption(struct contacts *contacts, struct slice address, enu
 typedef bool contacts_take_encryption(void *context, const char *address, enum contacts_encryption wanted);
 int contacts_look_moved_encryption(struct contacts *contacts, contacts_take_encryption *take, void *context, struct error *err);
 
+/* ---- who takes mail for them while they are away (contacts_carriers.c) */
+
+#define CONTACTS_CARRIERS_MAX 8
+
+/* In place of those that were there; list: addresses of onions, each on a line (LF), the first one first; empty: nobody. One that is
+ * named twice counts once. A stranger of whom this is said is not forgotten. ERROR_NOT_FOUND, ERROR_INVALID, ERROR_TOO_LARGE. */
+int contacts_set_carriers(struct contacts *contacts, struct slice address, struct slice list, struct error *err);
+
+/* Called for each, the first one first; false ends it. */
+typedef bool contacts_take_carrier(void *context, const char *address);
+int contacts_look_carriers(struct contacts *contacts, uint64_t contact, contacts_take_carrier *take, void *context, struct error *err);
+
 /* ---- keys (contacts_keys.c) */
 
 /* How a key came. The values are in the database. */

@@ -41,6 +41,7 @@ fill(struct book *b)
 	know(b, CAROL);
 	know(b, DAVE);
 	assert_int_equal(contacts_set_encryption(b->contacts, BOB, CONTACTS_ENCRYPTION_REQUIRED, &err), 0);
+	assert_int_equal(contacts_set_carriers(b->contacts, BOB, CAROL, &err), 0);
 	learn(b, BOB, "A" ZEROS, CONTACTS_KEY_IN_PERSON);
 	learn(b, BOB, "B" ZEROS, CONTACTS_KEY_SIGNED);
 	introduce(b, DAVE, "C" ZEROS, ALICE);
@@ -103,10 +104,17 @@ take_key(void *context, const struct contacts_key *key)
 	return true;
 }
 
+static bool
+take_carrier(void *context, const char *address)
+{
+	snprintf(context, ADDRESS_MAX + 1, "%s", address);
+	return true;
+}
+
 static void
 check_people(struct book *b)
 {
-	char keys[16] = "";
+	char keys[16] = "", carrier[ADDRESS_MAX + 1] = "";
 	struct contact bob = contact_of(b, BOB), dave = contact_of(b, DAVE);
 	assert_string_equal(bob.name, "Bob");
 	assert_int_equal(bob.how, CONTACTS_SCANNED);
@@ -116,6 +124,8 @@ check_people(struct book *b)
 	assert_int_equal(bob.encryption, CONTACTS_ENCRYPTION_REQUIRED);
 	assert_int_equal(contacts_look_keys(b->contacts, bob.id, take_key, keys, &err), 0);
 	assert_string_equal(keys, "A1B2");
+	assert_int_equal(contacts_look_carriers(b->contacts, bob.id, take_carrier, carrier, &err), 0);
+	assert_memory_equal(carrier, CAROL.data, strlen(carrier));
 	assert_int_equal(dave.trust, CONTACTS_VERIFIED_KEY);
 	assert_int_equal(dave.vouching, 2);
 }

@@ -189,6 +189,9 @@ control_contacts_put(struct buffer *out, const char *identity, const struct ipc_
 		return put_key(out, row, err);
 	if (row->kind == CONTACT_ROW_PROPOSAL)
 		return put_proposal(out, identity, row, err);
+	if (row->kind == CONTACT_ROW_CARRIER)
+		return control_json_member(out, "{\"kind\":\"carrier\",\"contact\":", row->address, err) != 0 ||
+		    control_json_member(out, ",\"by\":", row->by, err) != 0 ? -1 : buffer_append_string(out, "}", err);
 	if (control_json_member(out, "{\"kind\":\"introduction\",\"contact\":", row->address, err) != 0 ||
 	    control_json_member(out, ",\"by\":", row->by, err) != 0 || control_json_member(out, ",\"fingerprint\":", row->fingerprint, err) != 0)
 		return -1;

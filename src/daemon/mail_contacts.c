@@ -88,6 +88,15 @@ take_introduction(void *context, const struct contacts_introduction *introductio
 	return o->introductions++ < MAIL_CONTACTS_INTRODUCTIONS_SHOWN && send_row(o, CONTACT_ROW_INTRODUCTION, o->contact->address, &m);
 }
 
+static bool
+take_carrier(void *context, const char *address)
+{
+	struct order *o = context;
+	struct ipc_message m = { 0 };
+	snprintf(m.contact_row.by, sizeof m.contact_row.by, "%s", address);
+	return send_row(o, CONTACT_ROW_CARRIER, o->contact->address, &m);
+}
+
 static int
 show_all_of(struct order *o, const struct contact *contact, struct error *err)
 {
@@ -98,6 +107,8 @@ show_all_of(struct order *o, const struct contact *contact, struct error *err)
 		result = contacts_look_keys(o->contacts, contact->id, take_key, o, err);
 		if (result == 0)
 			result = contacts_look_introductions(o->contacts, contact->id, take_introduction, o, err);
+		if (result == 0)
+			result = contacts_look_carriers(o->contacts, contact->id, take_carrier, o, err);
 	}
 	o->contact = NULL;
 	return result;
@@ -213,6 +224,8 @@ change(struct order *o, struct error *err)
 		return contacts_rename(o->contacts, address, name, err);
 	case CONTACT_VERB_ENCRYPT:
 		return contacts_set_encryption(o->contacts, address, (enum contacts_encryption)r->how, err);
+	case CONTACT_VERB_CARRY:
+		return contacts_set_carriers(o->contacts, address, r->note, err);
 	case CONTACT_VERB_DELETE:
 		return contacts_delete(o->contacts, address, err);
 	case CONTACT_VERB_VERIFY:

@@ -139,6 +139,7 @@ static const struct method {
 	{ "contact.add", .contact = CONTACT_VERB_ADD, .has_name = true },                        /* {name, address, called?, how?}: {count} */
 	{ "contact.rename", .contact = CONTACT_VERB_RENAME, .has_name = true },                  /* {name, address, called}: {count} */
 	{ "contact.encrypt", .contact = CONTACT_VERB_ENCRYPT, .has_name = true },                /* {name, address, encrypt}: {count} */
+	{ "contact.carry", .contact = CONTACT_VERB_CARRY, .has_name = true },                    /* {name, address, note: addresses, each on a line}: {count} */
 	{ "contact.delete", .contact = CONTACT_VERB_DELETE, .has_name = true },                  /* {name, address}: {count} */
 	{ "contact.verify", .contact = CONTACT_VERB_VERIFY, .has_name = true },                  /* {name, address, fingerprint}: {count} */
 	{ "contact.accept", .contact = CONTACT_VERB_ACCEPT, .has_name = true },                  /* the same */

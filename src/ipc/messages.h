@@ -296,14 +296,14 @@ enum role {
  * detail: what comes with a contact (enum ipc_contact_detail). how: of ADD and GIVE_KEY. VERIFY, ACCEPT and REFUSE name a key by its
  * fingerprint, GIVE_KEY brings one along, in public and binary; ACCEPT and REFUSE without one are about those who were introduced, whom PROPOSALS
  * lists. INTRODUCE sends the contact's card to somebody, with a note. NOTIFY sends the notice in note to everybody; FOLLOW: the contact's onion has moved
- * to `to`. The answer ends with QUEUE_END. */
+ * to `to`; CARRY: the addresses in note, each on a line (LF), are their carriers. The answer ends with QUEUE_END. */
 #define IPC_CONTACT_REQUEST(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(verb) U64(after) U32(limit) U8(detail) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) BYTES(key, IPC_PUBLIC_KEY_MAX) STR(to, IPC_MAILBOX_MAX) BYTES(note, IPC_NOTE_MAX) \
 	/* enum ipc_contact_verb */
 /* Of a contact: state is how far it is trusted, changed_s when it was heard of, checked_s since when a key of it was verified, count how many introduce
- * the key that counts. The keys of a contact, and who has introduced it, follow its row: name and what is not said of them is empty.
- * by: who introduced. A proposal's name is the person's own. checked_s of a key: when it was compared. Times are of the wall clock, 0: never. */
+ * the key that counts. The keys of a contact, who has introduced it, and its carriers follow its row: name and what is not said of them is empty.
+ * by: who introduced, or carries. A proposal's name is the person's own. checked_s of a key: when it was compared. Times are of the wall clock, 0: never. */
 #define IPC_CONTACT_ROW(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U8(kind) STR(address, IPC_MAILBOX_MAX) STR(name, IPC_CONTACT_NAME_MAX) U8(how) U8(state) U8(is_stranger) \
 	STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) STR(by, IPC_MAILBOX_MAX) U64(since_s) U64(signed_s) U64(changed_s) U64(checked_s) U32(count) \
@@ -494,11 +494,12 @@ enum ipc_contact_verb {
 	CONTACT_VERB_LIST = 1, CONTACT_VERB_SHOW, CONTACT_VERB_ADD, CONTACT_VERB_RENAME, CONTACT_VERB_DELETE, CONTACT_VERB_VERIFY,
 	CONTACT_VERB_ACCEPT, CONTACT_VERB_REFUSE, CONTACT_VERB_GIVE_KEY, CONTACT_VERB_PROPOSALS, CONTACT_VERB_INTRODUCE,
 	CONTACT_VERB_NOTIFY, CONTACT_VERB_FOLLOW, CONTACT_VERB_ENCRYPT, /* how: enum contacts_encryption */
+	CONTACT_VERB_CARRY,
 };
 
 enum ipc_contact_detail { CONTACT_PEOPLE = 0, CONTACT_HISTORY, CONTACT_KEY_THAT_COUNTS }; /* the last with its bytes */
 
-enum ipc_contact_kind { CONTACT_ROW_CONTACT = 1, CONTACT_ROW_KEY, CONTACT_ROW_INTRODUCTION, CONTACT_ROW_PROPOSAL };
+enum ipc_contact_kind { CONTACT_ROW_CONTACT = 1, CONTACT_ROW_KEY, CONTACT_ROW_INTRODUCTION, CONTACT_ROW_PROPOSAL, CONTACT_ROW_CARRIER };
 
 /* Why a message waits. The numbers are kept in databases: add at the end. */
 enum ipc_wait_reason {

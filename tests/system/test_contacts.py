@@ -128,6 +128,28 @@ def test_what_is_said_of_encrypting_is_shown_and_a_file_makes_it_only_stricter(b
     of_alice(book, 'delete', '--yes', bob)
 
 
+def test_carriers_are_kept_in_their_order(book):
+    bob, carol, path = book.bob.address, book.carol.address, book.folder / 'people.vcf'
+    far = f"dave@{'a' * 56}.onion"
+    of_alice(book, 'add', bob)
+    of_alice(book, 'add', '--name', 'Carol', carol)
+    assert people(book)[bob]['carriers'] == []
+    for wrong in (far, f'{carol},{bob}', 'nobody', 'dave@example.com', f'{carol},{far}'):
+        result = of_alice(book, 'edit', '--carriers', wrong, bob, check=False)
+        assert result.returncode != 0 and result.stderr.startswith('smtorp: '), wrong
+        assert people(book)[bob]['carriers'] == []
+    far = book.json('card', 'work')['address']
+    assert book.json('contact', 'edit', '--identity', 'alice', '--carriers', f'{far}, Carol,{far}', bob)['carriers'] == [far, carol]
+    assert far in of_alice(book, 'show', bob).stdout
+    path.write_text(of_alice(book, 'export', bob).stdout)
+    book.cli('contact', 'import', '--identity', 'work', str(path))
+    assert people(book, 'work')[bob]['carriers'] == [far, carol]
+    assert book.json('contact', 'edit', '--identity', 'alice', '--carriers', 'none', bob)['carriers'] == []
+    book.cli('contact', 'delete', '--identity', 'work', '--yes', 'bob')
+    for who in ('bob', 'carol'):
+        of_alice(book, 'delete', '--yes', who)
+
+
 def test_every_change_says_json(book):
     def change(command, *words):
         return book.json('contact', command, '--identity', 'alice', *words)
