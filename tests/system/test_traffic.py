@@ -312,8 +312,8 @@ def test_a_control_port_that_talks_noise_is_told_and_nothing_goes_elsewhere(worl
     mail(node.identity('carol', wait=False), world.bob, subject)
     until(lambda: 'tor sent a malformed line' in node.cli('logs').stdout, 30, 'the log to tell', log=node.log_tail)
     until(lambda: node.log_tail().count('tor, the program') > 2, 30, 'it to be started some times', log=node.log_tail)
-    waiting = node.json('queue', 'list')
-    assert len(waiting) == 1 and waiting[0]['reason'] == 'tor' and 'Tor is not connected' in waiting[0]['text'], waiting
+    waiting = until(lambda: [row for row in node.json('queue', 'list') if row['reason'] == 'tor'], 30, 'what waits to say why', log=node.log_tail)
+    assert len(waiting) == 1 and 'Tor is not connected' in waiting[0]['text'], waiting
     node.stop()
 
 
