@@ -23,11 +23,6 @@ const struct cli_option cmd_access_options[] = {
 	{ 0 },
 };
 
-const struct cli_option cmd_access_withdraw_options[] = {
-	{ "identity", "NAME", "of this identity; needed when there are several" },
-	{ 0 },
-};
-
 /* An identity's file, which nobody else changes meanwhile. */
 struct opened {
 	struct identity identity;
@@ -136,6 +131,27 @@ save(const struct cli *cli, struct opened *o)
 
 /* ---- commands */
 
+static json_t *
+describe(const struct opened *o)
+{
+	json_t *clients = json_array(), *keys = json_array();
+	for (size_t i = 0; i < o->list->client_count; i++)
+		json_array_append_new(clients, json_string(o->list->clients[i].name));
+	for (size_t i = 0; i < o->list->key_count; i++)
+		json_array_append_new(keys, json_sprintf("%s.onion", o->list->keys[i].onion));
+	return json_pack("{s:s, s:b, s:o, s:o}", "identity", o->identity.name, "private", o->list->is_private, "granted", clients, "keys", keys);
+}
+
+/* What there is now, if that was asked for. Returns the exit status. */
+static int
+end_change(const struct cli *cli, struct opened *o, int status)
+{
+	if (status == CLI_OK && cli_has(cli, "json"))
+		status = view_print_json(describe(o));
+	close_it(o);
+	return status;
+}
+
 static int
 set_private(struct cli *cli, bool is_private)
 {
@@ -145,6 +161,8 @@ set_private(struct cli *cli, bool is_private)
 		return status;
 	o.list->is_private = is_private;
 	status = save(cli, &o);
+	if (cli_has(cli, "json"))
+		return end_change(cli, &o, status);
 	if (status == CLI_OK && is_private)
 		fprintf(stderr, "Identity %s is private: only who has a key finds it (%zu have one; `smtorp contact grant` makes them).\n",
 		    o.identity.name, o.list->client_count);
@@ -164,17 +182,6 @@ int
 cmd_access_public(struct cli *cli)
 {
 	return set_private(cli, false);
-}
-
-static json_t *
-describe(const struct opened *o)
-{
-	json_t *clients = json_array(), *keys = json_array();
-	for (size_t i = 0; i < o->list->client_count; i++)
-		json_array_append_new(clients, json_string(o->list->clients[i].name));
-	for (size_t i = 0; i < o->list->key_count; i++)
-		json_array_append_new(keys, json_sprintf("%s.onion", o->list->keys[i].onion));
-	return json_pack("{s:s, s:b, s:o, s:o}", "identity", o->identity.name, "private", o->list->is_private, "granted", clients, "keys", keys);
 }
 
 int
@@ -241,10 +248,9 @@ cmd_access_withdraw(struct cli *cli)
 	if (status != CLI_OK)
 		return status;
 	status = access_withdraw(o.list, cli->arguments[0], &err) == 0 ? save(cli, &o) : cli_fail(&err);
-	if (status == CLI_OK)
+	if (status == CLI_OK && !cli_has(cli, "json"))
 		fprintf(stderr, "%s does not find identity %s any more. Connections that stand are not ended.\n", cli->arguments[0], o.identity.name);
-	close_it(&o);
-	return status;
+	return end_change(cli, &o, status);
 }
 
 int
@@ -258,9 +264,9 @@ cmd_access_key(struct cli *cli)
 	int status = open_it(cli, NULL, &o);
 	if (status == CLI_OK) {
 		status = access_take_key(o.list, slice_of_string(line), onion, &err) == 0 ? save(cli, &o) : cli_fail(&err);
-		if (status == CLI_OK)
+		if (status == CLI_OK && !cli_has(cli, "json"))
 			fprintf(stderr, "Identity %s finds %s.onion now; mail that waits for it is tried again.\n", o.identity.name, onion);
-		close_it(&o);
+		status = end_change(cli, &o, status);
 	}
 	explicit_bzero(line, sizeof line);
 	return status;
@@ -281,6 +287,7 @@ cmd_access_drop_key(struct cli *cli)
 	if (status != CLI_OK)
 		return status;
 	status = access_drop_key(o.list, onion, &err) == 0 ? save(cli, &o) : cli_fail(&err);
-	close_it(&o);
-	return status;
+	if (status == CLI_OK && !cli_has(cli, "json"))
+		fprintf(stderr, "Identity %s does not find %s.onion any more, if that is private.\n", o.identity.name, onion);
+	return end_change(cli, &o, status);
 }

@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_option cmd_access_options[], cmd_access_withdraw_options[];
+extern const struct cli_option cmd_access_options[];
 
 int cmd_access_private(struct cli *cli);
 int cmd_access_public(struct cli *cli);

@@ -23,6 +23,7 @@ const struct cli_option cmd_identity_json_options[] = {
 
 const struct cli_option cmd_identity_delete_options[] = {
 	{ "yes", NULL, "do not ask" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
@@ -223,6 +224,8 @@ cmd_identity_delete(struct cli *cli)
 	file_close(&fd);
 	if (result != 0)
 		return cli_fail(&err);
+	if (cli_has(cli, "json"))
+		return view_print_json(json_pack("{s:s}", "deleted", identity.name));
 	fprintf(stderr, "Identity %s is deleted.\n", identity.name);
 	return CLI_OK;
 }
@@ -244,6 +247,8 @@ cmd_identity_takeover(struct cli *cli)
 	}
 	if (result != 0)
 		return cli_fail(&err);
+	if (cli_has(cli, "json"))
+		return view_print_json(json_pack("{s:s, s:b}", "identity", identity.name, "stands_by", 0));
 	fprintf(stderr, "Identity %s is published here. Another copy that still runs elsewhere notices within the hour, and stands by.\n", identity.name);
 	return CLI_OK;
 }

@@ -15,6 +15,7 @@
 
 const struct cli_option cmd_identity_repair_options[] = {
 	{ "yes", NULL, "do not ask" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
@@ -109,6 +110,10 @@ cmd_identity_repair(struct cli *cli)
 		fprintf(stderr, "smtorp: the running node did not take it in again: %s\n", why.text);
 	if (result != 0)
 		return cli_fail(&err);
+	if (cli_has(cli, "json"))
+		return view_print_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s}", "identity", name, "whole", (int)report.is_whole,
+		    "recovered", (json_int_t)report.recovered, "lost", (json_int_t)report.lost, "closed", (json_int_t)opened.closed, "people",
+		    (json_int_t)report.kept.people, "peers", (json_int_t)report.kept.pins, "before", aside));
 	tell(name, &report, &opened);
 	printf("What was there before is kept in %s/identities/%s/mail/%s\n", cli->paths.data, name, aside);
 	return cli_end_output();

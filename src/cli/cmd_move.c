@@ -284,10 +284,11 @@ move(const struct cli *cli, const struct side *from, const struct side *to, cons
 		status = cli_fail(&err);
 	else {
 		if (!cli_has(cli, "json"))
-			printf("%lld contact%s told that %s is at\n\n  %s\n\nfrom now on; `smtorp queue list` shows who has it already.\n%sKeep %s until nobody writes to it any more.\n", told,
+			printf("%lld contact%s told that %s is at\n\n  %s\n\nfrom now on; `smtorp queue list` shows who has it already.\n%sKeep %s until nobody writes to it any more.\n"
+			    "To take your address book along: smtorp contact export --identity %s | smtorp contact import --identity %s -\n", told,
 			    told == 1 ? " is" : "s are", from->identity.name, n.to, recovery != NULL ? "" :
 			    "Without the recovery key their nodes ask them first whether it is true: tell them, in another way than by mail.\n",
-			    from->identity.name);
+			    from->identity.name, from->identity.name, to->identity.name);
 		status = print(cli, &n, &text, told, NULL);
 	}
 	buffer_finish(&text);

@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "cli/client.h"
 #include "cli/cmd_identity.h"
+#include "cli/contact_book.h"
 #include "cli/passphrase.h"
 #include "cli/unlock.h"
 #include "cli/view.h"
@@ -35,6 +36,7 @@ const struct cli_option cmd_openpgp_export_options[] = {
 const struct cli_option cmd_openpgp_rotate_options[] = {
 	{ "revoke", NULL, "print a certificate by which others learn that the former key is not to be used any more" },
 	{ "passphrase-stdin", NULL, "take the passphrase of the identity's keys, if locked, from standard input (one line)" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
@@ -153,10 +155,10 @@ print_keys(json_t *keys)
 	size_t i;
 	json_t *key;
 	json_array_foreach(keys, i, key) {
-		char when[32], until[32];
+		char when[32], until[32], group[CONTACT_BOOK_FINGERPRINT_TEXT];
 		view_time(view_number(key, "created"), when);
 		view_time(view_number(key, "expires"), until);
-		printf("%s\n  %s, made on %.10s%s%s\n  %s\n", view_text(key, "fingerprint"), view_text(key, "user_id"), when,
+		printf("%s\n  %s, made on %.10s%s%s\n  %s\n", contact_book_group(view_text(key, "fingerprint"), group), view_text(key, "user_id"), when,
 		    view_number(key, "expires") != 0 ? ", expires on " : "", view_number(key, "expires") != 0 ? until : "",
 		    i == 0 ? "the present one: others are to encrypt to it" : "a former one, kept to read what was encrypted to it");
 	}
@@ -306,6 +308,24 @@ cmd_openpgp_import(struct cli *cli)
 
 /* ---- a new one */
 
+/* As `openpgp show`, and the certificate for the former key. */
+static int
+print_revoked(const struct opened *o)
+{
+	struct buffer text;
+	struct error err = { 0 };
+	json_t *all = describe(o);
+	buffer_init(&text, OPENPGP_ARMOURED_MAX_BYTES);
+	int result = write_key(&o->keys[1], 1, REVOCATION, &text, &err);
+	if (result == 0)
+		json_object_set_new(all, "certificate", json_stringn((const char *)buffer_bytes(&text), buffer_len(&text)));
+	buffer_finish(&text);
+	if (result == 0)
+		return view_print_json(all);
+	json_decref(all);
+	return cli_fail(&err);
+}
+
 /* Made now, and put before the others. Returns an exit status, after its text. */
 static int
 put_new_first(const struct cli *cli, struct opened *o)
@@ -329,9 +349,12 @@ cmd_openpgp_rotate(struct cli *cli)
 		return status;
 	status = put_new_first(cli, &o);
 	if (status == CLI_OK && cli_has(cli, "revoke"))
-		status = print_key(&o.keys[1], 1, REVOCATION);
+		status = cli_has(cli, "json") ? print_revoked(&o) : print_key(&o.keys[1], 1, REVOCATION);
 	else if (status == CLI_OK)
 		status = print(cli, &o);
+	if (status == CLI_OK && !cli_has(cli, "json"))
+		fputs("Your next mail brings the new key to whoever gets it, and it counts there at once; those who have verified the\n"
+		      "former one are asked first, so let them compare it.\n", stderr);
 	close_it(&o);
 	return status;
 }

@@ -189,7 +189,9 @@ cmd_peer_accept(struct cli *cli)
 	/* The key in full that the row has: were it to change again meanwhile, nobody would have looked at it. */
 	const char *shown = view_text(row, "shown");
 	status = order(cli, "peer.accept", &n, row, n.address.fingerprint[0] != '\0' ? n.address.fingerprint : shown);
-	if (status == CLI_OK) {
+	if (status == CLI_OK && cli_has(cli, "json")) {
+		status = view_print_json(json_pack("{s:s, s:s}", "id", view_text(row, "id"), "fingerprint", shown));
+	} else if (status == CLI_OK) {
 		printf("The key of %s is now\n  %s\nand mail that was held is sent.\n", view_text(row, "id"), shown);
 		status = cli_end_output();
 	}
@@ -206,7 +208,9 @@ cmd_peer_forget(struct cli *cli)
 	if (status != CLI_OK)
 		return status;
 	status = order(cli, "peer.forget", &n, row, "");
-	if (status == CLI_OK) {
+	if (status == CLI_OK && cli_has(cli, "json")) {
+		status = view_print_json(json_pack("{s:s}", "forgotten", view_text(row, "id")));
+	} else if (status == CLI_OK) {
 		printf("The key of %s is forgotten: whichever it shows next is taken for its own.\n", view_text(row, "id"));
 		status = cli_end_output();
 	}

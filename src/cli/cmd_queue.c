@@ -21,6 +21,7 @@ const struct cli_option cmd_queue_list_options[] = {
 const struct cli_option cmd_queue_retry_options[] = {
 	{ "all", NULL, "everything that waits" },
 	{ "identity", "NAME", "with --all: only what this identity has sent" },
+	{ "json", NULL, "print JSON" },
 	{ 0 },
 };
 
@@ -267,10 +268,14 @@ cmd_queue_retry(struct cli *cli)
 		int status = call_about(cli, "queue.retry", NULL);
 		if (status != CLI_OK)
 			return status;
+		if (cli_has(cli, "json"))
+			return view_print_json(json_pack("{s:i}", "retried", 1));
 		printf("%s is tried now; `smtorp queue show %s` tells how it goes.\n", cli->arguments[0], cli->arguments[0]);
 		return cli_end_output();
 	}
 	int status = view_for_identities(cli, retry_identity, &count);
+	if (status == CLI_OK && cli_has(cli, "json"))
+		return view_print_json(json_pack("{s:I}", "retried", (json_int_t)count));
 	if (status == CLI_OK && count == 0)
 		puts("Nothing waits to be delivered.");
 	else if (count > 0)
@@ -285,6 +290,8 @@ cmd_queue_cancel(struct cli *cli)
 	int status = call_about(cli, "queue.cancel", NULL);
 	if (status != CLI_OK)
 		return status;
+	if (cli_has(cli, "json"))
+		return view_print_json(json_pack("{s:s}", "cancelled", cli->arguments[0]));
 	printf("%s is cancelled: it is not sent to those who still waited for it, and no report about it will come.\n",
 	    cli->arguments[0]);
 	return cli_end_output();

@@ -80,7 +80,7 @@ judge(struct service *s)
 		snprintf(detail, sizeof detail, "none of %u directories took the descriptor; tor tries again", all);
 		tell(s, SERVICE_WAITING, detail);
 	} else {
-		snprintf(detail, sizeof detail, "being published: %u of %u directories have it", done, all);
+		snprintf(detail, sizeof detail, "%u of %u directories have it so far", done, all);
 		tell(s, SERVICE_WAITING, detail);
 	}
 }

@@ -46,7 +46,7 @@ def test_the_copy_that_was_published_before_stands_by(running, make_node, subjec
     old.start()
     wait_state(old, 'dave', 'standby')
 
-    old.cli('identity', 'takeover', 'dave')
+    assert old.json('identity', 'takeover', 'dave') == {'identity': 'dave', 'stands_by': False}
     wait_state(old, 'dave', 'published')
     wait_state(new, 'dave', 'standby')
     swaks(running.alice, [dave.address], '--header', f'Subject: {subject} old')

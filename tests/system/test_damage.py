@@ -156,7 +156,7 @@ def test_damage_in_what_was_written_last_is_no_torn_tail(make_node):
     node.start(wait=False)
     node.wait_for(lambda status: 'journal was damaged' in status['identities'][0]['trouble'], 20, 'the damage to be told')
     assert segment.with_name(segment.name + '.damaged').read_bytes() == bytes(data)
-    node.cli('identity', 'repair', 'zoe', '--yes')
+    assert node.json('identity', 'repair', 'zoe', '--yes')['whole']
     node.wait_for(lambda status: status['identities'][0]['store'] == 'works', 20, 'the store')
     node.wait_for(lambda status: 'imap' in status['endpoints'], 20, 'IMAP')
     with zoe.mailbox() as mailbox:

@@ -57,6 +57,8 @@ def test_a_new_key_stands_before_the_former_one_which_still_decrypts_and_can_be_
     gnupg('--import', input=offline.cli('openpgp', 'export', '--secret', 'rotated').stdout)
     assert gnupg('--decrypt', input=sealed).stdout == 'Hello'
     assert present['fingerprint'] in gnupg('--with-colons', '--list-secret-keys').stdout
+    again = offline.json('openpgp', 'rotate', '--revoke', 'rotated')
+    assert again['certificate'].startswith('-----BEGIN PGP') and again['keys'][1] == {**present, 'present': False}
 
 
 def test_a_key_of_gnupgs_is_taken_with_its_passphrase(offline, gnupg):

@@ -199,7 +199,7 @@ def test_a_changed_key_holds_the_mail_until_it_is_accepted(running, carol, subje
     change_key(carol, before)
     send(alice, [carol.address], f'{subject} three')
     until(held(alice, carol.onion), TOR_PATIENCE_S, 'it to be held', log=a.waiting)
-    a.cli('peer', 'forget', f'alice/{carol.onion}')
+    assert a.json('peer', 'forget', f'alice/{carol.onion}') == {'forgotten': f'alice/{carol.onion}'}
     with carol.mailbox() as mailbox:
         mailbox.wait_for(f'{subject} three')
     known = peer(alice, carol.onion)

@@ -35,7 +35,7 @@ def retry(identity):
 def quiet(pair):
     """Private from its first moment on."""
     identity = pair.b.identity('quiet', wait=False)
-    pair.b.cli('identity', 'private', 'quiet')
+    assert pair.b.json('identity', 'private', 'quiet') == {'identity': 'quiet', 'private': True, 'granted': [], 'keys': []}
     pair.b.wait_for(lambda status: all(row['state'] == 'published' for row in status['identities']), 60, 'it to be published')
     yield identity
     pair.b.cli('identity', 'delete', '--yes', 'quiet')
@@ -63,14 +63,14 @@ def test_found_only_by_those_with_a_key(running, quiet, subject):
     wait_refused(work, quiet.onion, tries=tried + 1)
 
     # A key that is taken back opens nothing, also to who has been there.
-    quiet.node.cli('contact', 'withdraw', '--identity', 'quiet', alice.address)
+    assert quiet.node.json('contact', 'withdraw', '--identity', 'quiet', alice.address)['granted'] == []
     quiet.node.stop()
     quiet.node.start()
     send(alice, quiet, f'{subject} late')
     wait_refused(alice, quiet.onion)
 
     quiet.node.cli('identity', 'public', 'quiet')
-    alice.node.cli('contact', 'drop-key', '--identity', alice.name, quiet.address)
+    assert alice.node.json('contact', 'drop-key', '--identity', alice.name, quiet.address)['keys'] == []
     for sender in (alice, work):
         retry(sender)
     with quiet.mailbox() as mailbox:
