@@ -124,6 +124,7 @@ why_tells_what_became_of_other_keys(void **state)
 	char *text = sentences_of(bob, NULL);
 	expect(text, "you took in their card");
 	expect(text, "No OpenPGP key of theirs is known.");
+	expect(text, "Nothing is sent to them in clear until you have decided about their keys");
 	expect(text, "Other keys of theirs, in the order in which they came:\n  A000");
 	expect(text, "It came on 2023-11-15 on a card that their onion has signed, and counted until 2023-11-16, when another took its place.");
 	expect(text, "HELD. It came on 2023-11-16 with a message that their onion has signed. Nothing is encrypted to it. Ask them in another way "

@@ -193,6 +193,8 @@ say_key(struct why *w)
 	if (key == NULL) {
 		say(w, find_key(w->contact, "revoked") != NULL ? "Their OpenPGP key is revoked, and there is no other: what you write to them is not "
 		    "encrypted to a key of theirs until one comes." : "No OpenPGP key of theirs is known. One comes with their first signed mail.");
+		if (view_number(w->contact, "verified") != 0 || find_key(w->contact, "held") != NULL || find_key(w->contact, "refused") != NULL)
+			say(w, " Nothing is sent to them in clear until you have decided about their keys, unless you want that: smtorp contact edit --encrypt prefer.");
 		end_paragraph(w, 0);
 		return;
 	}

@@ -13,7 +13,8 @@
 #define SELECT_CONTACT \
 	"SELECT c.id, c.address, c.onion, c.name, c.how, c.stranger, c.since_s, c.heard_s, c.verified_s, IFNULL(k.fingerprint, '')," \
 	" IFNULL(k.compared_s, 0), " VOUCHING ", (SELECT COUNT(*) FROM contact_keys h WHERE h.contact = c.id AND h.state = 2)," \
-	" IFNULL((SELECT e.wanted FROM contact_encryption e WHERE e.contact = c.id), 0)" \
+	" IFNULL((SELECT e.wanted FROM contact_encryption e WHERE e.contact = c.id), 0)," \
+	" (SELECT COUNT(*) FROM contact_keys r WHERE r.contact = c.id AND r.state = 4)" \
 	" FROM contacts c LEFT JOIN contact_keys k ON k.contact = c.id AND k.state = 1 "
 
 /* Of so many at the most, one more can come: the others go, those of whom nothing was heard for longest; not those of whom the owner has said something. */
@@ -184,6 +185,7 @@ read_contact(const struct statement *s, struct contact *out)
 	out->vouching = (unsigned)statement_int(s, 11);
 	out->held = (unsigned)statement_int(s, 12);
 	out->encryption = contacts_read_encryption(statement_int(s, 13));
+	out->refused = (unsigned)statement_int(s, 14);
 	out->is_stranger = statement_int(s, 5) != 0;
 	out->trust = trust_of(out, out->is_stranger, statement_int(s, 10) != 0);
 }

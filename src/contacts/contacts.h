@@ -70,6 +70,7 @@ struct contact {
 	char fingerprint[OPENPGP_FINGERPRINT_LEN + 1]; /* of the key that counts; "": there is none */
 	unsigned vouching;                 /* how many introduce that key */
 	unsigned held;                     /* keys about which the owner is to decide */
+	unsigned refused;                  /* by the owner */
 	enum contacts_encryption encryption;
 };
 

@@ -82,6 +82,37 @@ of_recipient(struct contacts *c, struct slice recipient, enum contacts_encryptio
 	return 0;
 }
 
+/* Whether the owner decides about their keys, and none counts now: it is revoked, say, and the next one is held. Whoever has stolen the key of their onion
+ * could bring that about, and waits for what leaves in clear. */
+static int
+is_undecided(struct contacts *c, struct slice recipient, bool *out, struct error *err)
+{
+	char plain[ADDRESS_MAX + 1];
+	struct slice addresses[] = { recipient, mail_keys_without_tag(recipient, plain) ? slice_of_string(plain) : recipient };
+	*out = false;
+	for (size_t i = 0; i < 2 && !*out; i++) {
+		struct contact contact;
+		int found = contacts_find(c, addresses[i], &contact, err);
+		if (found < 0)
+			return -1;
+		if (found == 1 && contact.fingerprint[0] != '\0')
+			return 0;
+		*out = found == 1 && (contact.verified_s != 0 || contact.held > 0 || contact.refused > 0);
+	}
+	return 0;
+}
+
+/* What holds of a recipient of whom nothing is said. */
+static int
+of_others(struct contacts *c, struct slice recipient, enum contacts_encryption of_identity, enum contacts_encryption *out, struct error *err)
+{
+	bool undecided = false;
+	if (of_identity == CONTACTS_ENCRYPTION_PREFERRED && is_undecided(c, recipient, &undecided, err) != 0)
+		return -1;
+	*out = undecided ? CONTACTS_ENCRYPTION_REQUIRED : of_identity;
+	return 0;
+}
+
 int
 mail_wishes_find(struct contacts *c, struct slice recipients, enum ipc_encryption of_identity, struct mail_wish *out, struct error *err)
 {
@@ -94,10 +125,13 @@ mail_wishes_find(struct contacts *c, struct slice recipients, enum ipc_encryptio
 	while (pack_next(&recipients, &recipient)) {
 		if (of_recipient(c, recipient, &said, err) != 0)
 			return -1;
+		bool is_said = said != CONTACTS_ENCRYPTION_DEFAULT;
+		is_of_identity = is_of_identity || (!is_said && of_identity == ENCRYPTION_REQUIRED);
+		if (!is_said && of_others(c, recipient, words[of_identity], &said, err) != 0)
+			return -1;
 		if (said == CONTACTS_ENCRYPTION_REQUIRED && out->by[0] == '\0')
 			slice_to_string(recipient, out->by, sizeof out->by);
-		is_of_identity = is_of_identity || (said == CONTACTS_ENCRYPTION_DEFAULT && of_identity == ENCRYPTION_REQUIRED);
-		all = stricter(all, said != CONTACTS_ENCRYPTION_DEFAULT ? said : words[of_identity]);
+		all = stricter(all, said);
 	}
 	if (is_of_identity)
 		out->by[0] = '\0';

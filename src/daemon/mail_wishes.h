@@ -13,7 +13,8 @@ struct mail_wish {
 };
 
 /* For one message to all these recipients (packed). What is said of a contact comes before what holds for the identity, and the strictest of the recipients
- * has the word: required, preferred, never. An address with a tag is that without; whoever has moved keeps what was said of the old address, unless
+ * has the word: required, preferred, never. Where nothing is said and the identity prefers it, it is required for those of whose keys none counts although one was
+ * verified, or is held or refused: then the owner decides. An address with a tag is that without; whoever has moved keeps what was said of the old address, unless
  * something is said of the new one. */
 int mail_wishes_find(struct contacts *contacts, struct slice recipients, enum ipc_encryption of_identity, struct mail_wish *out, struct error *err);
 

@@ -233,14 +233,11 @@ what_waits_survives_a_crash(void **state)
 	expect_body(p, session, SEALED);
 }
 
-/* The message that waits for bob+news goes back to its sender, with these words. */
+/* The message that waits goes back to its sender, with these words. */
 static void
-expect_refused(struct mail_process *p, const char *words)
+expect_bounce(struct mail_process *p, const char *words, size_t bounces)
 {
 	char text[IPC_TEXT_MAX + 1];
-	uint64_t session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card(p, session, "");
 	struct ipc_message m = next_to_content(p, IPC_TYPE_COMPOSE_DSN), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	struct slice failures = m.compose_dsn.failures, recipient;
 	struct pack_result why;
@@ -254,7 +251,16 @@ expect_refused(struct mail_process *p, const char *words)
 	result.content_result.code = 250;
 	result.content_result.body = slice_of_string("Subject: failed\r\n\r\n");
 	test_role_send(p->content, &result);
-	await_files("Maildir/new", "Subject: failed", 1);
+	await_files("Maildir/new", "Subject: failed", bounces);
+}
+
+static void
+expect_refused(struct mail_process *p, const char *words)
+{
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session);
+	show_card(p, session, "");
+	expect_bounce(p, words, 1);
 }
 
 static void
@@ -266,6 +272,19 @@ what_must_be_encrypted_is_refused_without_a_card(void **state)
 }
 
 /* ---- what the owner says of single contacts */
+
+/* In the database, while the process has given it up. */
+static void
+change_book(struct mail_process *p, const char *first, const char *second)
+{
+	struct database *db;
+	kill_process(p);
+	assert_int_equal(database_open("mail.db", false, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	assert_int_equal(database_run(db, first, NULL), 0);
+	assert_int_equal(database_run(db, second, NULL), 0);
+	database_close(db);
+	launch(p);
+}
 
 /* Into the book, while the process has given it up; then sql. */
 static void
@@ -376,6 +395,32 @@ whoever_moves_takes_along_what_was_said(void **state)
 	expect_done(p, p->submission, 2, 250);
 }
 
+/* Whoever has stolen the key of bob's onion revokes the OpenPGP key that the owner has verified, and shows a card with another one, or none. */
+static void
+nothing_goes_in_clear_to_whose_keys_the_owner_decides_about(void **state)
+{
+	struct mail_process *p = *state;
+	for (size_t i = 0; i < 2; i++) {
+		if (i == 0)
+			say(p, "bob@" BOB, CONTACTS_ENCRYPTION_DEFAULT, "UPDATE contacts SET verified_s = 1");
+		else /* which was held, and the owner has refused it */
+			change_book(p, "UPDATE contacts SET verified_s = 0", "UPDATE contact_keys SET state = 4 WHERE state = 2");
+		intake(p->submission, 1, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
+		assert_int_equal(make_wait(p, 1), SEAL_ENCRYPT | SEAL_ALL);
+		uint64_t session = expect_dial(p, 465);
+		be_ready(p, session);
+		show_card(p, session, "BEGIN:VCARD");
+		check_card(p, BOB);
+		expect_bounce(p, "nothing unencrypted is to go to bob+news@" BOB, i + 1);
+	}
+	/* unless the owner wants that */
+	change_book(p, "INSERT INTO contact_encryption SELECT id, 1 FROM contacts", "");
+	intake(p->submission, 1, "alice@" OWN, "bob+news@" BOB, slice_of_string(PLAIN));
+	give_content(p);
+	prepare(p); /* who had no key that counts a moment ago is not asked again on the same day */
+	expect_done(p, p->submission, 1, 250);
+}
+
 static int
 start_preferring(void **state)
 {
@@ -416,6 +461,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_contact_for_whom_it_is_preferred_gets_it_without_a_card, start_requiring, finish),
 		TEST(the_strictest_of_several_has_the_word),
 		TEST(whoever_moves_takes_along_what_was_said),
+		TEST(nothing_goes_in_clear_to_whose_keys_the_owner_decides_about),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)
