@@ -181,10 +181,16 @@ on_checked(void *context, const struct ipc_card_facts *facts, const struct error
 {
 	struct one *o = context;
 	struct error err = { 0 };
+	if (facts == NULL && error_is_temporary(why)) {
+		fail(o, why->text); /* there is a card: the message is not to leave in clear because it cannot be read now */
+		return;
+	}
 	if (facts == NULL)
 		log_info("a peer's card is not taken: %s", why->text);
-	else if (strcmp(facts->onion, o->onion) == 0 && learn(o, facts, &err) != 0)
-		log_warn("what a card says is not kept: %s", err.text);
+	else if (strcmp(facts->onion, o->onion) == 0 && learn(o, facts, &err) != 0) {
+		fail(o, err.text);
+		return;
+	}
 	seal(o);
 }
 

@@ -85,6 +85,14 @@ show_card(struct mail_process *p, uint64_t session_id, const char *card)
 	test_role_send(p->smtp, &m);
 }
 
+static void
+show_card_later(struct mail_process *p, uint64_t session_id)
+{
+	struct ipc_message m = test_role_next(&p->role, p->smtp, IPC_TYPE_FETCH_CARD);
+	m = (struct ipc_message){ .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched = { .session_id = session_id, .is_later = 1 } };
+	test_role_send(p->smtp, &m);
+}
+
 /* content finds that the card is this onion's, and names this TLS key. */
 static void
 check_card_with(struct mail_process *p, const char *onion, const char *tls)
@@ -205,6 +213,30 @@ a_server_that_knows_no_cards_gets_it_as_it_was(void **state)
 	be_ready(p, session);
 	assert_int_equal(seal(p, BOB, WAITS, 0, PLAIN, false), SEAL_OPEN_FIRST);
 	expect_body(p, session, PLAIN);
+}
+
+/* One that cannot be had or read now is no reason to send in clear, now or to whoever is written to on the same day. */
+static void
+a_card_that_is_not_there_now_is_waited_for(void **state)
+{
+	struct mail_process *p = *state;
+	submit_first(p, 1);
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session);
+	show_card_later(p, session);
+	submit_first(p, 2);
+	show_card(p, session, "BEGIN:VCARD");
+	for (int i = 0; i < 2; i++) { /* content dies of it twice, so there will be no answer */
+		next_to_content(p, IPC_TYPE_CHECK_CARD);
+		file_close(&p->content);
+		if (i == 0)
+			give_content(p);
+	}
+	submit_first(p, 3);
+	show_card(p, session, "BEGIN:VCARD");
+	check_card(p, BOB);
+	assert_int_equal(seal(p, BOB, WAITS, 1, SEALED, true), SEAL_OPEN_FIRST | SEAL_ENCRYPT);
+	expect_body(p, session, SEALED);
 }
 
 /* Killed with the message ready but not sent: it is sent as it was made ready, or made ready once more. */
@@ -452,6 +484,7 @@ main(int argc, char **argv)
 		TEST(another_tls_key_than_the_card_names_gets_nothing),
 		TEST(who_has_no_card_gets_it_as_it_was),
 		TEST(a_card_of_somebody_else_is_none),
+		TEST(a_card_that_is_not_there_now_is_waited_for),
 		TEST(a_server_that_knows_no_cards_gets_it_as_it_was),
 		TEST(what_waits_survives_a_crash),
 		cmocka_unit_test_setup_teardown(what_must_be_encrypted_is_refused_without_a_card, start_requiring, finish),

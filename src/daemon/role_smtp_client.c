@@ -230,18 +230,18 @@ on_end(void *context, enum smtpc_end reason, unsigned code, const char *text)
 }
 
 static void
-tell_card(uint64_t session_id, struct slice card)
+tell_card(uint64_t session_id, struct slice card, bool is_later)
 {
-	const struct ipc_message m = { .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched = { session_id, card } };
+	const struct ipc_message m = { .type = IPC_TYPE_CARD_FETCHED, .fd = -1, .card_fetched = { session_id, is_later, card } };
 	static_assert(SMTPC_CARD_MAX_BYTES <= IPC_CARD_MAX, "a card fits into a message");
 	tell_mail(&m);
 }
 
 static void
-on_card(void *context, struct slice card)
+on_card(void *context, struct slice card, bool is_later)
 {
 	const struct client *client = context;
-	tell_card(client->session_id, card);
+	tell_card(client->session_id, card, is_later);
 }
 
 static void
@@ -399,7 +399,7 @@ on_fetch_card(uint64_t session_id)
 	if (client == NULL)
 		return; /* SESSION_END is on its way to mail */
 	if (client->session == NULL || !client->is_connected || smtpc_session_fetch_card(client->session, &err) != 0)
-		tell_card(session_id, slice_of("", 0));
+		tell_card(session_id, slice_of("", 0), err.code != ERROR_UNSUPPORTED);
 }
 
 void

@@ -33,7 +33,9 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 void
 outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 {
-	if (s->state == OUTBOUND_FETCHING)
+	if (s->state == OUTBOUND_FETCHING && c->is_later != 0)
+		outbound_on_readied(s, DISPATCH_NOT_NOW, "");
+	else if (s->state == OUTBOUND_FETCHING)
 		hand_to_owner(s, c->card);
 }
 

@@ -36,9 +36,10 @@ session_card_answered(struct smtpc_session *s, const struct reply *reply)
 {
 	struct buffer card = s->card;
 	bool is_one = reply->code == 250 && !s->card_is_bad;
+	bool is_later = reply->code / 100 == 4 || reply->code == 503; /* 503: this session has had its one */
 	s->card_due = false;
 	buffer_init(&s->card, SMTPC_CARD_MAX_BYTES);
 	if (s->events->on_card != NULL)
-		s->events->on_card(s->context, is_one ? slice_of(buffer_bytes(&card), buffer_len(&card)) : slice_of("", 0));
+		s->events->on_card(s->context, is_one ? slice_of(buffer_bytes(&card), buffer_len(&card)) : slice_of("", 0), is_later);
 	buffer_finish(&card);
 }

@@ -12,6 +12,7 @@
 
 static char card[20000];
 static int cards;
+static bool is_later;
 
 static void
 on_ready_to_ask(void *context, const struct smtpc_readiness *readiness)
@@ -27,10 +28,11 @@ on_ready_to_ask(void *context, const struct smtpc_readiness *readiness)
 }
 
 static void
-on_card(void *context, struct slice bytes)
+on_card(void *context, struct slice bytes, bool later)
 {
 	(void)context;
 	cards++;
+	is_later = later;
 	slice_to_string(bytes, card, sizeof card);
 	deliver_next();
 }
@@ -70,11 +72,16 @@ static void
 a_peer_without_a_card_gets_its_message(void **state)
 {
 	(void)state;
-	static const char *const replies[] = { "250 peer\r\n500 what?\r\n", "250 peer\r\n451 later\r\n", "250 peer\r\n500-what\r\n500 is it?\r\n" };
-	for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
-		const struct line lines[] = { GREETING, { EHLO "CARD\r\n", replies[i], PLAINLY }, { FLIGHT, ANSWERS, PLAINLY }, QUIT };
+	static const struct {
+		const char *reply;
+		bool is_later;
+	} table[] = { { "250 peer\r\n500 what?\r\n", false }, { "250 peer\r\n451 later\r\n", true }, { "250 peer\r\n503 again?\r\n", true },
+		{ "250 peer\r\n500-what\r\n500 is it?\r\n", false } };
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		const struct line lines[] = { GREETING, { EHLO "CARD\r\n", table[i].reply, PLAINLY }, { FLIGHT, ANSWERS, PLAINLY }, QUIT };
 		run_asking(lines);
 		assert_int_equal(cards, 1);
+		assert_int_equal(is_later, table[i].is_later);
 		assert_string_equal(card, "");
 		assert_string_equal(client.results, "250  done\n");
 	}
