@@ -451,12 +451,23 @@ bound_memory(void)
 #endif
 }
 
+/* librnp says on standard error what it does not like in strangers' bytes, and Debian's cannot be told not to: nobody is to fill the log with that. What this
+ * program says itself, and what ends it, goes to the descriptor (base/log.h). */
+static void
+silence_libraries(void)
+{
+	FILE *nowhere = fopen("/dev/null", "we");
+	if (nowhere != NULL)
+		stderr = nowhere;
+}
+
 int
 main(void)
 {
 	static const struct role_events events = { .on_parent = on_parent, .on_peer = on_peer, .on_stop = on_stop };
 	struct error err = { 0 };
 	bound_memory();
+	silence_libraries();
 	onionkey_library_init();
 	library_init();
 	if (openpgp_prepare(&err) != 0)

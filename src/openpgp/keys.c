@@ -24,7 +24,7 @@ ring_error(struct error *err, enum error_code code, const char *what, rnp_result
 int
 ring_new(rnp_ffi_t *out, struct error *err)
 {
-	/* It would tell standard error of everything that it does not like in strangers' bytes. Debian 12's does so all the same. */
+	/* It would tell standard error of everything that it does not like in strangers' bytes. Debian 12's does so all the same: see role_content.c. */
 	setenv("RNP_LOG_CONSOLE", "0", 0);
 	rnp_result_t result = rnp_ffi_create(out, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG);
 	return result == RNP_SUCCESS ? 0 : ring_error(err, ERROR_NO_MEMORY, "cannot begin with OpenPGP", result);
