@@ -25,6 +25,7 @@
 
 static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_FIND] = SELECT_CONTACT "WHERE c.address = ?1",
+	[CONTACTS_SQL_FIND_AT] = SELECT_CONTACT "WHERE c.onion = ?1 ORDER BY c.stranger, c.id LIMIT 2",
 	[CONTACTS_SQL_LOOK] = SELECT_CONTACT "WHERE c.id > ?1 ORDER BY c.id",
 	[CONTACTS_SQL_ADD] = "INSERT INTO contacts (address, onion, name, how, stranger, since_s, heard_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[CONTACTS_SQL_KNOW] = "UPDATE contacts SET stranger = 0 WHERE id = ?1",
@@ -209,6 +210,26 @@ contacts_find(struct contacts *c, struct slice text, struct contact *out, struct
 	struct address parts;
 	char address[ADDRESS_MAX + 1];
 	return contacts_address(text, &parts, address, err) != 0 ? -1 : find(c, address, out, err);
+}
+
+int
+contacts_find_at(struct contacts *c, const char *onion, struct contact *out, struct error *err)
+{
+	struct statement *s = c->statements[CONTACTS_SQL_FIND_AT];
+	struct contact second = { .is_stranger = true };
+	statement_bind_string(s, 1, onion);
+	int first_row = statement_step(s, err), row = first_row;
+	if (first_row == 1) {
+		read_contact(s, out);
+		row = statement_step(s, err);
+	}
+	if (row == 1)
+		read_contact(s, &second);
+	if (row >= 0)
+		statement_reset(s);
+	if (row < 0)
+		return -1;
+	return first_row == 1 && (row == 0 || (!out->is_stranger && second.is_stranger));
 }
 
 int

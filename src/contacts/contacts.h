@@ -216,6 +216,8 @@ int contacts_look_introductions(struct contacts *contacts, uint64_t contact, con
 int contacts_next_untold(struct contacts *contacts, struct contacts_key *out, struct error *err);
 /* The owner is told, unless that was done before: then *is_first is false. */
 int contacts_tell(struct contacts *contacts, uint64_t key, bool *is_first, struct error *err);
+/* The only one at this onion whom the owner knows, or else the only one: 1; 0: there is nobody, or several; -1. */
+int contacts_find_at(struct contacts *contacts, const char *onion, struct contact *out, struct error *err);
 /* The contact with this number: 1, 0, -1. */
 int contacts_find_id(struct contacts *contacts, uint64_t id, struct contact *out, struct error *err);
 

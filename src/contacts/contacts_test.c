@@ -190,12 +190,35 @@ people_are_looked_at_in_pieces(void **state)
 	assert_int_equal(contact.id, last);
 }
 
+static void
+an_onion_tells_who_it_is_when_one_there_is_known(void **state)
+{
+	struct book *b = *state;
+	struct contact who, bob;
+	int64_t since_s;
+	know(b, CAROL);
+	assert_int_equal(contacts_heard(b->contacts, BOB, NOW, &since_s, &err), 1);
+	bob = contact_of(b, BOB);
+	assert_int_equal(contacts_find_at(b->contacts, contact_of(b, CAROL).onion, &who, &err), 1);
+	assert_int_equal(contacts_find_at(b->contacts, bob.onion, &who, &err), 1); /* a stranger, and alone there */
+	assert_string_equal(who.address, bob.address);
+	assert_int_equal(contacts_heard(b->contacts, at("a", 2), NOW, &since_s, &err), 1);
+	assert_int_equal(contacts_find_at(b->contacts, bob.onion, &who, &err), 0);
+	know(b, BOB);
+	assert_int_equal(contacts_find_at(b->contacts, bob.onion, &who, &err), 1);
+	assert_string_equal(who.address, bob.address);
+	know(b, at("z", 2));
+	assert_int_equal(contacts_find_at(b->contacts, bob.onion, &who, &err), 0);
+	assert_int_equal(contacts_find_at(b->contacts, "nobody.onion", &who, &err), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_address_is_one_contact_however_it_is_written, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_no_address_or_name_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(an_onion_tells_who_it_is_when_one_there_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_deleted_is_unknown, begin, end),
 		cmocka_unit_test_setup_teardown(who_wrote_first_is_known_since_then, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_written_to_or_added_is_no_stranger, begin, end),

@@ -60,14 +60,20 @@ say_introduction(const struct contacts_proposal *p, const struct contact *by, st
 	    "  smtorp contact accept %s\r\n\r\nIf not:\r\n\r\n  smtorp contact refuse %s\r\n", p->address, p->address);
 }
 
+/* who: NULL when the onion does not tell which contact it is. */
 static void
-say_moves(const char *onion, const struct contacts_move *move, struct mail_news *out, struct buffer *text)
+say_moves(const char *onion, const struct contact *who, const struct contacts_move *move, struct mail_news *out, struct buffer *text)
 {
 	static const char *const subjects[] = { [CONTACTS_STAYS] = "is where it was", [CONTACTS_MOVE_HELD] = "says that it moved: you decide",
 		[CONTACTS_MOVED] = "has moved", [CONTACTS_MOVES_FROZEN] = "contradicts itself about where it moved",
 		[CONTACTS_ONION_REVOKED] = "is revoked" };
 	snprintf(out->subject, sizeof out->subject, "%.12s... %s", onion, subjects[move->fate]);
-	buffer_printf(text, NULL, "The onion\r\n\r\n  %s\r\n\r\n", onion);
+	buffer_append_string(text, who != NULL ? "The onion of\r\n\r\n  " : "The onion\r\n\r\n  ", NULL);
+	if (who != NULL)
+		say_who(who, text);
+	else
+		buffer_append_string(text, onion, NULL);
+	buffer_append_string(text, "\r\n\r\n", NULL);
 	if (move->fate == CONTACTS_ONION_REVOKED)
 		buffer_append_string(text, "is revoked, by its own key: whoever is there from now on may be somebody else. Nothing that you write to it is sent.\r\n"
 		    "Ask the person in another way than by mail where they are now.\r\n", NULL);
@@ -81,7 +87,8 @@ say_moves(const char *onion, const struct contacts_move *move, struct mail_news 
 		buffer_printf(text, NULL, "says that it moved to\r\n\r\n  %s\r\n\r\nand that it moved to another address:\r\n\r\n  %s\r\n\r\nPerhaps somebody has taken their machine. Neither counts, and what you "
 		    "write goes to the old address.\r\nAsk them in another way than by mail: by telephone, or face to face.\r\n", move->to, move->other);
 	if (move->fate == CONTACTS_MOVE_HELD || move->fate == CONTACTS_MOVES_FROZEN)
-		buffer_printf(text, NULL, "\r\nIf it is true, with their old address for WHO:\r\n\r\n  smtorp contact follow WHO %s\r\n", move->to);
+		buffer_printf(text, NULL, "\r\nIf it is true%s:\r\n\r\n  smtorp contact follow %s %s\r\n", who != NULL ? "" : ", with their old address for WHO",
+		    who != NULL ? who->address : "WHO", move->to);
 }
 
 /* The word has what is told, so that what has changed meanwhile is told once more. */
@@ -96,15 +103,17 @@ next_move(struct contacts *contacts, struct mail_news *out, struct buffer *text,
 {
 	char onion[ADDRESS_ONION_LEN + 1];
 	struct contacts_move move;
+	struct contact who;
 	int found = contacts_moves_next_untold(contacts, onion, err);
 	if (found != 1)
 		return found;
-	if (contacts_moves_look(contacts, onion, &move, err) != 0)
+	int is_one = contacts_find_at(contacts, onion, &who, err);
+	if (is_one < 0 || contacts_moves_look(contacts, onion, &move, err) != 0)
 		return -1;
 	word_of(onion, &move, out->onion);
 	out->item = 0;
 	out->word = out->onion;
-	say_moves(onion, &move, out, text);
+	say_moves(onion, is_one == 1 ? &who : NULL, &move, out, text);
 	return 1;
 }
 

@@ -86,7 +86,7 @@ def test_a_move_is_followed_or_shown(friends, subject):
     assert 'MOVED' in friends.f.cli('contact', 'why', '--identity', 'bob', carol.address).stdout
 
     assert move_of(friends, dave, 'held')['to'] == new_dave.address
-    assert 'contact follow' in told_by_mail(friends, f'{dave.onion[:12]}... says that it moved: you decide')
+    assert f'smtorp contact follow {dave.address} {new_dave.address}' in told_by_mail(friends, f'{dave.onion[:12]}... says that it moved: you decide')
     write(friends.bob, dave, f'{subject} still here')
     friends.f.cli('contact', 'follow', '--identity', 'bob', dave.address, new_dave.address)
     write(friends.bob, new_dave, f'{subject} there', at=dave.address)
