@@ -2,12 +2,14 @@
 """Who wrote it: mail between nodes is signed by the onion's key, and what claims an onion without that is refused."""
 import email.message
 import email.policy
+import json
 import os
 import re
 
 import pytest
 
 from harness import proved
+from harness.folders import find, wait_for_all
 from harness.node import Identity
 from harness.programs import run, swaks
 from harness.proved import verdict
@@ -101,15 +103,46 @@ def test_each_recipient_gets_a_signature_of_its_own(running, subject):
         assert f'to={identity.onion}' in field
 
 
-def test_an_identity_may_want_it_marked_only(running, make_node, subject):
+@pytest.fixture(scope='module')
+def carol(make_node):
+    """She wants what is not proved marked only."""
     node = make_node('marks').start()
     carol = node.identity('carol')
     conf = node.home / 'identities' / 'carol' / 'identity.conf'
     node.stop()
     conf.write_text(conf.read_text() + 'unproved = mark\n')
     node.start()
+    return carol
+
+
+def test_an_identity_may_want_it_marked_only(running, carol, subject):
     octets = f'From: {running.alice.address}\r\nSubject: {subject}\r\n\r\nspoofed\r\n'.encode()
     assert deliver(carol, 'eve@example.org', carol.address, octets).startswith('250 ')
     with carol.mailbox() as mailbox:
         message = mailbox.message(mailbox.wait_for(subject))
     assert verdict(message).startswith('false; reason=')
+
+
+def key_known_of(person, owner):
+    shown = owner.node.cli('contact', 'show', '--json', '--identity', owner.name, person.address, check=False)
+    return json.loads(shown.stdout)['fingerprint'] if shown.returncode == 0 else None
+
+
+def test_a_key_that_a_man_in_the_middle_has_swapped_is_noticed(running, original, carol):
+    """The message is bob's own, with another OpenPGP key for him in it: refused, or marked, and nobody takes the key for his."""
+    alice, bob = running.alice, running.bob
+    key = running.b.json('card', 'home')['key']
+    swapped = re.sub(rb'keydata=[^:]*?\r\n(?=\S)', f'keydata={key}\r\n'.encode(), original, count=1)
+    assert swapped != original and key.encode() in swapped
+    unsigned = re.sub(rb'Onion-Signature:.*?\r\n(?=\S)', b'', swapped, count=1, flags=re.S)
+    assert b'Onion-Signature' not in unsigned
+    own = running.b.json('card', 'bob')['fingerprint']
+    assert key_known_of(bob, alice) == own
+    for octets in (swapped, unsigned):
+        assert deliver(alice, bob.address, alice.address, octets).startswith('550 5.7.1 ')
+        assert deliver(carol, bob.address, carol.address, octets).startswith('250 ')
+    assert key_known_of(bob, alice) == own and key_known_of(bob, carol) is None
+    with carol.mailbox() as mailbox:
+        wait_for_all(mailbox, 'INBOX', 'test_proof original', 2, 20)
+        said = [verdict(mailbox.message(uid)) for uid in find(mailbox, 'INBOX', 'test_proof original')]
+    assert all(words.startswith('false; reason=') for words in said), said
