@@ -82,11 +82,13 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 	[CONTACTS_SQL_PROPOSAL_UNTOLD] = "SELECT " CONTACTS_PROPOSAL_COLUMNS " FROM contact_proposals WHERE told = 0 ORDER BY id LIMIT 1",
 	[CONTACTS_SQL_PROPOSAL_TELL] = "UPDATE contact_proposals SET told = 1 WHERE id = ?1 AND told = 0",
 
-	[CONTACTS_SQL_ONION_KNOWN] = "SELECT EXISTS (SELECT 1 FROM contacts WHERE onion = ?1)",
+	[CONTACTS_SQL_ONION_KNOWN] = "SELECT IFNULL(MAX(2 - stranger), 0) FROM contacts WHERE onion = ?1",
 	[CONTACTS_SQL_NOTICES] = "SELECT kind, about, recovery, sequence, since_s, chosen FROM contact_notices WHERE onion = ?1"
 	                         " ORDER BY kind, about, recovery",
 	[CONTACTS_SQL_NOTICES_ALL] = "SELECT COUNT(*) FROM contact_notices",
 	[CONTACTS_SQL_NOTICES_FORGET] = "DELETE FROM contact_notices WHERE onion NOT IN (SELECT onion FROM contacts)",
+	[CONTACTS_SQL_NOTICES_FORGET_STRANGERS] = "DELETE FROM contact_notices WHERE chosen = 0 AND onion NOT IN (SELECT onion FROM contacts"
+	                                          " WHERE stranger = 0)",
 	[CONTACTS_SQL_NOTICE_ADD] = "INSERT OR IGNORE INTO contact_notices (onion, kind, about, recovery, sequence, since_s) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
 	                            " WHERE (SELECT COUNT(*) FROM contact_notices WHERE onion = ?1 AND kind = ?2) < ?7",
 	[CONTACTS_SQL_NOTICE_AGAIN] = "UPDATE contact_notices SET sequence = ?5 WHERE onion = ?1 AND kind = ?2 AND about = ?3 AND recovery = ?4"

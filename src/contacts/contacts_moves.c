@@ -171,27 +171,27 @@ contacts_moves_tell(struct contacts *c, const char *onion, bool *is_first, struc
 
 /* ---- taking */
 
+/* 2: the owner knows somebody of the onion; 1: strangers only are in the book; 0: nobody; -1. */
 static int
 is_known(struct contacts *c, const char *onion, struct error *err)
 {
-	int64_t is_there;
+	int64_t known;
 	statement_bind_string(c->statements[CONTACTS_SQL_ONION_KNOWN], 1, onion);
-	if (contacts_ask_int(c->statements[CONTACTS_SQL_ONION_KNOWN], &is_there, err) != 0)
-		return -1;
-	return is_there != 0;
+	return contacts_ask_int(c->statements[CONTACTS_SQL_ONION_KNOWN], &known, err) != 0 ? -1 : (int)known;
 }
 
+/* What strangers have said, who cost nothing, keeps out nobody whom the owner knows. */
 static int
-make_room(struct contacts *c, struct error *err)
+make_room(struct contacts *c, bool is_strangers, struct error *err)
 {
+	static const int forgetting[] = { CONTACTS_SQL_NOTICES_FORGET, CONTACTS_SQL_NOTICES_FORGET_STRANGERS };
 	int64_t count;
 	if (contacts_ask_int(c->statements[CONTACTS_SQL_NOTICES_ALL], &count, err) != 0)
 		return -1;
-	if (count < CONTACTS_NOTICES_MAX)
-		return 0;
-	if (statement_run(c->statements[CONTACTS_SQL_NOTICES_FORGET], err) != 0 ||
-	    contacts_ask_int(c->statements[CONTACTS_SQL_NOTICES_ALL], &count, err) != 0)
-		return -1;
+	for (int i = 0; count >= CONTACTS_NOTICES_MAX && i < (is_strangers ? 1 : 2); i++)
+		if (statement_run(c->statements[forgetting[i]], err) != 0 ||
+		    contacts_ask_int(c->statements[CONTACTS_SQL_NOTICES_ALL], &count, err) != 0)
+			return -1;
 	return count < CONTACTS_NOTICES_MAX ? 0 : error_set(err, ERROR_BUSY, "the address book keeps no more than %d notices", CONTACTS_NOTICES_MAX);
 }
 
@@ -249,7 +249,7 @@ contacts_moves_take(struct contacts *c, const struct notice *n, int64_t now_s, s
 	int result = is_known(c, n->onion, err);
 	if (result <= 0)
 		return result;
-	if (make_room(c, err) != 0 || contacts_moves_look(c, n->onion, &before, err) != 0)
+	if (make_room(c, result == 1, err) != 0 || contacts_moves_look(c, n->onion, &before, err) != 0)
 		return -1;
 	result = keep(c, n, now_s, err);
 	if (result < 0 || (n->kind == NOTICE_REVOKE_KEY && revoke_everywhere(c, n, now_s, err) != 0))

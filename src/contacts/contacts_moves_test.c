@@ -332,6 +332,27 @@ a_revocation_stays_when_a_contact_is_deleted(void **state)
 	assert_fate(b, CONTACTS_ONION_REVOKED, 0);
 }
 
+/* Their onions cost nothing, and each of them may say much. */
+static void
+strangers_keep_out_no_notice_of_a_contact(void **state)
+{
+	struct book *b = *state;
+	char sql[500];
+	int64_t since_s;
+	static const struct step revoke = REVOKE(1);
+	struct notice n = test_notice(NOTICE_REVOKE_ONION, 0, 0, 1);
+	assert_int_equal(contacts_heard(b->contacts, slice_of_string(mover()), NOW, &since_s, &err), 1);
+	assert_int_equal(contacts_heard(b->contacts, ALICE, NOW, &since_s, &err), 1);
+	snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO contact_notices"
+	    " SELECT c.onion, 3, n.i, '', 1, 1, 0, 1 FROM n, contacts c WHERE c.onion != '%s'", CONTACTS_NOTICES_MAX, mover_onion());
+	assert_int_equal(database_run(b->db, sql, &err), 0);
+	assert_int_equal(contacts_moves_take(b->contacts, &n, NOW, &err), -1); /* a stranger as they are */
+	assert_int_equal(err.code, ERROR_BUSY);
+	know(b, slice_of_string(mover()));
+	go(b, &revoke);
+	assert_fate(b, CONTACTS_ONION_REVOKED, 0);
+}
+
 int
 main(void)
 {
@@ -344,6 +365,7 @@ main(void)
 		TEST(only_onions_in_the_book_can_say_something),
 		TEST(whoever_says_too_much_is_not_believed),
 		TEST(a_revocation_stays_when_a_contact_is_deleted),
+		TEST(strangers_keep_out_no_notice_of_a_contact),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }
