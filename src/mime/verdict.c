@@ -78,7 +78,7 @@ verdict_drop(unsigned char *text, size_t len)
 {
 	struct slice rest = slice_of(text, len), line;
 	unsigned char *out = text;
-	bool is_dropped = false;
+	bool is_dropped = true; /* a first line that goes on with a field, of which there is none: it would go on with the line above, ours */
 	for (; (line = next_line(rest)).len > 0; rest = behind(rest, line.len)) {
 		if (!is_blank(line.data[0]))
 			is_dropped = begins(line, VERDICT_FIELD);

@@ -34,5 +34,5 @@ struct verdict_scan {
 };
 void verdict_scan_update(struct verdict_scan *scan, const void *bytes, size_t len); /* zeroed in the beginning */
 
-/* Takes all fields of that name out of the header, in place. Returns the new length. */
+/* Takes all fields of that name out of the header, in place, and lines at its beginning that go on with a field. Returns the new length. */
 size_t verdict_drop(unsigned char *text, size_t len);

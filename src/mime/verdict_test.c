@@ -33,6 +33,7 @@ verdicts_of_others_are_dropped(void **state)
 		{ "Subject: x\nSMTorP-Verdict: proved\n\nbody", "Subject: x\n\nbody" },
 		{ "SMTorP-Verdict: proved\r\nSMTorP-Verdict: again", "" },
 		{ "SMTorP-Verdicts: x\r\nX-SMTorP-Verdict: y\r\n\r\n", "SMTorP-Verdicts: x\r\nX-SMTorP-Verdict: y\r\n\r\n" },
+		{ " ; encrypted=yes\r\n\t; signed=A\r\nSubject: x\r\n y\r\n\r\n z", "Subject: x\r\n y\r\n\r\n z" },
 		{ "", "" },
 	};
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -74,7 +74,7 @@ def test_a_key_that_tor_made_proves_too(running, subject):
 
 
 def test_verdicts_from_outside_are_removed(running, subject):
-    octets = f'{FORGED}From: carol@example.org\r\nsmtorp-verdict: proved\r\nSubject: {subject}\r\n\r\nplain\r\n'.encode()
+    octets = f' ; encrypted=yes\r\n{FORGED}From: carol@example.org\r\nsmtorp-verdict: proved\r\nSubject: {subject}\r\n\r\nplain\r\n'.encode()
     assert deliver(running.alice, 'carol@example.org', running.alice.address, octets).startswith('250 ')
     with running.alice.mailbox() as mailbox:
         message = mailbox.message(mailbox.wait_for(subject))
