@@ -70,7 +70,7 @@ static const char *const sql[CONTACTS_STATEMENTS] = {
 
 	[CONTACTS_SQL_CARD_KEEP] = "INSERT INTO contact_cards VALUES (?1, ?2, ?3, ?4) ON CONFLICT (contact) DO UPDATE"
 	                           " SET sequence = ?2, fingerprint = ?3, card = ?4 WHERE sequence < ?2",
-	[CONTACTS_SQL_CARD] = "SELECT fingerprint, card FROM contact_cards WHERE contact = ?1",
+	[CONTACTS_SQL_CARD] = "SELECT fingerprint, card, sequence FROM contact_cards WHERE contact = ?1",
 	[CONTACTS_SQL_PROPOSE] = "INSERT INTO contact_proposals (address, onion, introducer, name, fingerprint, key, sequence, card, since_s)"
 	                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (address, onion) DO UPDATE SET introducer = ?3,"
 	                         " name = ?4, fingerprint = ?5, key = ?6, sequence = ?7, card = ?8 WHERE sequence < ?7",

@@ -225,6 +225,9 @@ int contacts_find_id(struct contacts *contacts, uint64_t id, struct contact *out
 
 /* The newest personal card of a contact, as its onion has signed it, with the key that it names ("": none). An older one changes nothing. ERROR_NOT_FOUND. */
 int contacts_keep_card(struct contacts *contacts, struct slice address, uint64_t sequence, const char *fingerprint, struct slice card, struct error *err);
+/* Whether a newer card than one of this sequence is kept of a contact. CONTACTS_CARD_OUTDATED: it names another key than that one. Negative: an error. */
+enum contacts_card_age { CONTACTS_CARD_NEWEST, CONTACTS_CARD_OLD, CONTACTS_CARD_OUTDATED };
+int contacts_card_age(struct contacts *contacts, struct slice address, uint64_t sequence, const char *fingerprint, struct error *err);
 /* 1: appended to out; 0: there is none, or it names another key than the one that counts; -1. */
 int contacts_card_of(struct contacts *contacts, struct slice address, struct buffer *out, struct error *err);
 

@@ -31,6 +31,24 @@ contacts_keep_card(struct contacts *c, struct slice address, uint64_t sequence, 
 }
 
 int
+contacts_card_age(struct contacts *c, struct slice address, uint64_t sequence, const char *fingerprint, struct error *err)
+{
+	struct statement *s = c->statements[CONTACTS_SQL_CARD];
+	struct contact contact;
+	int age = CONTACTS_CARD_NEWEST, found = contacts_find(c, address, &contact, err);
+	if (found <= 0)
+		return found < 0 ? -1 : age;
+	statement_bind_int(s, 1, (int64_t)contact.id);
+	int row = statement_step(s, err);
+	if (row < 0)
+		return -1;
+	if (row == 1 && (uint64_t)statement_int(s, 2) > sequence)
+		age = slice_is(statement_bytes(s, 0), fingerprint) ? CONTACTS_CARD_OLD : CONTACTS_CARD_OUTDATED;
+	statement_reset(s);
+	return age;
+}
+
+int
 contacts_card_of(struct contacts *c, struct slice address, struct buffer *out, struct error *err)
 {
 	struct statement *s = c->statements[CONTACTS_SQL_CARD];

@@ -50,6 +50,19 @@ has_card(struct book *b, struct slice address)
 }
 
 static void
+what_a_newer_card_says_is_known(void **state)
+{
+	struct book *b = *state;
+	assert_int_equal(contacts_card_age(b->contacts, ALICE, 1, KEY_A, &err), CONTACTS_CARD_NEWEST);
+	know(b, ALICE);
+	assert_int_equal(contacts_card_age(b->contacts, ALICE, 1, KEY_A, &err), CONTACTS_CARD_NEWEST);
+	assert_int_equal(contacts_keep_card(b->contacts, ALICE, 5, KEY_A, slice_of_string("card"), &err), 0);
+	assert_int_equal(contacts_card_age(b->contacts, ALICE, 5, KEY_B, &err), CONTACTS_CARD_NEWEST);
+	assert_int_equal(contacts_card_age(b->contacts, ALICE, 4, KEY_A, &err), CONTACTS_CARD_OLD);
+	assert_int_equal(contacts_card_age(b->contacts, ALICE, 4, KEY_B, &err), CONTACTS_CARD_OUTDATED);
+}
+
+static void
 whom_nobody_knows_waits_for_the_owner(void **state)
 {
 	struct book *b = *state;
@@ -195,6 +208,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_a_newer_card_says_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(whom_nobody_knows_waits_for_the_owner, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_conflicts_is_held, begin, end),
 		cmocka_unit_test_setup_teardown(a_stranger_who_is_accepted_keeps_how_they_came, begin, end),

@@ -296,6 +296,11 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	int64_t now_s = clock_wall_s();
 	const struct contacts_offer offer = { .address = address, .fingerprint = facts->fingerprint, .key = facts->key,
 		.how = in_person ? CONTACTS_KEY_IN_PERSON : CONTACTS_KEY_OWNER, .signed_s = now_s, .now_s = now_s };
+	int age = contacts_card_age(config->contacts, address, facts->sequence, facts->fingerprint, err);
+	if (age < 0)
+		return -1;
+	if (age == CONTACTS_CARD_OUTDATED)
+		return error_set(err, ERROR_DENIED, "a newer card of theirs, which names another key, is known: ask them for the one that they have now");
 	if (contacts_add(config->contacts, address, slice_of_string(facts->name), CONTACTS_SCANNED, now_s, &why) != 0 && why.code != ERROR_EXISTS)
 		return error_set(err, why.code, "%s", why.text);
 	if (facts->key.len > 0 && contacts_learn(config->contacts, &offer, &learned, err) != 0)
@@ -304,7 +309,7 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 		return error_set(err, ERROR_DENIED, "the key on this card was revoked: ask them for a new card");
 	if (facts->recovery[0] != '\0' && contacts_moves_learn_recovery(config->contacts, facts->onion, facts->recovery, err) != 0)
 		return -1;
-	if (mail_card_pin(config->pins, facts, PIN_LABEL, err) != 0)
+	if (age == CONTACTS_CARD_NEWEST && mail_card_pin(config->pins, facts, PIN_LABEL, err) != 0)
 		return -1;
 	return contacts_keep_card(config->contacts, address, facts->sequence, facts->fingerprint, facts->card, err);
 }

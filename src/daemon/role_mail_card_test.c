@@ -11,6 +11,8 @@
 
 #define DAY_S (24 * 3600)
 #define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
+#define OTHER_FINGERPRINT "F123456789ABCDEF0123456789ABCDEF01234567"
+#define TLS_KEY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbba"
 
 static void
 request(struct mail_process *p, enum ipc_card_verb verb, const char *text)
@@ -59,9 +61,14 @@ sign_card(struct mail_process *p)
 	test_role_send(p->sign, &answer);
 }
 
-/* content is shown a card that begins like this, and finds that it is this onion's; refusal: or says why not. */
+struct shown {
+	uint64_t sequence;
+	const char *fingerprint, *tls;
+};
+
+/* content is shown a card that begins like this, and finds that it is this onion's, with this on it; refusal: or says why not. */
 static void
-find(struct mail_process *p, const char *beginning, const char *onion, const char *refusal)
+find_with(struct mail_process *p, const char *beginning, const char *onion, const struct shown *shown, const char *refusal)
 {
 	static const unsigned char key[10] = { 7 };
 	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK_CARD), facts = { .type = IPC_TYPE_CARD_FACTS, .fd = -1 };
@@ -73,7 +80,9 @@ find(struct mail_process *p, const char *beginning, const char *onion, const cha
 	snprintf(facts.card_facts.address, sizeof facts.card_facts.address, "bob@%s", onion);
 	strcpy(facts.card_facts.onion, onion);
 	strcpy(facts.card_facts.name, "Bob");
-	strcpy(facts.card_facts.fingerprint, FINGERPRINT);
+	facts.card_facts.sequence = shown->sequence;
+	strcpy(facts.card_facts.fingerprint, shown->fingerprint);
+	strcpy(facts.card_facts.tls, shown->tls);
 	facts.card_facts.key = slice_of(key, sizeof key);
 	facts.card_facts.card = m.check_card.text;
 	assert_int_equal(ipc_encode(&facts, &bytes, NULL), 0);
@@ -84,6 +93,13 @@ find(struct mail_process *p, const char *beginning, const char *onion, const cha
 		result.content_result.body = slice_of(buffer_bytes(&bytes), buffer_len(&bytes));
 	test_role_send(p->content, &result);
 	buffer_finish(&bytes);
+}
+
+static void
+find(struct mail_process *p, const char *beginning, const char *onion, const char *refusal)
+{
+	static const struct shown shown = { 0, FINGERPRINT, "" };
+	find_with(p, beginning, onion, &shown, refusal);
 }
 
 static void
@@ -218,6 +234,45 @@ people_come_into_the_book_by_their_cards(void **state)
 	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
 }
 
+static size_t
+count_pins(struct mail_process *p)
+{
+	struct database *db;
+	struct statement *s;
+	kill_process(p);
+	assert_int_equal(database_open("mail.db", false, schema_versions, SCHEMA_VERSIONS, &db, NULL), 0);
+	assert_int_equal(statement_new(db, "SELECT COUNT(*) FROM pins", &s, NULL), 0);
+	assert_int_equal(statement_step(s, NULL), 1);
+	size_t count = (size_t)statement_int(s, 0);
+	statement_free(s);
+	database_close(db);
+	launch(p);
+	return count;
+}
+
+/* Each was signed by bob's onion, and anybody may have kept it. */
+static void
+an_old_card_brings_back_neither_key_nor_pin(void **state)
+{
+	static const struct shown newest = { 9, FINGERPRINT, "" }, old = { 8, OTHER_FINGERPRINT, TLS_KEY }, of_same_key = { 8, FINGERPRINT, TLS_KEY };
+	struct mail_process *p = *state;
+	struct contact bob;
+	request(p, CARD_VERB_ADD, "new");
+	begin_content(p);
+	find_with(p, "new", BOB, &newest, NULL);
+	expect_facts(p);
+	request(p, CARD_VERB_ADD, "old");
+	find_with(p, "old", BOB, &old, NULL);
+	expect_error(p, ERROR_DENIED);
+	request(p, CARD_VERB_ADD_IN_PERSON, "on paper");
+	find_with(p, "on paper", BOB, &of_same_key, NULL);
+	expect_facts(p);
+	assert_true(is_known(p, &bob));
+	assert_string_equal(bob.fingerprint, FINGERPRINT);
+	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
+	assert_int_equal(count_pins(p), 0);
+}
+
 static void
 what_is_no_card_of_another_changes_nothing(void **state)
 {
@@ -246,6 +301,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(whoever_asks_the_onion_gets_its_card, start, finish),
 		cmocka_unit_test_setup_teardown(a_card_that_cannot_be_made_is_none_for_now, start, finish),
 		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),
+		cmocka_unit_test_setup_teardown(an_old_card_brings_back_neither_key_nor_pin, start, finish),
 		cmocka_unit_test_setup_teardown(what_is_no_card_of_another_changes_nothing, start, finish),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
