@@ -68,6 +68,8 @@ check_dot_atom(struct slice local_part, bool take_utf8, struct error *err)
 			    "character %zu of the address is not allowed before the @", i + 1);
 		i += len;
 	}
+	if (!utf8_is_line(local_part))
+		return error_set(err, ERROR_INVALID, "the part before the @ has a character that is not shown, or turns the direction of text");
 	return check_dots(local_part, err);
 }
 

@@ -24,7 +24,7 @@ struct address {
 };
 
 /* Takes an address without angle brackets; one dot after "onion" is taken and dropped. The local part is a dot-atom,
- * with UTF-8 (RFC 6531 3.3); quoted local parts are refused. ERROR_INVALID with a text that says which part is wrong. */
+ * with UTF-8 (RFC 6531 3.3) that stays in its line (base/utf8.h); quoted local parts are refused. ERROR_INVALID with a text that says which part is wrong. */
 int address_parse(struct slice text, struct address *out, struct error *err);
 
 /* The part after the '@' alone; leaves out->local_part empty. */

@@ -11,7 +11,7 @@ static const struct {
 } reasons[] = {
 	{ "no-at", "no @" }, { "two-at", "more than one @" }, { "local-part-empty", "nothing before the @" },
 	{ "local-part-length", "at most 64" }, { "local-part-alphabet", "not allowed before the @" },
-	{ "quoted", "may not be quoted" }, { "dots", "begin or end with a dot" }, { "not-utf8", "not UTF-8" },
+	{ "quoted", "may not be quoted" }, { "dots", "begin or end with a dot" }, { "not-utf8", "not UTF-8" }, { "not-shown", "not shown" },
 	{ "not-onion", "does not end in .onion" }, { "no-name", "no name before .onion" },
 	{ "version-2", "version 2" }, { "name-length", "56 letters" }, { "name-alphabet", "onion name is wrong" },
 	{ "name-checksum", "checksum" }, { "fingerprint-length", "fingerprint of 8 to 52 letters" },
