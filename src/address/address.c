@@ -173,6 +173,25 @@ address_format(const struct address *address, char out[ADDRESS_MAX + 1])
 	    address->fingerprint[0] != '\0' ? "." : "", address->onion);
 }
 
+const char *
+address_as_word(const char *text, char out[ADDRESS_WORD_MAX + 1])
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-";
+	bool is_plain = text[0] != '-' && text[0] != '\0' && text[strspn(text, plain)] == '\0';
+	char *at = out;
+	if (!is_plain)
+		*at++ = '\'';
+	for (size_t i = 0; *text != '\0' && i < ADDRESS_MAX; i++, text++) {
+		if (*text == '\'')
+			at = stpcpy(at, "'\\'"); /* ends the quotes, and what follows begins them again */
+		*at++ = *text;
+	}
+	if (!is_plain)
+		*at++ = '\'';
+	*at = '\0';
+	return out;
+}
+
 bool
 address_is_mailbox(struct slice local_part, const char *own)
 {

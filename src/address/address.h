@@ -33,6 +33,11 @@ int address_parse_domain(struct slice domain, struct address *out, struct error 
 /* Writes local@[fingerprint.]onion and a NUL. */
 void address_format(const struct address *address, char out[ADDRESS_MAX + 1]);
 
+/* An address, or another short text, as a word of a shell command that somebody may copy: as it is, or in quotes. Returns out. Others choose local parts, and
+ * $, | and ` may stand in them. Of more than ADDRESS_MAX octets the rest is left out. */
+#define ADDRESS_WORD_MAX (4 * ADDRESS_MAX + 2)
+const char *address_as_word(const char *text, char out[ADDRESS_WORD_MAX + 1]);
+
 /* Whether the last label of the domain is "onion", in either case, trailing dots or not. Such a name never goes to
  * DNS (RFC 7686), also when it is no name that address_parse_domain() takes. Takes any bytes. */
 bool address_is_onion(struct slice domain);

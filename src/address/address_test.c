@@ -179,10 +179,26 @@ the_label_of_an_address_is_what_stands_before_its_onion(void **state)
 		assert_true(slice_is(address_label_of(slice_of_string(table[i].mailbox), NAME ".onion"), table[i].label));
 }
 
+static void
+an_address_in_a_command_is_one_word(void **state)
+{
+	(void)state;
+	static const struct { const char *address, *word; } table[] = { { "alice+x-y_z.1@" NAME ".onion", "alice+x-y_z.1@" NAME ".onion" },
+		{ "`id`@x.onion", "'`id`@x.onion'" }, { "a$HOME@x.onion", "'a$HOME@x.onion'" }, { "{a,b}|sh@x", "'{a,b}|sh@x'" },
+		{ "o'neill@x", "'o'\\''neill@x'" }, { "-x@x", "'-x@x'" }, { "zo\xc3\xab@x", "'zo\xc3\xab@x'" }, { "", "''" } };
+	char word[ADDRESS_WORD_MAX + 1], most[2 * ADDRESS_MAX + 1];
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+		assert_string_equal(address_as_word(table[i].address, word), table[i].word);
+	memset(most, '\'', sizeof most - 1);
+	most[sizeof most - 1] = '\0';
+	assert_int_equal(strlen(address_as_word(most, word)), ADDRESS_WORD_MAX);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_address_in_a_command_is_one_word),
 		cmocka_unit_test(addresses_are_read_as_the_specification_says),
 		cmocka_unit_test(onion_domains_are_recognised_by_their_last_label),
 		cmocka_unit_test(local_parts_of_identities_are_ascii_dot_atoms),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "address/address.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "card/link.h"
@@ -218,7 +219,7 @@ rename_to(const struct cli *cli, const char *identity, json_t *row, const char *
 static int
 tell(json_t *row, const char *identity, bool in_person, bool is_invited)
 {
-	char group[CONTACT_BOOK_FINGERPRINT_TEXT];
+	char group[CONTACT_BOOK_FINGERPRINT_TEXT], word[ADDRESS_WORD_MAX + 1];
 	const char *called = view_text(row, "called"), *fingerprint = view_text(row, "fingerprint");
 	if (called[0] != '\0')
 		printf("%s, %s,", called, view_text(row, "address"));
@@ -231,7 +232,7 @@ tell(json_t *row, const char *identity, bool in_person, bool is_invited)
 		printf("Their key is verified: %s\n", contact_book_group(fingerprint, group));
 	else
 		printf("Their key: %s\nCompare it with them (who see it by `smtorp openpgp show`), and say `smtorp contact verify %s`.\n", contact_book_group(fingerprint, group),
-		    view_text(row, "address"));
+		    address_as_word(view_text(row, "address"), word));
 	if (is_invited)
 		puts("A greeting is on its way to them: their node knows you and your key by it, unless somebody has used the invitation before you.");
 	return cli_end_output();

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address/address.h"
 #include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/cmd_card.h"
@@ -102,7 +103,7 @@ how_in_words(json_t *contact)
 static void
 print_contact(json_t *contact)
 {
-	char day[11], heard[11];
+	char day[11], heard[11], word[ADDRESS_WORD_MAX + 1];
 	contact_why_day(view_number(contact, "since"), day);
 	contact_why_day(view_number(contact, "heard"), heard);
 	printf("%s", view_text(contact, "address"));
@@ -123,7 +124,7 @@ print_contact(json_t *contact)
 		    view_text(move, "to"));
 	if (view_number(contact, "held") > 0)
 		printf("  %lld key%s held, and you decide: smtorp contact why %s\n", view_number(contact, "held"),
-		    view_number(contact, "held") == 1 ? " is" : "s are", view_text(contact, "address"));
+		    view_number(contact, "held") == 1 ? " is" : "s are", address_as_word(view_text(contact, "address"), word));
 }
 
 static void

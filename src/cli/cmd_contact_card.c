@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address/address.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "card/person.h"
@@ -176,12 +177,14 @@ add_signed(struct import *in, struct slice card, struct error *err)
 static int
 take_encryption(const struct import *in, const struct card_person *person, struct error *err)
 {
+	char word[ADDRESS_WORD_MAX + 1];
 	if (strcmp(person->encrypt, "require") == 0)
 		return client_call(&in->cli->paths, "contact.encrypt", json_pack("{s:s, s:s, s:s}", "name", in->identity, "address", person->address, "encrypt",
 		    person->encrypt), CLIENT_TIMEOUT_MS, NULL, err);
 	if (strcmp(person->encrypt, "prefer") == 0 || strcmp(person->encrypt, "never") == 0)
 		fprintf(stderr, "smtorp: %s: the file says '%s' of encrypting to them, which is not taken from a file. If you want it: "
-		    "smtorp contact edit --identity %s --encrypt %s %s\n", person->address, person->encrypt, in->identity, person->encrypt, person->address);
+		    "smtorp contact edit --identity %s --encrypt %s %s\n", person->address, person->encrypt, in->identity, person->encrypt,
+		    address_as_word(person->address, word));
 	return 0;
 }
 

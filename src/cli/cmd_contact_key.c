@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "address/address.h"
 #include "cli/ask.h"
 #include "cli/cmd_contact.h"
 #include "cli/contact_book.h"
@@ -16,6 +17,7 @@ choose(const struct cli *cli, json_t *contact, const char *state, char out[OPENP
 {
 	json_t *key;
 	size_t i, count = 0;
+	char word[ADDRESS_WORD_MAX + 1];
 	if (cli->argument_count > 1) {
 		if (contact_book_read_fingerprint(cli->arguments[1], out) != 0)
 			return cli_fail_with(CLI_USAGE, "'%s' is no fingerprint: it has %d digits 0 to 9 and A to F", cli->arguments[1], OPENPGP_FINGERPRINT_LEN);
@@ -30,10 +32,11 @@ choose(const struct cli *cli, json_t *contact, const char *state, char out[OPENP
 		return CLI_OK;
 	if (count > 1)
 		return cli_fail_with(CLI_USAGE, "several keys of theirs are held: say which one, by its fingerprint; `smtorp contact why %s` shows them",
-		    view_text(contact, "address"));
+		    address_as_word(view_text(contact, "address"), word));
 	return cli_fail_with(CLI_NOT_FOUND, strcmp(state, "held") == 0 ?
 	    "no key of theirs is held; `smtorp contact show %s` shows those that there are" :
-	    "no key of theirs is known yet; it comes with their first signed mail, see `smtorp contact show %s`", view_text(contact, "address"));
+	    "no key of theirs is known yet; it comes with their first signed mail, see `smtorp contact show %s`",
+	    address_as_word(view_text(contact, "address"), word));
 }
 
 static int
@@ -101,13 +104,13 @@ cmd_contact_refuse(struct cli *cli)
 static int
 ask(json_t *contact)
 {
-	char answer[ASK_LINE_MAX], group[CONTACT_BOOK_FINGERPRINT_TEXT];
+	char answer[ASK_LINE_MAX], group[CONTACT_BOOK_FINGERPRINT_TEXT], word[ADDRESS_WORD_MAX + 1];
 	const char *fingerprint = view_text(contact, "fingerprint");
 	if (fingerprint[0] == '\0')
 		return CLI_OK; /* choose() has the word */
 	if (isatty(STDIN_FILENO) != 1)
 		return cli_fail_with(CLI_USAGE, "say the fingerprint that they have told you: smtorp contact verify %s FINGERPRINT",
-		    view_text(contact, "address"));
+		    address_as_word(view_text(contact, "address"), word));
 	fprintf(stderr, "Ask %s, face to face or by telephone and not by mail, for the fingerprint of their key (`smtorp openpgp show` tells\n"
 	    "it to them). You have\n\n  %s\n\n", contact_book_called(contact), contact_book_group(fingerprint, group));
 	if (ask_line("Is it the same? Type 'yes': ", false, answer) != 0 || strcmp(answer, "yes") != 0)

@@ -131,6 +131,11 @@ why_tells_what_became_of_other_keys(void **state)
 	             "than by mail, then: smtorp contact accept bob@b.onion " KEY_B);
 	expect(text, "You refused it on 2023-11-18");
 	free(text);
+	json_object_set_new(bob, "address", json_string("`id`|sh@b.onion"));
+	text = sentences_of(bob, NULL);
+	expect(text, "smtorp contact accept '`id`|sh@b.onion' " KEY_B);
+	free(text);
+	json_object_set_new(bob, "address", json_string("bob@b.onion"));
 	json_object_set_new(json_array_get(json_object_get(bob, "keys"), 2), "state", json_string("revoked"));
 	text = sentences_of(bob, NULL);
 	expect(text, "Their OpenPGP key is revoked, and there is no other");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "address/address.h"
 #include "cli/contact_book.h"
 #include "cli/view.h"
 #include "cli/wrap.h"
@@ -19,6 +20,7 @@ struct why {
 	json_t *contact, *people;
 	const char *who;      /* what the owner calls them */
 	const char *address;
+	char word[ADDRESS_WORD_MAX + 1]; /* the address in a command */
 	char text[SENTENCES_MAX]; /* of the paragraph */
 };
 
@@ -133,6 +135,7 @@ say_move(struct why *w)
 {
 	json_t *move = json_object_get(w->contact, "move");
 	const char *state = view_text(move, "state"), *to = view_text(move, "to");
+	char word[ADDRESS_WORD_MAX + 1];
 	if (strcmp(state, "revoked") == 0)
 		say(w, "REVOKED. Their onion has said that it is not to be trusted any more, signed by its own key. Nothing that you write to it is sent. Ask "
 		    "them in another way than by mail where they are now.");
@@ -140,10 +143,10 @@ say_move(struct why *w)
 		say(w, "MOVED. What you write to the old address goes to %s: the old onion says so, and the new one, and their recovery key, or you.", to);
 	else if (strcmp(state, "held") == 0)
 		say(w, "HELD. Their onion says that it moved to %s, but no recovery key that you know does. Ask them in another way than by mail, "
-		    "then: smtorp contact follow %s %s", to, w->address, to);
+		    "then: smtorp contact follow %s %s", to, w->word, address_as_word(to, word));
 	else if (strcmp(state, "frozen") == 0)
 		say(w, "FROZEN. Their onion says that it moved to %s, and that it moved to %s. Neither counts. Ask them in another way than by mail, then: smtorp "
-		    "contact follow %s, and the address that is right.", to, view_text(move, "other"), w->address);
+		    "contact follow %s, and the address that is right.", to, view_text(move, "other"), w->word);
 	if (w->text[0] != '\0') {
 		end_paragraph(w, 0);
 		fputc('\n', w->out);
@@ -179,10 +182,10 @@ say_how_sure(struct why *w, json_t *key, size_t introducers)
 		say(w, "Introducers of different onions agree: it counts as verified.");
 	else if (introducers == 1)
 		say(w, "One introducer may be deceived: a second one makes it verified, or you, when you compare it with them "
-		    "(smtorp contact verify %s).", w->address);
+		    "(smtorp contact verify %s).", w->word);
 	else
 		say(w, "Nobody has verified it. Whoever stole the key of their onion could have put another one in its place. Compare it with "
-		    "them, face to face or by telephone: smtorp contact verify %s", w->address);
+		    "them, face to face or by telephone: smtorp contact verify %s", w->word);
 }
 
 static void
@@ -230,7 +233,7 @@ say_other(struct why *w, json_t *key)
 		say(w, ". ");
 		say_introducers(w, fingerprint);
 		say(w, "Nothing is encrypted to it. Ask them in another way than by mail, then: smtorp contact accept %s %s, or refuse in its place.",
-		    w->address, fingerprint);
+		    w->word, fingerprint);
 	} else if (strcmp(state, "former") == 0) {
 		say(w, "It came on %s ", from);
 		say_way(w, key);
@@ -251,6 +254,7 @@ contact_why_say(FILE *out, json_t *contact, json_t *people, size_t width)
 	json_t *key;
 	size_t i;
 	bool has_others = false;
+	address_as_word(w.address, w.word);
 	say_acquaintance(&w);
 	fputc('\n', out);
 	say_move(&w);

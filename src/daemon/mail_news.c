@@ -24,6 +24,8 @@ static void
 say_key(const struct contact *contact, const struct contacts_key *key, struct mail_news *out, struct buffer *text)
 {
 	const char *onion = contact->onion;
+	char word[ADDRESS_WORD_MAX + 1];
+	address_as_word(contact->address, word);
 	bool is_held = key->state == CONTACTS_KEY_HELD, is_revoked = key->state == CONTACTS_KEY_REVOKED;
 	snprintf(out->subject, sizeof out->subject, is_held ? "A key is held: somebody at %.12s... shows another one" :
 	    is_revoked ? "A key was revoked: somebody at %.12s..." : "Another OpenPGP key of somebody at %.12s...", onion);
@@ -37,19 +39,21 @@ say_key(const struct contact *contact, const struct contacts_key *key, struct ma
 		buffer_printf(text, NULL, "It is held: what you write to them is not encrypted to it. Perhaps they have a new machine. But perhaps\r\n"
 		    "somebody has stolen the key of their onion. Ask them in another way than by mail: by telephone, or face to face.\r\n\r\n"
 		    "If it is theirs:\r\n\r\n  smtorp contact accept %s %s\r\n\r\n"
-		    "If not:\r\n\r\n  smtorp contact refuse %s %s\r\n", contact->address, key->fingerprint, contact->address, key->fingerprint);
+		    "If not:\r\n\r\n  smtorp contact refuse %s %s\r\n", word, key->fingerprint, word, key->fingerprint);
 	else if (is_revoked)
 		buffer_append_string(text, "What you write to them is not encrypted to it any more. Another key came along with this, or comes with their next mail.\r\n", NULL);
 	else
 		buffer_append_string(text, "It came with their onion's signature, and counts: people set their nodes up anew. No key of theirs was verified\r\n"
 		    "so far; once one is, any other is held until you decide.\r\n", NULL);
-	buffer_printf(text, NULL, "\r\nWhat is known of their keys:\r\n\r\n  smtorp contact why %s\r\n", contact->address);
+	buffer_printf(text, NULL, "\r\nWhat is known of their keys:\r\n\r\n  smtorp contact why %s\r\n", word);
 }
 
 static void
 say_introduction(const struct contacts_proposal *p, const struct contact *by, struct mail_news *out, struct buffer *text)
 {
 	const char *at = strchr(p->address, '@');
+	char word[ADDRESS_WORD_MAX + 1];
+	address_as_word(p->address, word);
 	snprintf(out->subject, sizeof out->subject, "Somebody at %.12s... is introduced to you", at != NULL ? at + 1 : "");
 	say_who(by, text);
 	buffer_append_string(text, "\r\n\r\nintroduces to you\r\n\r\n  ", NULL);
@@ -57,7 +61,7 @@ say_introduction(const struct contacts_proposal *p, const struct contact *by, st
 		buffer_printf(text, NULL, "%s (that is what they call themselves)\r\n  ", p->name);
 	buffer_printf(text, NULL, "%s\r\n\r\nwith the OpenPGP key\r\n\r\n  %s\r\n\r\n", p->address, p->fingerprint);
 	buffer_printf(text, NULL, "The card with it is signed by the key of their onion. They are not in your address book. If you want them there:\r\n\r\n"
-	    "  smtorp contact accept %s\r\n\r\nIf not:\r\n\r\n  smtorp contact refuse %s\r\n", p->address, p->address);
+	    "  smtorp contact accept %s\r\n\r\nIf not:\r\n\r\n  smtorp contact refuse %s\r\n", word, word);
 }
 
 /* who: NULL when the onion does not tell which contact it is. */
@@ -67,6 +71,7 @@ say_moves(const char *onion, const struct contact *who, const struct contacts_mo
 	static const char *const subjects[] = { [CONTACTS_STAYS] = "is where it was", [CONTACTS_MOVE_HELD] = "says that it moved: you decide",
 		[CONTACTS_MOVED] = "has moved", [CONTACTS_MOVES_FROZEN] = "contradicts itself about where it moved",
 		[CONTACTS_ONION_REVOKED] = "is revoked" };
+	char old[ADDRESS_WORD_MAX + 1], word[ADDRESS_WORD_MAX + 1];
 	snprintf(out->subject, sizeof out->subject, "%.12s... %s", onion, subjects[move->fate]);
 	buffer_append_string(text, who != NULL ? "The onion of\r\n\r\n  " : "The onion\r\n\r\n  ", NULL);
 	if (who != NULL)
@@ -88,7 +93,7 @@ say_moves(const char *onion, const struct contact *who, const struct contacts_mo
 		    "write goes to the old address.\r\nAsk them in another way than by mail: by telephone, or face to face.\r\n", move->to, move->other);
 	if (move->fate == CONTACTS_MOVE_HELD || move->fate == CONTACTS_MOVES_FROZEN)
 		buffer_printf(text, NULL, "\r\nIf it is true%s:\r\n\r\n  smtorp contact follow %s %s\r\n", who != NULL ? "" : ", with their old address for WHO",
-		    who != NULL ? who->address : "WHO", move->to);
+		    who != NULL ? address_as_word(who->address, old) : "WHO", address_as_word(move->to, word));
 }
 
 /* The word has what is told, so that what has changed meanwhile is told once more. */
