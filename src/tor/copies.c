@@ -251,9 +251,10 @@ static void
 on_time(void *context)
 {
 	struct watched *w = context;
-	look_later(w); /* if nothing comes of it */
+	timer_start(w->timer, random_jitter_ms(w->every_ms, 50)); /* if nothing comes of it */
 	if (w->answers_out > 0) /* a look goes on: answers of two would be taken for those of one */
 		return;
+	w->is_looking = false;
 	int64_t now_ms = clock_monotonic_ms();
 	const struct holder *holder = holders_ask(&w->holders, w->current, now_ms);
 	if (holder == NULL)

@@ -2,6 +2,8 @@
  *
  * The dialogue with a tor that answers as we like. (With a real tor: tests/system/test_copies.py.)
  */
+#include <poll.h>
+
 #include "base/encode.h"
 #include "tor/copies.h"
 #include "tor/test_control.h"
@@ -130,6 +132,24 @@ a_copy_that_was_published_later_is_found(void **state)
 		assert_int_equal(found, i);
 		tor_hears(""); /* and is not watched any more */
 	}
+}
+
+static void
+a_look_that_outlasts_its_time_ends(void **state)
+{
+	(void)state;
+	copies_watch(copies, "alice", NAME, EVERY_MS);
+	publish();
+	wait_for_words();
+	tor_hears(ASKS);
+	poll(NULL, 0, 3 * EVERY_MS); /* the next would be due */
+	settle();
+	tor_says("250 OK\r\n" RECEIVED(NOW));
+	tor_hears(ASKS_SHOWN);
+	poll(NULL, 0, 3 * EVERY_MS);
+	settle();
+	tor_shows('p', 'b', 8);
+	assert_int_equal(found, 1);
 }
 
 static void
@@ -267,6 +287,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_copy_that_was_published_later_is_found),
+		TEST(a_look_that_outlasts_its_time_ends),
 		TEST(our_own_and_older_ones_are_none),
 		TEST(nothing_is_asked_before_a_directory_has_taken_ours),
 		TEST(what_is_published_again_is_learned_again),
