@@ -21,6 +21,7 @@ struct request {
 	struct request *next;
 	uint64_t id;
 	struct ipc_message ask;
+	uint32_t date_step_s; /* of SEAL */
 	unsigned char *list; /* owned: the ids, the keys, the failures or the text */
 	struct body body;
 	unsigned tries; /* times it was sent */
@@ -108,13 +109,13 @@ body_of(struct ipc_message *m)
 }
 
 static void
-set_time(struct ipc_message *m)
+set_time(struct ipc_message *m, uint32_t date_step_s)
 {
 	uint64_t now_s = (uint64_t)clock_wall_s();
 	if (m->type == IPC_TYPE_PREPARE)
 		m->prepare.now_s = now_s;
 	else if (m->type == IPC_TYPE_SEAL)
-		m->seal.now_s = now_s;
+		m->seal.now_s = date_step_s > 0 ? now_s - now_s % date_step_s : now_s;
 	else if (m->type == IPC_TYPE_COMPOSE_DSN)
 		m->compose_dsn.now_s = now_s;
 }
@@ -127,7 +128,7 @@ send_request(struct mail_content *c, struct request *r)
 	bool is_made = m.type == IPC_TYPE_PREPARE || m.type == IPC_TYPE_SEAL;
 	if (is_made && r->body.file_bytes > 0 && send_file(c, r, &err) != 0)
 		log_warn("%s", err.text); /* content will refuse the message for want of the file */
-	set_time(&m);
+	set_time(&m, r->date_step_s);
 	struct slice *inline_bytes = body_of(&m);
 	if ((inline_bytes != NULL && body_attach(&r->body, &m, inline_bytes, &err) != 0) || channel_send(c->channel, &m, &err) != 0) {
 		log_warn("cannot ask content: %s", err.text);
@@ -221,6 +222,7 @@ mail_content_seal(struct mail_content *c, const struct mail_content_seal *seal, 
 	PUT(m->onion, seal->onion);
 	PUT(m->to, seal->to);
 	m->how = (uint8_t)seal->how;
+	r->date_step_s = seal->date_step_s;
 	m->keys = slice_of(r->list, seal->keys.len);
 	m->request_id = r->id;
 	add(c, r, body);

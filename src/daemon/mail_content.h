@@ -40,6 +40,7 @@ struct mail_content_seal {
 	const char *local_part, *onion, *to;
 	unsigned how; /* enum ipc_seal_how */
 	struct slice keys;
+	uint32_t date_step_s; /* the signature inside tells no more of the time than Date */
 };
 void mail_content_seal(struct mail_content *content, const struct mail_content_seal *seal, struct body *body, mail_content_done *done, void *context);
 

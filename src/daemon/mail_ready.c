@@ -152,7 +152,8 @@ seal(struct one *o)
 		fail(o, err.text);
 	else {
 		unsigned how = SEAL_OPEN_FIRST | (got == 1 ? SEAL_ENCRYPT : 0) | (is_required ? SEAL_ALL : 0);
-		const struct mail_content_seal request = { c->local_part, c->onion, o->onion, how, got == 1 ? all(&keys) : slice_of("", 0) };
+		const struct mail_content_seal request = { c->local_part, c->onion, o->onion, how, got == 1 ? all(&keys) : slice_of("", 0),
+			c->date_step_s };
 		mail_content_seal(c->content, &request, &body, on_sealed, o);
 	}
 	body_finish(&body);

@@ -18,6 +18,7 @@ struct mail_ready_config {
 	char onion[IPC_ONION_MAX + 1];
 	char local_part[64 + 1];
 	enum ipc_encryption encryption;
+	uint32_t date_step_s;
 	struct mailstore *mailstore; /* borrowed, as all that follows */
 	struct contacts *contacts;
 	struct mail_content *content;

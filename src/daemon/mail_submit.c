@@ -151,7 +151,7 @@ seal(struct pending *p, struct body *body, unsigned how)
 	const struct mail_intake *in = p->intake;
 	p->is_waiting = p->is_waiting && how != SEAL_PLAIN;
 	const struct mail_content_seal request = { in->config.local_part, in->config.onion, p->is_waiting ? "" : p->onion, how,
-		intake_bytes(&p->keys) };
+		intake_bytes(&p->keys), in->config.date_step_s };
 	mail_content_seal(in->content, &request, body, on_sealed, p);
 }
 

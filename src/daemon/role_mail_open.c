@@ -41,7 +41,7 @@ on_readied(void *context, uint64_t item, enum dispatch_readied readied, const ch
 static void
 begin_ready(const struct ipc_mail_config *c)
 {
-	struct mail_ready_config config = { .encryption = c->encryption, .mailstore = mail.mailstore, .contacts = mail.contacts, .content = mail.content,
+	struct mail_ready_config config = { .encryption = c->encryption, .date_step_s = c->date_step_s, .mailstore = mail.mailstore, .contacts = mail.contacts, .content = mail.content,
 		.sign = mail.sign, .cards = mail.card, .on_appended = role_mail_on_appended, .on_readied = on_readied };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);

@@ -25,6 +25,7 @@ seal(struct mail_process *p, const char *to, const char *expected, size_t keys, 
 	struct slice list = m.seal.keys, one;
 	unsigned how = m.seal.how;
 	assert_string_equal(m.seal.to, to);
+	assert_int_equal(m.seal.now_s % TEST_DATE_STEP_S, 0); /* the time in the signature */
 	assert_true(slice_is(m.seal.body, expected));
 	for (; keys > 0; keys--)
 		assert_true(pack_next(&list, &one) && one.len == sizeof key && memcmp(one.data, key, sizeof key) == 0);

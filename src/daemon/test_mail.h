@@ -21,6 +21,7 @@
 #define SIGNED FIELD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 #define UNPROVED "SMTorP-Verdict: unproved;\n came=unknown\n" /* in the mailbox */
 #define LARGE_BYTES (3 * 1024 * 1024)
+#define TEST_DATE_STEP_S 86400
 
 static const char *program;
 static uint32_t retry_s = 1, keep_delivered_s;
@@ -64,6 +65,7 @@ configure(struct mail_process *p, bool stands_by)
 	m.mail_config.retry_first_s = retry_s;
 	m.mail_config.retry_most_s = retry_s;
 	m.mail_config.expire_s = 3600;
+	m.mail_config.date_step_s = TEST_DATE_STEP_S;
 	m.mail_config.keep_delivered_s = keep_delivered_s;
 	m.mail_config.refuse_unproved = 1;
 	m.mail_config.encryption = encryption;
