@@ -12,6 +12,7 @@
 
 #include "base/encode.h"
 #include "openpgp/openpgp.h"
+#include "openpgp/packets.h"
 
 #define NOW_S 1790000000
 #define ALICE "alice@aliceonion.onion"
@@ -105,6 +106,35 @@ autocrypt_gets_five_packets(void **state)
 	assert_string_equal(seen.fingerprint, alice.key.fingerprint);
 	assert_true(seen.can_encrypt && seen.can_sign);
 	buffer_finish(&base64);
+}
+
+/* Whoever has stolen an onion's key can send any octets as its owner's key, but not have others encrypt to a subkey of his own under the known
+ * fingerprint. */
+static void
+a_subkey_of_somebody_else_is_not_encrypted_to(void **state)
+{
+	(void)state;
+	struct openpgp_key key;
+	struct openpgp_packet packet;
+	struct buffer grafted;
+	struct error err = { 0 };
+	struct person *people[] = { &alice, &bob };
+	for (unsigned kept = 2; kept <= 5; kept++) { /* so many packets are alice's; of the last two subkeys and bindings mixed, too */
+		buffer_init(&grafted, OPENPGP_AUTOCRYPT_MAX_BYTES);
+		for (unsigned who = 0; who < 2; who++) {
+			struct buffer binary;
+			buffer_init(&binary, OPENPGP_AUTOCRYPT_MAX_BYTES);
+			assert_int_equal(openpgp_key_as(people[who]->pgp, NULL, &binary, &err), 0);
+			struct slice rest = all_of(&binary), before = rest;
+			for (unsigned i = 0; openpgp_packet_scan(&rest, &packet, &err) == 1; i++, before = rest)
+				if (who == 0 ? i < kept : i >= kept)
+					buffer_append(&grafted, before.data, before.len - rest.len, NULL);
+			buffer_finish(&binary);
+		}
+		bool is_taken = openpgp_autocrypt_scan(all_of(&grafted), &err) == 0 && openpgp_look(all_of(&grafted), &key, &err) == 0 && key.can_encrypt;
+		assert_int_equal(is_taken, kept == 5);
+		buffer_finish(&grafted);
+	}
 }
 
 static void
@@ -336,6 +366,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_key_tells_nothing_but_the_address_and_the_day),
 		cmocka_unit_test(autocrypt_gets_five_packets),
+		cmocka_unit_test(a_subkey_of_somebody_else_is_not_encrypted_to),
 		cmocka_unit_test(a_key_is_handed_out_under_a_name_that_tells_less),
 		cmocka_unit_test(what_alice_encrypts_bob_reads_and_knows_from_whom),
 		cmocka_unit_test(a_message_that_was_changed_is_refused_whole),
