@@ -18,10 +18,11 @@ struct looked {
 	struct buffer copy; /* of the beginning of a file, to which somebody else might still write */
 	struct slice section;
 	unsigned char digest[HASH_SHA256_BYTES];
+	unsigned char whole[HASH_SHA256_BYTES]; /* of a file: digest of all that was read */
 };
 
 static int
-digest_body(const struct body *message, uint64_t offset, unsigned char digest[HASH_SHA256_BYTES], struct error *err)
+digest_body(const struct body *message, uint64_t offset, struct hash_sha256 *whole, unsigned char digest[HASH_SHA256_BYTES], struct error *err)
 {
 	static unsigned char step[STEP_BYTES];
 	struct dkim_body body;
@@ -32,6 +33,8 @@ digest_body(const struct body *message, uint64_t offset, unsigned char digest[HA
 		if (body_read(message, offset, step, n, err) != 0)
 			return -1;
 		dkim_body_update(&body, step, n);
+		if (message->file_bytes > 0)
+			hash_sha256_update(whole, step, n);
 		offset += n;
 	}
 	dkim_body_final(&body, digest);
@@ -56,6 +59,7 @@ measure(struct slice beginning, size_t *section_len, size_t *body_at, struct err
 static int
 look(const struct body *message, struct looked *out, struct error *err)
 {
+	struct hash_sha256 whole;
 	size_t len = body_len(message) < BEGINNING_BYTES ? (size_t)body_len(message) : BEGINNING_BYTES, section_len, body_at;
 	struct slice beginning = slice_of(message->bytes.data, len);
 	if (message->file_bytes > 0) {
@@ -68,7 +72,12 @@ look(const struct body *message, struct looked *out, struct error *err)
 	if (measure(beginning, &section_len, &body_at, err) != 0)
 		return -1;
 	out->section = slice_of(beginning.data, section_len);
-	return digest_body(message, body_at, out->digest, err);
+	hash_sha256_init(&whole);
+	hash_sha256_update(&whole, beginning.data, body_at);
+	if (digest_body(message, body_at, &whole, out->digest, err) != 0)
+		return -1;
+	hash_sha256_final(&whole, out->whole);
+	return 0;
 }
 
 /* ---- the sender's key */
@@ -132,6 +141,8 @@ content_check(const struct body *message, const char *to, struct content_checked
 	buffer_init(&looked.copy, BEGINNING_BYTES);
 	buffer_init(&out->key, OPENPGP_AUTOCRYPT_MAX_BYTES);
 	int result = look(message, &looked, &failed);
+	out->is_of_file = result == 0 && message->file_bytes > 0;
+	memcpy(out->digest, looked.whole, sizeof out->digest);
 	if (result == 0)
 		result = onionsig_check(looked.section, looked.digest, to, &out->verdict, &out->sender, &out->why, &failed);
 	if (result == 0 && out->verdict == ONIONSIG_PROVED)

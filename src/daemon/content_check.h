@@ -18,6 +18,8 @@ struct content_checked {
 	struct buffer key;
 	char fingerprint[OPENPGP_FINGERPRINT_LEN + 1];
 	int64_t signed_s; /* Date; 0: there is none */
+	bool is_of_file;  /* somebody else might still write to it: */
+	unsigned char digest[HASH_SHA256_BYTES]; /* of what was read */
 };
 
 /* Judges a message that came in for the onion `to`. What cannot be read at all proves nothing: ONIONSIG_WRONG. -1: ERROR_IO, ERROR_NO_MEMORY. *out is to be

@@ -17,7 +17,7 @@ content_opened_finish(struct content_opened *opened)
 
 /* It is opened in memory: from a file it is copied, so that nobody changes it meanwhile. */
 static int
-load(struct body *message, struct error *err)
+load(struct body *message, struct content_opened *out, struct error *err)
 {
 	struct buffer copy;
 	size_t len = (size_t)body_len(message);
@@ -27,7 +27,12 @@ load(struct body *message, struct error *err)
 	unsigned char *room = buffer_reserve(&copy, len, err);
 	int result = room == NULL ? -1 : body_read(message, 0, room, len, err);
 	if (result == 0) {
+		struct hash_sha256 hash;
 		buffer_commit(&copy, len);
+		hash_sha256_init(&hash);
+		hash_sha256_update(&hash, room, len);
+		hash_sha256_final(&hash, out->digest);
+		out->is_of_file = true;
 		body_finish(message);
 		body_from_buffer(&copy, message);
 	}
@@ -55,7 +60,7 @@ content_open(const struct content_own *own, struct body *message, const char *se
 		how.count++;
 	if (keys.len != 0)
 		return error_set(err, ERROR_PROTOCOL, "mail sent a malformed list of keys");
-	if (load(message, err) != 0)
+	if (load(message, out, err) != 0)
 		return -1;
 	if (message->file_bytes > 0 || own->pgp == NULL) {
 		out->facts.encryption = PGPMIME_UNREADABLE;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "daemon/content_own.h"
 #include "ipc/body.h"
 #include "seal/pgpmime.h"
@@ -12,6 +13,8 @@ struct content_opened {
 	struct pgpmime_facts facts;
 	struct buffer findings; /* content_findings() */
 	struct body body;       /* what the mailbox is to have; empty unless it was encrypted and could be opened */
+	bool is_of_file;        /* as in content_check.h */
+	unsigned char digest[HASH_SHA256_BYTES];
 };
 
 /* sender: who is proved to have sent it; "": nobody is, and nothing in it is for the node. keys: theirs, packed. *out is to be finished in any case. ERROR_IO,

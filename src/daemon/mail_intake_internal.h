@@ -26,6 +26,8 @@ struct pending {
 	/* a stranger's */
 	struct buffer recipients;   /* packed */
 	struct mail_verdict verdict;
+	unsigned char digest[IPC_DIGEST_BYTES]; /* of a body in a file: what content has judged, and nothing else is kept */
+	bool has_digest;
 	/* submissions */
 	struct buffer destinations; /* record_add_destination() */
 	struct ids_leaving ids;

@@ -24,7 +24,8 @@ keep_as(struct pending *p, const struct mail_verdict *verdict, uint8_t flags, co
 	char line[RECORD_VERDICT_MAX];
 	mail_verdict_write(verdict, line);
 	struct record r = { .type = RECORD_RECEIVED, .flags = flags, .arrival_ms = clock_wall_ms(), .verdict = slice_of_string(line),
-		.reverse_path = slice_of_string(reverse_path), .recipients = recipients };
+		.reverse_path = slice_of_string(reverse_path), .recipients = recipients,
+		.file_digest = p->has_digest && for_mailbox == &p->body ? p->digest : NULL };
 	int result = record_hash(r.reverse_path, r.recipients, body, r.hash, &err);
 	if (result == 0)
 		result = mailstore_receive(p->intake->mailstore, &r, for_mailbox, &err);
@@ -43,6 +44,13 @@ keys_of(const struct mail_intake *in)
 	return (struct mail_keys){ in->contacts, mailstore_database(in->mailstore) };
 }
 
+/* Whether content speaks of the same octets as before: smtp@ID, which is less trusted, may still write to a file. */
+static bool
+is_judged(const struct pending *p, struct slice digest)
+{
+	return p->has_digest && digest.len == sizeof p->digest && memcmp(digest.data, p->digest, sizeof p->digest) == 0;
+}
+
 /* ---- opening */
 
 static void
@@ -53,6 +61,10 @@ on_opened(void *context, const struct ipc_message *answer, struct body *body)
 	const struct ipc_opened *opened = answer == NULL ? NULL : &answer->opened;
 	if (p->intake->is_stopped || opened == NULL || opened->code != 250) {
 		intake_finish(p, p->intake->is_stopped ? &intake_stopping : &unchecked);
+		return;
+	}
+	if (opened->digest.len > 0 && !is_judged(p, opened->digest)) {
+		intake_finish(p, &unchecked);
 		return;
 	}
 	v->is_opened = true;
@@ -111,6 +123,14 @@ on_checked(void *context, const struct ipc_message *answer, struct body *body)
 	(void)body;
 	if (in->is_stopped || checked == NULL || checked->code != 250) {
 		intake_finish(p, in->is_stopped ? &intake_stopping : &unchecked);
+		return;
+	}
+	if (p->body.file_bytes > 0 && checked->digest.len == sizeof p->digest) {
+		memcpy(p->digest, checked->digest.data, sizeof p->digest);
+		p->has_digest = true;
+	}
+	if (checked->verdict == ONIONSIG_PROVED && p->body.file_bytes > 0 && !p->has_digest) {
+		intake_finish(p, &unchecked);
 		return;
 	}
 	v->proof = checked->verdict;

@@ -205,6 +205,7 @@ on_check(struct ipc_message *m)
 		result->key = slice_of(buffer_bytes(&checked.key), buffer_len(&checked.key));
 		memcpy(result->fingerprint, checked.fingerprint, sizeof result->fingerprint);
 		result->signed_s = (uint64_t)checked.signed_s;
+		result->digest = slice_of(checked.digest, checked.is_of_file ? sizeof checked.digest : 0);
 	} else {
 		set_reply(&result->code, enhanced, result->text, &err);
 	}
@@ -234,6 +235,7 @@ on_open(struct ipc_message *m)
 		result->signature = (uint8_t)opened.facts.signature;
 		memcpy(result->fingerprint, opened.facts.fingerprint, sizeof result->fingerprint);
 		result->findings = slice_of(buffer_bytes(&opened.findings), buffer_len(&opened.findings));
+		result->digest = slice_of(opened.digest, opened.is_of_file ? sizeof opened.digest : 0);
 	} else {
 		answer.fd = -1;
 		set_reply(&result->code, enhanced, result->text, &err);

@@ -277,6 +277,46 @@ makes_the_signature_field_for_one_onion(void **state)
 	}
 }
 
+/* Of what came in a file mail@ID is told which octets were judged, and opened: others may still write to it. */
+static void
+says_which_octets_of_a_file_it_has_read(void **state)
+{
+	static const char header[] = "From: alice@example.org\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=x\r\n\r\n";
+	struct content *c = *state;
+	struct ipc_message check = { .type = IPC_TYPE_CHECK, .check.request_id = 7 }, open = { .type = IPC_TYPE_OPEN, .open.request_id = 8 };
+	unsigned char digest[HASH_SHA256_BYTES];
+	struct hash_sha256 hash;
+	enum { LEN = 200000 };
+	char *text = malloc(LEN);
+	memset(text, 'x', LEN);
+	memcpy(text, header, sizeof header - 1);
+	strcpy(check.check.onion, "own.onion");
+	strcpy(open.open.onion, "own.onion");
+	hash_sha256_init(&hash);
+	hash_sha256_update(&hash, text, LEN);
+	hash_sha256_final(&hash, digest);
+	int fd = memfd_create("in", MFD_CLOEXEC);
+	assert_int_equal(file_write_all(fd, text, LEN, NULL), 0);
+	check.fd = open.fd = fd;
+	test_role_send(c->mail, &check);
+	struct ipc_message m = test_role_next(&c->role, c->mail, IPC_TYPE_CHECKED);
+	assert_int_equal(m.checked.code, 250);
+	assert_int_equal(m.checked.digest.len, sizeof digest);
+	assert_memory_equal(m.checked.digest.data, digest, sizeof digest);
+	test_role_send(c->mail, &open);
+	m = test_role_next(&c->role, c->mail, IPC_TYPE_OPENED);
+	assert_int_equal(m.opened.code, 250);
+	assert_int_equal(m.opened.digest.len, sizeof digest);
+	assert_memory_equal(m.opened.digest.data, digest, sizeof digest);
+	check.fd = -1; /* nobody can change what is in a message between the roles */
+	check.check.body = slice_of_string(header);
+	test_role_send(c->mail, &check);
+	m = test_role_next(&c->role, c->mail, IPC_TYPE_CHECKED);
+	assert_int_equal(m.checked.digest.len, 0);
+	close(fd);
+	free(text);
+}
+
 static void
 composes_a_notification(void **state)
 {
@@ -422,6 +462,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(no_two_messages_have_a_boundary_in_common, start, finish),
 		cmocka_unit_test_setup_teardown(refuses_in_words_for_the_sender, start, finish),
 		cmocka_unit_test_setup_teardown(what_comes_in_a_file_goes_into_a_file, start, finish),
+		cmocka_unit_test_setup_teardown(says_which_octets_of_a_file_it_has_read, start, finish),
 		cmocka_unit_test_setup_teardown(large_messages_travel_sealed, start, finish),
 		cmocka_unit_test_setup_teardown(makes_the_signature_field_for_one_onion, start, finish),
 		cmocka_unit_test_setup_teardown(composes_a_notification, start, finish),

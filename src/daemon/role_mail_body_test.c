@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "base/hash.h"
+#include "proof/onionsig.h"
+
 #define BODY_BYTES (512 * 1024)
 #define CHANGED_WHILE_READ 60
 
@@ -141,6 +144,74 @@ a_file_that_changes_while_it_is_read_breaks_nothing(void **state)
 	close(fd);
 }
 
+/* content finds the sender of what is in the file proved; then it is changed, if changed >= 0. to_open: it is to be opened, too. */
+static void
+judge(struct mail_process *p, bool to_open, int changed)
+{
+	struct hash_sha256 hash;
+	unsigned char digest[HASH_SHA256_BYTES];
+	char *seen = malloc(BODY_BYTES);
+	if (p->content < 0) {
+		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	}
+	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CHECKED, .fd = -1 };
+	assert_int_equal(pread(m.fd, seen, BODY_BYTES, 0), BODY_BYTES);
+	file_close(&m.fd);
+	hash_sha256_init(&hash);
+	hash_sha256_update(&hash, seen, BODY_BYTES);
+	hash_sha256_final(&hash, digest);
+	if (changed >= 0)
+		assert_int_equal(pwrite(changed, "!", 1, BODY_BYTES - 1), 1);
+	result.checked.request_id = m.check.request_id;
+	result.checked.code = 250;
+	result.checked.verdict = ONIONSIG_PROVED;
+	result.checked.has_more = to_open;
+	result.checked.digest = slice_of(digest, sizeof digest);
+	strcpy(result.checked.sender, "bob@" BOB);
+	test_role_send(p->content, &result);
+	free(seen);
+}
+
+/* Of a letter of bob's with this last letter. */
+static void
+hand_over_letter(struct mail_process *p, int fd, uint64_t id, char last)
+{
+	static const char letter[] = "From: bob@" BOB "\r\nSubject: ";
+	assert_int_equal(pwrite(fd, text, BODY_BYTES, 0), BODY_BYTES);
+	assert_int_equal(pwrite(fd, letter, sizeof letter - 1, 0), sizeof letter - 1);
+	assert_int_equal(pwrite(fd, &last, 1, BODY_BYTES - 1), 1);
+	hand_over(p->smtp, "bob@" BOB, "alice@" OWN, id, fd);
+}
+
+/* Whoever has taken over smtp@ID may hand over a letter of bob's, and change it when its signature was found good. */
+static void
+what_is_kept_is_what_was_judged(void **state)
+{
+	static const unsigned char other[IPC_DIGEST_BYTES];
+	struct mail_process *p = *state;
+	int fd = spool_file(p);
+	hand_over_letter(p, fd, 1, 'a');
+	judge(p, false, fd);
+	expect_done(p, p->smtp, 1, 451);
+	hand_over_letter(p, fd, 2, 'b'); /* it was another when it was opened */
+	judge(p, true, -1);
+	struct ipc_message m = next_to_content(p, IPC_TYPE_OPEN), result = { .type = IPC_TYPE_OPENED, .fd = -1 };
+	file_close(&m.fd);
+	result.opened.request_id = m.open.request_id;
+	result.opened.code = 250;
+	result.opened.digest = slice_of(other, sizeof other);
+	result.opened.body = slice_of_string("Subject: other\r\n\r\n");
+	test_role_send(p->content, &result);
+	expect_done(p, p->smtp, 2, 451);
+	hand_over_letter(p, fd, 3, 'c');
+	judge(p, false, -1);
+	expect_done(p, p->smtp, 3, 250);
+	await_files("Maildir/new", "SMTorP-Verdict: proved", 1);
+	await_files("Maildir/new", NULL, 1);
+	close(fd);
+}
+
 /* Mapping it would be to wait for SIGBUS. */
 static void
 memory_that_may_shrink_is_refused(void **state)
@@ -212,6 +283,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		WITH_MAIL(a_file_changed_after_the_answer_changes_nothing),
 		WITH_MAIL(a_file_that_changes_while_it_is_read_breaks_nothing),
+		WITH_MAIL(what_is_kept_is_what_was_judged),
 		WITH_MAIL(memory_that_may_shrink_is_refused),
 		WITH_MAIL(a_result_changed_by_content_afterwards_changes_nothing),
 	};

@@ -223,7 +223,8 @@ enum role {
  * verdict that proves it. text: what is wrong. */
 #define IPC_CHECKED(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(text, IPC_TEXT_MAX) U8(verdict) STR(sender, IPC_MAILBOX_MAX) U8(has_more) \
-	BYTES(key, IPC_PUBLIC_KEY_MAX) STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) U64(signed_s) /* enum onionsig_verdict */
+	BYTES(key, IPC_PUBLIC_KEY_MAX) STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) U64(signed_s) \
+	BYTES(digest, IPC_DIGEST_BYTES) /* enum onionsig_verdict; digest: SHA-256 of what was read of a file, to which others may still write; else empty */
 /* Decrypts a message that came in, and verifies its OpenPGP signature. sender: who is proved to have sent it, or ""; keys: which are known to be theirs, packed. */
 #define IPC_OPEN(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) STR(onion, IPC_ONION_MAX) STR(sender, IPC_MAILBOX_MAX) BYTES(keys, IPC_KEYS_MAX) BYTES(body, IPC_BODY_INLINE_MAX)
@@ -231,7 +232,7 @@ enum role {
  * ipc_finding) and of its octets, each. */
 #define IPC_OPENED(U8, U16, U32, U64, STR, BYTES) \
 	U64(request_id) U16(code) STR(text, IPC_TEXT_MAX) U8(encryption) U8(signature) STR(fingerprint, IPC_OPENPGP_FINGERPRINT_LEN) \
-	BYTES(findings, IPC_FINDINGS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) /* enum pgpmime_encryption, pgpmime_signature */
+	BYTES(findings, IPC_FINDINGS_MAX) BYTES(body, IPC_BODY_INLINE_MAX) BYTES(digest, IPC_DIGEST_BYTES) /* enum pgpmime_encryption, pgpmime_signature; as CHECKED */
 /* field, digest: of what is for an onion: the fields that are to stand before the body, the last of them an Onion-Signature without its signature, and what is to
  * be signed (proof/onionsig.h). Else empty. sealed: it is encrypted now. */
 #define IPC_CONTENT_RESULT(U8, U16, U32, U64, STR, BYTES) \

@@ -185,7 +185,7 @@ append(struct mailstore *s, const struct record *record, uint64_t identifiers, c
 	int result = record_encode(record, &head, err);
 	if (result == 0) {
 		struct slice parts[] = { slice_of(buffer_bytes(&head), buffer_len(&head)), record->front, body->bytes };
-		const struct journal_file file = { body->fd, body->file_bytes };
+		const struct journal_file file = { body->fd, body->file_bytes, record->file_digest };
 		result = journal_append_file(s->journal, record->type, identifiers, parts, 3, body->file_bytes > 0 ? &file : NULL,
 		    &sequence, err);
 	}

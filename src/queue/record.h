@@ -42,6 +42,7 @@ struct record {
 	struct slice front;    /* when appending: stands before the body, as a part of it */
 	struct slice reverse_path;
 	unsigned char hash[RECORD_HASH_BYTES]; /* RECEIVED */
+	const unsigned char *file_digest;      /* when appending: SHA-256 of a body in a file, as it was when it was looked at; NULL: nobody did */
 	struct slice recipients;               /* RECEIVED: packed */
 	struct slice destinations;             /* SUBMITTED: see record_next_destination() */
 	uint64_t item;                         /* BOUNCE, READY; DELAY: the body; NOTICE: the pin, or a number of mailstore_set_tell()'s */

@@ -50,10 +50,11 @@ int journal_append(struct journal *journal, uint32_t type, uint64_t identifiers,
     size_t count, uint64_t *sequence, struct error *err);
 
 /* The same with all of a file behind the parts, copied a step at a time (file NULL: none). ERROR_PROTOCOL when it cannot be
- * read to its end: nothing has changed. */
+ * read to its end, or what was copied is something else than was looked at before: nothing has changed. */
 struct journal_file {
 	int fd;
 	uint64_t bytes;
+	const unsigned char *digest; /* SHA-256 of what is to be in it; NULL: whatever is */
 };
 int journal_append_file(struct journal *journal, uint32_t type, uint64_t identifiers, const struct slice *parts,
     size_t count, const struct journal_file *file, uint64_t *sequence, struct error *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/test_journal.h"
 
+#include "base/hash.h"
+
 #include <sys/mman.h>
 
 static void
@@ -398,7 +400,9 @@ a_file_is_appended_like_bytes(void **state)
 	struct journal *j;
 	struct slice head = slice_of_string("head");
 	static unsigned char bytes[LEN], back[LEN + 4];
-	struct journal_file file = { memfd_create("x", MFD_CLOEXEC), LEN };
+	unsigned char digest[HASH_SHA256_BYTES] = { 0 };
+	struct hash_sha256 hash;
+	struct journal_file file = { memfd_create("x", MFD_CLOEXEC), LEN, NULL };
 	uint64_t sequence;
 	for (size_t i = 0; i < LEN; i++)
 		bytes[i] = (unsigned char)(i * 7 + i / 251);
@@ -411,6 +415,12 @@ a_file_is_appended_like_bytes(void **state)
 	assert_int_equal(err.code, ERROR_PROTOCOL);
 	assert_false(journal_is_broken(j));
 	file.bytes = LEN;
+	file.digest = digest; /* it was something else when it was looked at */
+	assert_int_equal(journal_append_file(j, 1, 1, &head, 1, &file, &sequence, &err), -1);
+	assert_int_equal(err.code, ERROR_PROTOCOL);
+	hash_sha256_init(&hash);
+	hash_sha256_update(&hash, bytes, LEN);
+	hash_sha256_final(&hash, digest);
 	assert_int_equal(journal_append_file(j, 1, 1, &head, 1, &file, &sequence, &err), 0);
 	assert_int_equal(journal_append(j, 1, 1, &head, 1, &sequence, &err), 0);
 	assert_int_equal(journal_commit(j, &err), 0);

@@ -262,7 +262,9 @@ encode_record(const struct segment_record *r, unsigned char out[SEGMENT_RECORD_H
 static int
 copy_file(int fd, uint64_t offset, const struct journal_file *file, struct hash *hash, struct error *err)
 {
-	unsigned char chunk[CHECK_STEP_BYTES];
+	unsigned char chunk[CHECK_STEP_BYTES], digest[HASH_SHA256_BYTES];
+	struct hash_sha256 copied;
+	hash_sha256_init(&copied);
 	for (uint64_t done = 0; done < file->bytes;) {
 		size_t step = file->bytes - done < sizeof chunk ? (size_t)(file->bytes - done) : sizeof chunk;
 		ssize_t n = pread(file->fd, chunk, step, (off_t)done);
@@ -272,10 +274,15 @@ copy_file(int fd, uint64_t offset, const struct journal_file *file, struct hash 
 			return error_set(err, ERROR_PROTOCOL, "a message cannot be read from the file in which it came");
 		struct iovec iov = { chunk, (size_t)n };
 		hash_update(hash, chunk, (size_t)n);
+		if (file->digest != NULL)
+			hash_sha256_update(&copied, chunk, (size_t)n);
 		if (write_all(fd, &iov, 1, offset + done, err) != 0)
 			return -1;
 		done += (uint64_t)n;
 	}
+	hash_sha256_final(&copied, digest);
+	if (file->digest != NULL && memcmp(digest, file->digest, sizeof digest) != 0)
+		return error_set(err, ERROR_PROTOCOL, "a message was changed in the file in which it came, after it was looked at");
 	return 0;
 }
 
