@@ -10,18 +10,24 @@
 #define LINE_MAX_BYTES 76
 #define VALUE_MAX_BYTES 65536 /* of a From field; mailboxes_only() takes less */
 
-/* What a reader is shown, and what decides how the body is read. Each is named once more than it is there, so that none can be added. All
- * fields Content-* are covered beside these. */
+/* What a reader is shown, and what decides how the body is read. Each is named once more than it is there, so that none can be added. */
 static const char *const covered[] = {
 	"From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Autocrypt",
 	"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition",
 };
 #define COVERED (sizeof covered / sizeof covered[0])
 
+/* So begin others that are covered when they are there: mail programs show them, answer to them, or take keys and groups from them. */
+static const char *const beginnings[] = { "Content-", "Resent-", "List-", "Mail-", "Disposition-Notification-", "Return-Receipt-", "Secure-Join", "Chat-",
+	"Autocrypt-" };
+
 static bool
-is_content(struct slice name)
+is_acted_on(struct slice name)
 {
-	return name.len > 8 && strncasecmp((const char *)name.data, "Content-", 8) == 0;
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+		if (name.len >= strlen(beginnings[i]) && strncasecmp((const char *)name.data, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
 }
 
 static bool
@@ -77,9 +83,9 @@ add_names(struct names *n, struct slice section, unsigned *froms, struct error *
 	while ((got = header_scan_next(&scan, &field, err)) == 1) {
 		bool is_known = is_covered_name(field.name);
 		*froms += slice_is_nocase(field.name, "From");
-		if ((is_known || is_content(field.name)) && add_name(n, field.name, err) != 0)
+		if ((is_known || is_acted_on(field.name)) && add_name(n, field.name, err) != 0)
 			return -1;
-		if (!is_known && is_content(field.name) && add_name(n, field.name, err) != 0)
+		if (!is_known && is_acted_on(field.name) && add_name(n, field.name, err) != 0)
 			return -1;
 	}
 	return got;
@@ -161,8 +167,8 @@ check_coverage(struct slice section, struct slice names, struct error *why)
 			return -1;
 	header_scan_init(&scan, section);
 	while (header_scan_next(&scan, &field, NULL) == 1)
-		if (is_content(field.name) && (++count > DKIM_NAMES_MAX || check_name(section, names, field.name, why) != 0))
-			return count > DKIM_NAMES_MAX ? error_set(why, ERROR_TOO_LARGE, "there are too many Content- fields") : -1;
+		if (is_acted_on(field.name) && (++count > DKIM_NAMES_MAX || check_name(section, names, field.name, why) != 0))
+			return count > DKIM_NAMES_MAX ? error_set(why, ERROR_TOO_LARGE, "there are too many fields to look at") : -1;
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #define ONIONSIG_TRIED_MAX 4      /* such fields in a message; with more none is looked at */
 
 /* Appends the field, but for its signature, to an empty buffer of ONIONSIG_MAX_BYTES. section: the header as it will leave, with one
- * From. from, to: onion names with ".onion", lower case. ERROR_INVALID, ERROR_TOO_LARGE: too many Content- fields. */
+ * From. from, to: onion names with ".onion", lower case. ERROR_INVALID, ERROR_TOO_LARGE: too many fields to be covered. */
 int onionsig_begin(struct slice section, const unsigned char body_digest[HASH_SHA256_BYTES], const char *from, const char *to,
     struct buffer *field, unsigned char digest[HASH_SHA256_BYTES], struct error *err);
 int onionsig_end(struct buffer *field, const unsigned char signature[DKIM_SIGNATURE_BYTES], struct error *err);
