@@ -226,6 +226,11 @@ a_card_that_is_not_there_now_is_waited_for(void **state)
 	be_ready(p, session);
 	show_card_later(p, session);
 	submit_first(p, 2);
+	struct ipc_message list = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77, .verb = QUEUE_VERB_LIST } };
+	test_role_send(p->control, &list);
+	static const char why[] = "cannot show its card now";
+	list = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROWS);
+	assert_non_null(memmem(list.queue_rows.rows.data, list.queue_rows.rows.len, why, sizeof why - 1)); /* the owner is told */
 	show_card(p, session, "BEGIN:VCARD");
 	for (int i = 0; i < 2; i++) { /* content dies of it twice, so there will be no answer */
 		next_to_content(p, IPC_TYPE_CHECK_CARD);

@@ -34,7 +34,7 @@ void
 outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 {
 	if (s->state == OUTBOUND_FETCHING && c->is_later != 0)
-		outbound_on_readied(s, DISPATCH_NOT_NOW, "");
+		outbound_on_readied(s, DISPATCH_NOT_NOW, "the recipient's node cannot show its card now: the message waits, rather than leave unencrypted");
 	else if (s->state == OUTBOUND_FETCHING)
 		hand_to_owner(s, c->card);
 }
@@ -42,11 +42,12 @@ outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 void
 outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const char *text)
 {
-	const struct pack_result refused = { 550, slice_of_string("5.7.10"), slice_of_string(text) };
-	if (readied == DISPATCH_NOT_NOW)
+	const bool is_later = readied == DISPATCH_NOT_NOW;
+	const struct pack_result result = { is_later ? 451 : 550, slice_of_string(is_later ? "4.7.10" : "5.7.10"), slice_of_string(text) };
+	if (is_later && text[0] == '\0')
 		outbound_defer(s);
-	else if (readied == DISPATCH_REFUSED)
-		outbound_refuse_item(s, &s->item, &refused);
+	else if (readied != DISPATCH_READY)
+		outbound_refuse_item(s, &s->item, &result);
 	queue_item_finish(&s->item);
 	outbound_go_on(s);
 }
