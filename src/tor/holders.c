@@ -88,16 +88,24 @@ holders_is_sure(const struct holders *holders, const unsigned char directory[HSD
 const struct holder *
 holders_ask(struct holders *holders, const char *descriptor, int64_t now_ms)
 {
-	struct holder *chosen = NULL;
+	struct holder *chosen = NULL, *again = NULL;
 	unsigned count = 0;
 	for (unsigned i = 0; i < holders->count; i++) {
 		struct holder *h = &holders->list[i];
 		bool is_asked = h->asked_ms != 0 && now_ms - h->asked_ms < HOLDERS_PATIENCE_MS;
-		if (!is_asked && is_sure(h, slice_of_string(descriptor)) && random_below(++count) == 0)
+		if (is_asked || !is_sure(h, slice_of_string(descriptor)))
+			continue;
+		if (memcmp(h->directory, holders->asked_last, sizeof holders->asked_last) == 0)
+			again = h;
+		else if (random_below(++count) == 0)
 			chosen = h;
 	}
-	if (chosen != NULL)
+	if (chosen == NULL)
+		chosen = again;
+	if (chosen != NULL) {
 		chosen->asked_ms = now_ms;
+		memcpy(holders->asked_last, chosen->directory, sizeof holders->asked_last);
+	}
 	return chosen;
 }
 

@@ -29,6 +29,7 @@ struct holder {
 struct holders {
 	struct holder list[HOLDERS_MAX];
 	unsigned count, oldest;
+	unsigned char asked_last[HSDESC_DIRECTORY_BYTES];
 };
 
 /* Takes an event about our service. */
@@ -38,7 +39,8 @@ void holders_take(struct holders *holders, const struct hsdesc_event *event, int
 bool holders_is_sure(const struct holders *holders, const unsigned char directory[HSDESC_DIRECTORY_BYTES], struct slice descriptor);
 
 /* One of those that are sure, at random, to be asked now: of those that hold the descriptor, or any if there is none. One whose answer is still to
- * come is left out, since that answer may be older than what it holds. NULL: none. */
+ * come is left out, since that answer may be older than what it holds; and so is the one that was asked last, if there is another: no directory is believed twice in a
+ * row. NULL: none. */
 const struct holder *holders_ask(struct holders *holders, const char *descriptor, int64_t now_ms);
 
 /* tor does not know this directory any more. */

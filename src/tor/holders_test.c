@@ -129,6 +129,31 @@ one_that_has_still_to_answer_is_not_asked_again(void **state)
 	assert_true(is_sure(3, NEXT));
 }
 
+/* What is ours is learned from two answers: one directory that keeps an old descriptor of ours is not to give both. */
+static void
+no_directory_is_asked_twice_in_a_row(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i <= 3; i++) {
+		hear(HSDESC_UPLOAD, i, NOW);
+		hear(HSDESC_UPLOADED, i, "");
+	}
+	unsigned char before[HSDESC_DIRECTORY_BYTES] = { 0 };
+	for (unsigned i = 0; i < 200; i++) {
+		const struct holder *h = holders_ask(&holders, NOW, now_ms);
+		assert_non_null(h);
+		assert_memory_not_equal(h->directory, before, sizeof before);
+		memcpy(before, h->directory, sizeof before);
+		for (unsigned k = 1; k <= 3; k++)
+			hear(HSDESC_RECEIVED, k, NOW);
+	}
+	holders_forget(&holders, directory(1));
+	holders_forget(&holders, directory(2));
+	assert_non_null(holders_ask(&holders, NOW, now_ms));
+	hear(HSDESC_RECEIVED, 3, NOW);
+	assert_non_null(holders_ask(&holders, NOW, now_ms)); /* there is no other */
+}
+
 static void
 has_room_for_so_many_directories(void **state)
 {
@@ -154,6 +179,7 @@ main(void)
 		TEST(what_was_refused_leaves_nothing_sure),
 		TEST(an_upload_without_an_end_does_not_count_for_ever),
 		TEST(one_that_has_still_to_answer_is_not_asked_again),
+		TEST(no_directory_is_asked_twice_in_a_row),
 		TEST(has_room_for_so_many_directories),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
