@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -54,7 +55,7 @@ static const struct access_key *
 find(const struct access_list *access, const char *onion)
 {
 	for (size_t i = 0; i < access->key_count; i++)
-		if (strncmp(access->keys[i].onion, onion, ACCESS_ONION_LEN) == 0)
+		if (strncasecmp(access->keys[i].onion, onion, ACCESS_ONION_LEN) == 0) /* names are dialled in either case */
 			return &access->keys[i];
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include "tor/test_control.h"
 
 #define NAME "25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid"
+#define NAME_IN_CAPITALS "25NJQAMCWEFLPVKL73J4SZAHHIHOC4XT3KTCGJNPAINGR5YHKENL5SID"
 #define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define KEY_B "eaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ADD_A "ONION_CLIENT_AUTH_ADD " NAME " x25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"
@@ -70,6 +71,7 @@ only_who_has_a_key_may_dial(void **state)
 	tor_obeys(ADD_A);
 	assert_true(clientkeys_may_dial(keys, "work", NAME ".onion"));
 	assert_false(clientkeys_may_dial(keys, "home", NAME ".onion"));
+	assert_false(clientkeys_may_dial(keys, "home", NAME_IN_CAPITALS ".onion"));
 	assert_true(clientkeys_may_dial(keys, "home", KEY_A "aaaa.onion"));
 }
 
