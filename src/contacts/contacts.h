@@ -189,9 +189,6 @@ int contacts_accept(struct contacts *contacts, struct slice address, const char 
     struct error *err);
 int contacts_refuse(struct contacts *contacts, struct slice address, const char *fingerprint, int64_t now_s, struct error *err);
 
-/* A key is revoked, as its own signature says. None of before takes its place. ERROR_NOT_FOUND. */
-int contacts_revoke(struct contacts *contacts, struct slice address, const char *fingerprint, int64_t now_s, struct error *err);
-
 /* ---- looking at keys (contacts_look.c) */
 
 /* The key that counts, appended to out. 1; 0: there is none, or the address is unknown; -1. */

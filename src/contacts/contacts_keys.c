@@ -352,17 +352,3 @@ contacts_refuse(struct contacts *c, struct slice address, const char *fingerprin
 		return error_set(err, ERROR_DENIED, "this key is revoked, which is more than refused");
 	return key.state == CONTACTS_KEY_REFUSED ? 0 : set_state(c, key.id, CONTACTS_KEY_REFUSED, now_s, true, err);
 }
-
-int
-contacts_revoke(struct contacts *c, struct slice address, const char *fingerprint, int64_t now_s, struct error *err)
-{
-	struct contact contact;
-	struct contacts_key key;
-	if (find_or_say(c, address, fingerprint, &contact, &key, err) != 0)
-		return -1;
-	if (key.state == CONTACTS_KEY_REVOKED)
-		return 0;
-	bool is_news = key.state == CONTACTS_KEY_COUNTS;
-	return set_state(c, key.id, CONTACTS_KEY_REVOKED, now_s, !is_news, err) != 0 ? -1 :
-	    set_bytes(c, key.id, slice_of("", 0), key.signed_s, err);
-}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "contacts/moves.h"
 #include "contacts/test_contacts.h"
 
 #define ZEROS "000000000000000000000000000000000000000"
@@ -39,6 +40,16 @@ introduce(struct book *b, struct slice by, struct slice address, char letter, in
 	struct contacts_offer offer = offer_of(address, letter, CONTACTS_KEY_INTRODUCED, 0, time_s);
 	assert_int_equal(contacts_introduce(b->contacts, &offer, by, &learned, &err), 0);
 	return learned;
+}
+
+/* As a notice of the onion does, which is the only way. */
+static void
+revoke_key(struct book *b, struct slice address, char letter, int64_t time_s)
+{
+	struct notice n = { .kind = NOTICE_REVOKE_KEY, .sequence = (uint64_t)time_s };
+	strcpy(n.onion, contact_of(b, address).onion);
+	strcpy(n.fingerprint, print(letter));
+	assert_true(contacts_moves_take(b->contacts, &n, time_s, &err) >= 0);
 }
 
 /* The letter of the key that counts, with its bytes; ' ': there is none. */
@@ -258,10 +269,10 @@ a_revoked_key_never_comes_back(void **state)
 	learn(b, BOB, 'A', CONTACTS_KEY_SIGNED, NOW);
 	learn(b, BOB, 'B', CONTACTS_KEY_SIGNED, NOW + 1);
 	told(b);
-	assert_int_equal(contacts_revoke(b->contacts, BOB, print('B'), NOW + 2, &err), 0);
+	revoke_key(b, BOB, 'B', NOW + 2);
 	assert_int_equal(told(b), 'B');
 	assert_int_equal(counts(b, BOB), ' '); /* nor does the one of before count again */
-	assert_int_equal(contacts_revoke(b->contacts, BOB, print('B'), NOW + 3, &err), 0);
+	revoke_key(b, BOB, 'B', NOW + 3);
 	assert_int_equal(told(b), ' ');
 	assert_int_equal(learn(b, BOB, 'B', CONTACTS_KEY_SIGNED, NOW + 3), CONTACTS_LEARNED_BARRED);
 	assert_int_equal(learn(b, BOB, 'B', CONTACTS_KEY_IN_PERSON, NOW + 3), CONTACTS_LEARNED_BARRED);
@@ -315,7 +326,7 @@ an_introduction_that_conflicts_is_shown_only(void **state)
 	assert_int_equal(learn(b, BOB, 'B', CONTACTS_KEY_SIGNED, NOW + 2), CONTACTS_LEARNED_CHANGED); /* says the onion itself */
 	assert_int_equal(contact_of(b, BOB).vouching, 1);
 	/* after a revocation an introduction alone does not help */
-	assert_int_equal(contacts_revoke(b->contacts, BOB, print('B'), NOW + 3, &err), 0);
+	revoke_key(b, BOB, 'B', NOW + 3);
 	assert_int_equal(introduce(b, CAROL, BOB, 'C', NOW + 4), CONTACTS_LEARNED_HELD);
 	assert_int_equal(counts(b, BOB), ' ');
 }
@@ -386,7 +397,7 @@ a_key_from_a_card_gives_way_on_the_same_day(void **state)
 	struct contacts_offer next = offer_of(BOB, '1', CONTACTS_KEY_SIGNED, NOW - NOW % (24 * 3600), NOW + 30);
 	know(b, BOB);
 	assert_int_equal(learn(b, BOB, '0', CONTACTS_KEY_CARD, NOW), CONTACTS_LEARNED_FIRST);
-	assert_int_equal(contacts_revoke(b->contacts, BOB, print('0'), NOW + 20, &err), 0);
+	revoke_key(b, BOB, '0', NOW + 20);
 	assert_int_equal(contacts_learn(b->contacts, &next, &learned, &err), 0);
 	assert_int_equal(learned, CONTACTS_LEARNED_CHANGED);
 	next = offer_of(BOB, '2', CONTACTS_KEY_SIGNED, NOW - NOW % (24 * 3600) - 1, NOW + 40);
@@ -421,7 +432,7 @@ barred_keys_are_not_pushed_out(void **state)
 	know(b, BOB);
 	for (int i = 0; i < CONTACTS_KEYS_BARRED_MAX; i++) {
 		learn(b, BOB, letters[i], CONTACTS_KEY_SIGNED, NOW + i);
-		assert_int_equal(contacts_revoke(b->contacts, BOB, print(letters[i]), NOW + i, &err), 0);
+		revoke_key(b, BOB, letters[i], NOW + i);
 	}
 	struct contacts_offer offer = offer_of(BOB, '0', CONTACTS_KEY_SIGNED, NOW + 99, NOW + 99);
 	offer.fingerprint = "0000000000000000000000000000000000000001";
