@@ -30,6 +30,7 @@ put_base64(struct buffer *out, struct slice bytes)
 static void
 put_words(const char *address, struct slice note, struct buffer *out)
 {
+	char word[ADDRESS_WORD_MAX + 1];
 	if (note.len > 0) {
 		for (size_t i = 0; i < note.len; i++)
 			if (note.data[i] != '\r')
@@ -37,7 +38,7 @@ put_words(const char *address, struct slice note, struct buffer *out)
 		buffer_append_string(out, "\r\n\r\n", NULL);
 	}
 	buffer_printf(out, NULL, "This introduces you to\r\n\r\n  %s\r\n\r\nwhose card is attached, signed by the key of their onion.\r\n"
-	    "To take them into your address book:\r\n\r\n  smtorp contact accept %s\r\n", address, address);
+	    "To take them into your address book:\r\n\r\n  smtorp contact accept %s\r\n", address, address_as_word(address, word));
 }
 
 void

@@ -124,7 +124,7 @@ own_address(const struct mail_invite_config *config, char out[ADDRESS_MAX + 1])
 static int
 compose(const struct order *order, const struct ipc_card_facts *own, struct buffer *out, struct error *err)
 {
-	char boundary[BOUNDARY_LETTERS + 1], proof[INVITATION_PROOF_LEN + 1], address[ADDRESS_MAX + 1];
+	char boundary[BOUNDARY_LETTERS + 1], proof[INVITATION_PROOF_LEN + 1], address[ADDRESS_MAX + 1], word[ADDRESS_WORD_MAX + 1];
 	random_name(boundary, sizeof boundary);
 	own_address(&order->invite->config, address);
 	invitation_prove(order->secret, order->fingerprint, own->fingerprint, address, proof);
@@ -133,7 +133,7 @@ compose(const struct order *order, const struct ipc_card_facts *own, struct buff
 	    "Hello,\r\n\r\nthank you for the invitation. My node has verified your key by it. If nobody had used it\r\n"
 	    "before, yours has verified mine; this says whether it has:\r\n\r\n  smtorp contact why %s\r\n\r\n"
 	    "--%s\r\nContent-Type: " INVITATION_TYPE "\r\nContent-Disposition: attachment; filename=\"invitation\"\r\n\r\n%s\r\n",
-	    order->invite->config.local_part, order->invite->config.onion, order->address, boundary, boundary, address, boundary, proof);
+	    order->invite->config.local_part, order->invite->config.onion, order->address, boundary, boundary, address_as_word(address, word), boundary, proof);
 	mail_introduce_put_card(out, boundary, own->card);
 	return buffer_printf(out, err, "--%s--\r\n", boundary);
 }

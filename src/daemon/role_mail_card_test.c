@@ -4,11 +4,13 @@
  */
 #include "daemon/test_mail.h"
 
+#include "base/encode.h"
 #include "card/card.h"
 #include "contacts/contacts.h"
 #include "proof/context.h"
 #include "store/schema.h"
 
+#define CAROL "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 #define DAY_S (24 * 3600)
 #define FINGERPRINT "0123456789ABCDEF0123456789ABCDEF01234567"
 #define OTHER_FINGERPRINT "F123456789ABCDEF0123456789ABCDEF01234567"
@@ -63,7 +65,7 @@ sign_card(struct mail_process *p)
 
 struct shown {
 	uint64_t sequence;
-	const char *fingerprint, *tls;
+	const char *fingerprint, *tls, *local_part; /* NULL: bob */
 };
 
 /* content is shown a card that begins like this, and finds that it is this onion's, with this on it; refusal: or says why not. */
@@ -77,7 +79,7 @@ find_with(struct mail_process *p, const char *beginning, const char *onion, cons
 	buffer_init(&bytes, IPC_MESSAGE_MAX);
 	assert_true(m.check_card.text.len >= strlen(beginning) && memcmp(m.check_card.text.data, beginning, strlen(beginning)) == 0);
 	facts.card_facts.kind = CARD_PERSONAL;
-	snprintf(facts.card_facts.address, sizeof facts.card_facts.address, "bob@%s", onion);
+	snprintf(facts.card_facts.address, sizeof facts.card_facts.address, "%s@%s", shown->local_part != NULL ? shown->local_part : "bob", onion);
 	strcpy(facts.card_facts.onion, onion);
 	strcpy(facts.card_facts.name, "Bob");
 	facts.card_facts.sequence = shown->sequence;
@@ -98,7 +100,7 @@ find_with(struct mail_process *p, const char *beginning, const char *onion, cons
 static void
 find(struct mail_process *p, const char *beginning, const char *onion, const char *refusal)
 {
-	static const struct shown shown = { 0, FINGERPRINT, "" };
+	static const struct shown shown = { 0, FINGERPRINT, "", NULL };
 	find_with(p, beginning, onion, &shown, refusal);
 }
 
@@ -254,7 +256,8 @@ count_pins(struct mail_process *p)
 static void
 an_old_card_brings_back_neither_key_nor_pin(void **state)
 {
-	static const struct shown newest = { 9, FINGERPRINT, "" }, old = { 8, OTHER_FINGERPRINT, TLS_KEY }, of_same_key = { 8, FINGERPRINT, TLS_KEY };
+	static const struct shown newest = { 9, FINGERPRINT, "", NULL }, old = { 8, OTHER_FINGERPRINT, TLS_KEY, NULL },
+		of_same_key = { 8, FINGERPRINT, TLS_KEY, NULL };
 	struct mail_process *p = *state;
 	struct contact bob;
 	request(p, CARD_VERB_ADD, "new");
@@ -290,6 +293,40 @@ what_is_no_card_of_another_changes_nothing(void **state)
 	assert_false(is_known(p, &bob));
 }
 
+/* What lines of base64 say; others are passed over. */
+static void
+read_base64(struct slice text, char *out, size_t room)
+{
+	size_t len = 0;
+	for (size_t at = 0, end; at < text.len; at = end + 1) {
+		char bytes[80];
+		size_t n = sizeof bytes;
+		for (end = at; end < text.len && text.data[end] != '\n'; end++)
+			;
+		if (end - at > 1 && end - at < 80 && encode_from_base64(bytes, &n, (const char *)text.data + at, end - at - 1, NULL) == 0)
+			len += (size_t)snprintf(out + len, room - len, "%.*s", (int)n, bytes);
+		assert_true(len < room);
+	}
+}
+
+/* The local part is its owner's choice, and who reads the message trusts who introduces them. */
+static void
+no_introduction_tells_to_type_what_a_shell_obeys(void **state)
+{
+	static const struct shown hostile = { 1, FINGERPRINT, "", "`id`|sh" };
+	const struct ipc_message introduce = { .type = IPC_TYPE_CONTACT_REQUEST, .fd = -1, .contact_request = { .request_id = 9,
+		.verb = CONTACT_VERB_INTRODUCE, .address = "`id`|sh@" BOB, .to = "carol@" CAROL } };
+	struct mail_process *p = *state;
+	char words[4096] = "";
+	request(p, CARD_VERB_ADD, "a card");
+	begin_content(p);
+	find_with(p, "a card", BOB, &hostile, NULL);
+	expect_facts(p);
+	test_role_send(p->control, &introduce);
+	read_base64(next_to_content(p, IPC_TYPE_PREPARE).prepare.body, words, sizeof words);
+	assert_non_null(strstr(words, "smtorp contact accept '`id`|sh@" BOB "'\r\n"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -303,6 +340,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),
 		cmocka_unit_test_setup_teardown(an_old_card_brings_back_neither_key_nor_pin, start, finish),
 		cmocka_unit_test_setup_teardown(what_is_no_card_of_another_changes_nothing, start, finish),
+		cmocka_unit_test_setup_teardown(no_introduction_tells_to_type_what_a_shell_obeys, start, finish),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }
