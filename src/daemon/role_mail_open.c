@@ -117,6 +117,21 @@ set_schedule(const struct ipc_mail_config *c)
 		mail.schedule.most_ms = mail.schedule.first_ms;
 }
 
+/* What the mail store does between two events. */
+static void
+begin_steps(struct loop *loop)
+{
+	mailstore_set_gathering(mail.mailstore, GATHER_MS);
+	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, role_mail_on_commit, NULL);
+	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, role_mail_on_process, NULL);
+	watch_enable(mail.committed, true);
+	watch_enable(mail.processed, true);
+	mail.commit = timer_new(loop, role_mail_on_commit, NULL);
+	mail.process = timer_new(loop, role_mail_on_process, NULL);
+	mail.settle = timer_new(loop, role_mail_on_settle, NULL);
+	mail.rest = timer_new(loop, role_mail_on_rest, NULL);
+}
+
 /* With a full disk it is tried again. With a damaged database the role stays, so that nothing is started again and
  * again: it refuses mail for the moment, and the owner's mail program reads on. */
 void
@@ -126,6 +141,7 @@ role_mail_open_store(void)
 	static const struct mail_intake_events intake_events = { role_mail_reply, role_mail_on_appended, role_mail_on_broken, role_mail_no_space, role_mail_on_reserve,
 		on_findings };
 	static const struct dispatch_events dispatch_events = { role_mail_send_tor, role_mail_send_smtp, on_waits, is_closed, role_mail_on_result, role_mail_on_broken };
+	struct loop *loop = role_loop();
 	struct error err = { 0 };
 	set_schedule(c);
 	struct mail_intake_config config = { .message_max_bytes = c->message_max_bytes, .keep_free_bytes = c->keep_free_bytes,
@@ -150,20 +166,11 @@ role_mail_open_store(void)
 		role_mail_die(&err);
 		return;
 	}
-	mailstore_set_gathering(mail.mailstore, GATHER_MS);
 	if (contacts_open(mailstore_database(mail.mailstore), &mail.contacts, &err) != 0) {
 		role_mail_die(&err);
 		return;
 	}
-	struct loop *loop = role_loop();
-	mail.committed = watch_new(loop, mailstore_commit_fd(mail.mailstore), WATCH_READ, role_mail_on_commit, NULL);
-	mail.processed = watch_new(loop, mailstore_process_fd(mail.mailstore), WATCH_READ, role_mail_on_process, NULL);
-	watch_enable(mail.committed, true);
-	watch_enable(mail.processed, true);
-	mail.commit = timer_new(loop, role_mail_on_commit, NULL);
-	mail.process = timer_new(loop, role_mail_on_process, NULL);
-	mail.settle = timer_new(loop, role_mail_on_settle, NULL);
-	mail.rest = timer_new(loop, role_mail_on_rest, NULL);
+	begin_steps(loop);
 	mail.content = mail_content_new(loop, c->message_max_bytes * 2 + 2 * 1024 * 1024, role_mail_need_content, NULL);
 	mail.sign = mail.sign != NULL ? mail.sign : mail_sign_new(loop);
 	if (begin_card(c, &err) != 0) {
