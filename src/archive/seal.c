@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/random.h"
 
-#define MAGIC "SMTorP identity\n"
 #define MAGIC_BYTES 16
 #define VERSION 1
 #define AT_VERSION MAGIC_BYTES
@@ -88,7 +87,7 @@ push(struct seal_writer *w, const unsigned char *header, unsigned char tag, stru
 struct seal_writer *
 seal_writer_new(int fd, struct slice passphrase, struct seal_cost cost, struct error *err)
 {
-	unsigned char header[SEAL_HEADER_BYTES] = MAGIC, key[crypto_secretstream_xchacha20poly1305_KEYBYTES];
+	unsigned char header[SEAL_HEADER_BYTES] = SEAL_MAGIC, key[crypto_secretstream_xchacha20poly1305_KEYBYTES];
 	struct seal_writer *w = calloc(1, sizeof *w);
 	if (w == NULL) {
 		error_set(err, ERROR_NO_MEMORY, "no memory to encrypt");
@@ -167,7 +166,7 @@ read_header(struct seal_reader *r, unsigned char header[SEAL_HEADER_BYTES], size
 {
 	if (read_up_to(r->fd, header, SEAL_HEADER_BYTES, out_len, err) != 0)
 		return -1;
-	if (*out_len < MAGIC_BYTES || memcmp(header, MAGIC, MAGIC_BYTES) != 0)
+	if (*out_len < MAGIC_BYTES || memcmp(header, SEAL_MAGIC, MAGIC_BYTES) != 0)
 		return error_set(err, ERROR_INVALID, "this is no file that `smtorp identity export` made");
 	if (*out_len > AT_VERSION && header[AT_VERSION] != VERSION)
 		return error_set(err, ERROR_UNSUPPORTED, "the file is of version %u, made by a later smtorp: install that",

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#define SEAL_MAGIC "SMTorP identity\n" /* it begins with this */
 #define SEAL_PASSPHRASE_MAX 1024
 #define SEAL_CHUNK_BYTES 65536
 #define SEAL_HEADER_BYTES 65

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/seal.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
@@ -27,7 +28,6 @@
 #define SHEET_MOST_BYTES 65536
 #define NOTIFY_TIMEOUT_MS (10 * 60 * 1000)
 #define DAY_S 86400
-#define EXPORT_MAGIC "SMTorP identity\n"
 
 const struct cli_option cmd_move_options[] = {
 	{ "to", "NEW", "another identity of this node: the address that you move to" },
@@ -123,12 +123,12 @@ read_lines(int fd, struct recovery *out)
 static int
 read_recovery(const struct cli *cli, const char *path, struct recovery *out)
 {
-	char magic[sizeof EXPORT_MAGIC - 1];
+	char magic[sizeof SEAL_MAGIC - 1];
 	bool is_input = strcmp(path, "-") == 0;
 	int fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return cli_fail_with(CLI_FAILED, "cannot open %s: %s", path, strerror(errno));
-	bool is_export = pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, EXPORT_MAGIC, sizeof magic) == 0;
+	bool is_export = pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, SEAL_MAGIC, sizeof magic) == 0;
 	int status = is_export ? read_export(cli, fd, out) : read_lines(fd, out);
 	if (!is_input)
 		close(fd);
@@ -252,9 +252,7 @@ cmd_move_recovery(struct cli *cli)
 	struct side s;
 	struct error err = { 0 };
 	char hash[NOTICE_HASH_LEN + 1];
-	int status = cmd_identity_load(cli, &s.identity);
-	if (status == CLI_OK)
-		status = open_folder(cli, cli->arguments[0], &s);
+	int status = open_folder(cli, cli->arguments[0], &s);
 	if (status != CLI_OK)
 		return status;
 	int result = recovery_make(s.folder, &err) != 0 ? -1 : recovery_load_hash(s.folder, hash, &err);
