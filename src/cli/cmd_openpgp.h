@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "cli/cli.h"
 #include "base/buffer.h"
+#include "cli/cli.h"
 #include "onionkey/onionkey.h"
 #include "openpgp/openpgp.h"
 

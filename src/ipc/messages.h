@@ -162,7 +162,7 @@ enum role {
 #define IPC_SESSION_END(U8, U16, U32, U64, STR, BYTES) \
 	U64(session_id) U8(reason) U16(code) STR(text, IPC_TEXT_MAX) /* enum ipc_end_reason */
 /* Asks the peer of a session that is ready, and not early, for its onion's card (doc/spec/cards.md), which is read by content. Answered once, unless the session
- * ends; empty: it has none, or does not speak smtorp/1. */
+ * ends; empty: it has none, or does not speak smtorp/1; is_later: or none at the moment, and may have one in a later session. */
 #define IPC_FETCH_CARD(U8, U16, U32, U64, STR, BYTES) U64(session_id)
 #define IPC_CARD_FETCHED(U8, U16, U32, U64, STR, BYTES) U64(session_id) U8(is_later) BYTES(card, IPC_CARD_MAX)
 /* A peer asks for the onion's card. Each WANTED is answered once; empty: there is none now. */

@@ -96,8 +96,8 @@ struct smtpc_session_events {
 	/* Port 465, after a full handshake: who we are may be proved, by something bound to this connection. smtpc_session_prove() must follow,
 	 * from inside or later; the session waits for it. May be NULL: then nobody proves anything. */
 	void (*on_prove)(void *context, const unsigned char exporter[TLS_EXPORTER_BYTES]);
-	/* What smtpc_session_fetch_card() asked for, lent; empty: the peer gives none, or not now. What it is has not been looked at. A message can be handed over
-	 * from here. May be NULL for those who never ask. */
+	/* What smtpc_session_fetch_card() asked for, lent; empty: the peer gives none, or is_later: not now. What it is has not been looked at. A message can be
+	 * handed over from here. May be NULL for those who never ask. */
 	void (*on_card)(void *context, struct slice card, bool is_later);
 };
 #define SMTPC_CARD_MAX_BYTES 8192
