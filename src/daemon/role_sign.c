@@ -2,7 +2,8 @@
  *
  * smtorp-sign: the role that signs with the onion keys. The parent hands them over; mail@ID and smtp@ID ask for signatures of their own
  * identity, which is the channel's, never named in a message. Each kind of text has a form of its own (proof/context.h), and nobody
- * can have another text signed. It has nothing to do with tor's life: mail is taken, and signed, also while tor is down.
+ * can have another text signed. What cannot be taken back, moves and revocations, no role may ask for: the owner's command signs it.
+ * It has nothing to do with tor's life: mail is taken, and signed, also while tor is down.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +98,8 @@ static void
 sign_digest(struct role_peer *peer, const struct ipc_sign *sign)
 {
 	unsigned char text[CONTEXT_TEXT_MAX];
-	size_t len = sign->digest.len == CONTEXT_DIGEST_BYTES ? context_text(sign->context, sign->digest.data, text) : 0;
+	bool is_for_roles = sign->context == CONTEXT_MESSAGE || sign->context == CONTEXT_CARD;
+	size_t len = is_for_roles && sign->digest.len == CONTEXT_DIGEST_BYTES ? context_text(sign->context, sign->digest.data, text) : 0;
 	answer(peer, sign->request_id, find_signer(peer->identity), slice_of(text, len));
 }
 
