@@ -323,7 +323,10 @@ give_file(struct source *s)
 		role_mail_on_reserve(NULL);
 	else if (file_open_unnamed(AT_FDCWD, &m.fd, &err) != 0)
 		log_warn("%s", err.text);
-	send_to(s, &m);
+	if (!send_to(s, &m) && m.fd >= 0) {
+		file_close(&m.fd);
+		send_to(s, &m); /* it is asked for more files than it takes */
+	}
 	file_close(&m.fd);
 }
 

@@ -13,6 +13,7 @@
 
 #define BODY_BYTES (512 * 1024)
 #define CHANGED_WHILE_READ 60
+#define FILES_MOST 2000 /* descriptors of mail@ID, more than sockets hold */
 
 static char *text; /* BODY_BYTES */
 
@@ -275,6 +276,25 @@ a_result_changed_by_content_afterwards_changes_nothing(void **state)
 	close(result_fd);
 }
 
+/* smtp@ID asks for files and never reads: what is left is for others. */
+static void
+a_peer_that_hoards_files_leaves_some_to_others(void **state)
+{
+	struct mail_process *p = *state;
+	const struct ipc_message wanted = { .type = IPC_TYPE_SPOOL_WANTED, .fd = -1 };
+	kill_process(p);
+	*p = (struct mail_process){ .tor = -1, .content = -1, .control = -1 };
+	test_role_start_limited(&p->role, program, NULL, FILES_MOST);
+	configure(p, false);
+	assert_int_equal(test_role_next(&p->role, p->role.parent, IPC_TYPE_STORE_STATE).store_state.state, STORE_WORKS);
+	p->smtp = test_role_give_peer(&p->role, ROLE_SMTP, "");
+	p->submission = test_role_give_peer(&p->role, ROLE_SUBMISSION, "");
+	p->sign = test_role_give_peer(&p->role, ROLE_SIGN, "");
+	for (unsigned i = 0; i < 2 * FILES_MOST; i++)
+		test_role_send(p->smtp, &wanted);
+	submit(p, 1, "bob@" BOB, slice_of_string(text));
+}
+
 #define WITH_MAIL(test) cmocka_unit_test_setup_teardown(test, start, finish)
 
 int
@@ -286,6 +306,7 @@ main(int argc, char **argv)
 		WITH_MAIL(what_is_kept_is_what_was_judged),
 		WITH_MAIL(memory_that_may_shrink_is_refused),
 		WITH_MAIL(a_result_changed_by_content_afterwards_changes_nothing),
+		WITH_MAIL(a_peer_that_hoards_files_leaves_some_to_others),
 	};
 	program = argc == 2 ? realpath(argv[1], NULL) : NULL; /* the tests change their folder */
 	if (program == NULL)

@@ -22,6 +22,8 @@
 /* What may wait for the end of a round. */
 #define SOON_MAX_BYTES 65536
 
+#define QUEUED_BYTES 1024 /* about what the smallest message takes while it waits */
+
 struct queued {
 	struct queued *next;
 	int fd;
@@ -39,7 +41,7 @@ struct channel {
 	struct timer *retry;
 	struct round_call soon; /* waits while what is queued only waits for the end of the round */
 	struct queued *first, **last;
-	size_t queued_bytes;
+	size_t queued_bytes, queued_descriptors;
 	bool ended;
 	bool in_callback; /* a callback may free the channel: then it is freed when the callback has returned */
 	bool freed;
@@ -125,7 +127,8 @@ drop_first(struct channel *c)
 	c->first = q->next;
 	if (c->first == NULL)
 		c->last = &c->first;
-	c->queued_bytes -= buffer_len(&q->bytes);
+	c->queued_bytes -= QUEUED_BYTES + buffer_len(&q->bytes);
+	c->queued_descriptors -= q->fd >= 0;
 	file_close(&q->fd);
 	if (q->is_secret)
 		explicit_bzero((void *)(uintptr_t)buffer_bytes(&q->bytes), buffer_len(&q->bytes));
@@ -297,7 +300,8 @@ channel_free(struct channel *c)
 static int
 enqueue(struct channel *c, struct buffer *bytes, const struct ipc_message *m, struct error *err)
 {
-	if (c->queued_bytes + buffer_len(bytes) > CHANNEL_QUEUE_MAX_BYTES)
+	size_t len = QUEUED_BYTES + buffer_len(bytes);
+	if (c->queued_bytes + len > CHANNEL_QUEUE_MAX_BYTES || (m->fd >= 0 && c->queued_descriptors >= CHANNEL_QUEUE_MAX_DESCRIPTORS))
 		return error_set(err, ERROR_BUSY, "%s does not keep up", ipc_role_name(c->peer));
 	struct queued *q = malloc(sizeof *q);
 	if (q == NULL)
@@ -311,7 +315,8 @@ enqueue(struct channel *c, struct buffer *bytes, const struct ipc_message *m, st
 	buffer_init(bytes, bytes->max);
 	*c->last = q;
 	c->last = &q->next;
-	c->queued_bytes += buffer_len(&q->bytes);
+	c->queued_bytes += len;
+	c->queued_descriptors += q->fd >= 0;
 	return 0;
 }
 

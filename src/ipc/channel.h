@@ -37,8 +37,10 @@ void channel_free(struct channel *channel); /* takes NULL */
 void channel_drain(struct channel *channel);
 
 /* Sends m, or queues it when the socket is full (bounded; descriptors are duplicated). m->fd stays the
- * caller's. ERROR_CLOSED after the end, ERROR_BUSY when CHANNEL_QUEUE_MAX_BYTES are waiting. */
+ * caller's. ERROR_CLOSED after the end, ERROR_BUSY when so much is waiting: bytes are those that it takes in memory, however small a
+ * message is, and whoever asks and never reads takes neither all memory nor all descriptors. */
 #define CHANNEL_QUEUE_MAX_BYTES (64 * 1024 * 1024)
+#define CHANNEL_QUEUE_MAX_DESCRIPTORS 1024
 int channel_send(struct channel *channel, const struct ipc_message *m, struct error *err);
 /* The same, but what is sent like this in one round of the loop goes out together at its end, in order with all else: the peer is woken
  * once. For what is sent many times a second; ERROR_CLOSED may come too late to be told, and then on_end says it. */

@@ -149,7 +149,7 @@ all_that_was_accepted_arrives_in_order(void **state)
 		with_fd += m.fd >= 0;
 	}
 	assert_int_equal(err.code, ERROR_BUSY); /* bounded */
-	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / sizeof body);
+	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / (sizeof body + 2048));
 	assert_false(channel_is_idle(smtp.channel));
 	mail.stop_after = sent;
 	loop_run(mail.loop);
@@ -223,9 +223,36 @@ sending_soon_is_bounded_too(void **state)
 	while (channel_send_soon(e.channel, &m, &err) == 0)
 		sent++;
 	assert_int_equal(err.code, ERROR_BUSY);
-	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / sizeof body);
+	assert_true(sent > CHANNEL_QUEUE_MAX_BYTES / (sizeof body + 2048));
 	close(fds[0]);
 	finish(&e);
+}
+
+/* Whoever asks and never reads. What waits takes memory and descriptors, however small it is. */
+static void
+small_messages_that_nobody_reads_are_bounded_too(void **state)
+{
+	(void)state;
+	const size_t socket_most = 10000, most[] = { CHANNEL_QUEUE_MAX_BYTES / 512, CHANNEL_QUEUE_MAX_DESCRIPTORS };
+	struct ipc_message messages[] = { { .type = IPC_TYPE_INTAKE_DONE, .fd = -1 }, { .type = IPC_TYPE_SPOOL_FILE } };
+	assert_int_equal(file_sealed_memory("body", 4, &messages[1].fd, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct end e = { .loop = loop_new() };
+		struct error err = { 0 };
+		int fds[2];
+		size_t sent = 0;
+		assert_int_equal(channel_pair(fds, NULL), 0);
+		e.channel = channel_new(e.loop, fds[1], ROLE_MAIL, ROLE_SMTP, &events, &e);
+		while (sent < most[i] + socket_most && channel_send(e.channel, &messages[i], &err) == 0)
+			sent++;
+		assert_int_equal(err.code, ERROR_BUSY);
+		if (i == 1) { /* those without a descriptor still go */
+			file_close(&messages[i].fd);
+			assert_int_equal(channel_send(e.channel, &messages[i], &err), 0);
+		}
+		close(fds[0]);
+		finish(&e);
+	}
 }
 
 enum { OVERFILL_DONE, OVERFILL_FAILED, OVERFILL_IMPOSSIBLE };
@@ -432,6 +459,7 @@ main(void)
 		cmocka_unit_test(all_that_was_accepted_arrives_in_order),
 		cmocka_unit_test(what_is_sent_soon_waits_for_the_end_of_the_round_and_keeps_its_order),
 		cmocka_unit_test(sending_soon_is_bounded_too),
+		cmocka_unit_test(small_messages_that_nobody_reads_are_bounded_too),
 		cmocka_unit_test(descriptors_that_find_no_place_are_sent_later),
 		cmocka_unit_test(rule_breakers_lose_the_channel),
 		cmocka_unit_test(the_last_words_of_a_dying_peer_arrive),
