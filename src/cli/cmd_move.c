@@ -252,6 +252,7 @@ cmd_move_recovery(struct cli *cli)
 	struct side s;
 	struct error err = { 0 };
 	char hash[NOTICE_HASH_LEN + 1];
+	secret_shield_process();
 	int status = open_folder(cli, cli->arguments[0], &s);
 	if (status != CLI_OK)
 		return status;

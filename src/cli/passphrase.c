@@ -44,6 +44,7 @@ read_file(const char *path, char out[ASK_LINE_MAX])
 int
 passphrase_ask(const struct cli *cli, const char *question, char out[ASK_LINE_MAX])
 {
+	secret_shield_process(); /* not only the passphrase is worth it: so is what it is for */
 	const char *path = cli_option_value(cli, "passphrase-file");
 	bool is_file = path != NULL && strcmp(path, "-") != 0, is_scripted = passphrase_is_scripted(cli);
 	if (!is_scripted && isatty(STDIN_FILENO) != 1)

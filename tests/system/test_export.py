@@ -2,11 +2,13 @@
 """An identity moves from one machine to another in a file."""
 import os
 import pty
+import re
 import select
 import signal
 import stat
 import subprocess
 import termios
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +149,17 @@ def test_an_export_replaces_nothing(offline):
         assert result.returncode == status and result.stderr
     assert offline.cli('identity', 'export', 'alice', 'x', check=False).returncode == USAGE
     assert not [path for path in offline.folder.iterdir() if 'x' == path.name or path.name.startswith('.x')]
+
+
+def test_no_core_file_has_the_keys(offline):
+    words = ['prlimit', '--core=unlimited', '--', offline.installation.program('smtorp'), 'identity', 'export', 'alice', 'dumped', '--passphrase-stdin']
+    process = subprocess.Popen(words, env=offline.environment(), cwd=offline.folder, stdin=subprocess.PIPE, **account.popen_arguments())
+    try:
+        until(lambda: re.search(r'Max core file size +0 +0 ', Path(f'/proc/{process.pid}/limits').read_text()), 20, 'core files to be refused')
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
 
 
 def type_hidden(terminal, prompt, answer):
