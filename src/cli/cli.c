@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #undef cli_fail
 #undef cli_fail_with
@@ -58,6 +60,13 @@ cli_fail_with(enum cli_exit status, const char *format, ...)
 	fputc('\n', stderr);
 	va_end(args);
 	return status;
+}
+
+bool
+cli_output_is_open_to_others(void)
+{
+	struct stat st;
+	return fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0;
 }
 
 int

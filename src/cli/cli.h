@@ -77,5 +77,8 @@ int cli_fail_with(enum cli_exit status, const char *format, ...);
 #define cli_fail_with(status, ...) ((void)cli_fail_with(status, __VA_ARGS__), status)
 #endif
 
+/* Whether standard output is a file that others may read: no place for a secret. */
+bool cli_output_is_open_to_others(void);
+
 /* Writes the remaining output out: CLI_OK, or CLI_FAILED with a text when it cannot be written. */
 int cli_end_output(void);

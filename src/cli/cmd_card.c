@@ -200,6 +200,8 @@ cmd_card(struct cli *cli)
 int
 cmd_invite(struct cli *cli)
 {
+	if (!cli_has(cli, "out") && cli_output_is_open_to_others())
+		return cli_fail_with(CLI_USAGE, "others could read that file, and use the invitation up: say --out FILE, which makes one that only you can read");
 	return hand_out(cli, "card.invite");
 }
 

@@ -4,7 +4,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,7 +74,6 @@ load_keys(const struct cli *cli, const struct identity *identity, struct keys *o
 static int
 open_output(const struct cli *cli, int *out_fd)
 {
-	struct stat st;
 	const char *path = cli->argument_count > 1 ? cli->arguments[1] : "-";
 	if (strcmp(path, "-") != 0) {
 		*out_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -83,7 +81,7 @@ open_output(const struct cli *cli, int *out_fd)
 			return cli_fail_with(CLI_EXISTS, "there is a file %s already: take another name", path);
 		return *out_fd >= 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "cannot write %s: %s", path, strerror(errno));
 	}
-	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0)
+	if (cli_output_is_open_to_others())
 		return cli_fail_with(CLI_USAGE, "others could read that file, and with it take the address: say "
 		    "`smtorp identity sheet %s FILE`, which makes one that only you can read", cli->arguments[0]);
 	*out_fd = STDOUT_FILENO;

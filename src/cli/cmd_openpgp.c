@@ -227,6 +227,9 @@ cmd_openpgp_export(struct cli *cli)
 	struct opened o;
 	if (cli_has(cli, "secret") && cli_has(cli, "revocation"))
 		return cli_fail_with(CLI_USAGE, "say --secret or --revocation, not both");
+	if (cli_has(cli, "secret") && cli_output_is_open_to_others())
+		return cli_fail_with(CLI_USAGE, "others could read that file, and with it your mail: say `umask 077` and then name a new file, or hand the "
+		    "keys to the other program with '|'");
 	int status = open_it(cli, &o);
 	if (status != CLI_OK)
 		return status;

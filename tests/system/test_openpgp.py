@@ -2,9 +2,11 @@
 """The OpenPGP keys of an identity, made, shown and changed with the node's own commands, and used by GnuPG."""
 import os
 import pathlib
+import subprocess
 
 import pytest
 
+from harness import account
 from harness.gnupg import GnuPG
 from harness.node import Node
 from harness.programs import swaks
@@ -42,6 +44,19 @@ def test_each_identity_has_a_key_for_its_bare_address_of_the_day_that_does_not_e
     gnupg('--import', input=offline.cli('openpgp', 'export', 'alice').stdout)
     listed = gnupg('--with-colons', '--list-keys', made['address']).stdout
     assert key['fingerprint'] in listed and ':ed25519:' in listed and ':cv25519:' in listed
+
+
+def test_secret_keys_go_into_no_file_that_others_can_read(offline, tmp_path):
+    offline.json('identity', 'new', 'private')
+    for mode, status in ((0o644, USAGE), (0o640, USAGE), (0o600, 0)):
+        path = tmp_path / f'{mode:o}'
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, mode), 'wb') as file:
+            os.fchmod(file.fileno(), mode)
+            words = [offline.installation.program('smtorp'), 'openpgp', 'export', '--secret', 'private']
+            result = subprocess.run(words, env=offline.environment(), stdout=file, stderr=subprocess.PIPE, timeout=60, check=False,
+                                    **account.popen_arguments())
+        assert result.returncode == status, result.stderr
+        assert (b'PRIVATE KEY' in path.read_bytes()) == (status == 0)
 
 
 def test_a_new_key_stands_before_the_former_one_which_still_decrypts_and_can_be_revoked(offline, gnupg):
