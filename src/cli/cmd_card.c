@@ -102,8 +102,12 @@ write_out(const struct cli *cli, const struct buffer *what, bool only_mine)
 		return errno == EEXIST ? cli_fail_with(CLI_EXISTS, "%s is there already: name a new file", path) :
 		    cli_fail_with(CLI_FAILED, "cannot write %s: %s", path, strerror(errno));
 	int result = file_write_all(fd, buffer_bytes(what), buffer_len(what), &err);
-	file_close(&fd);
-	return result == 0 ? CLI_OK : cli_fail(&err);
+	if (close(fd) != 0 && result == 0)
+		result = error_set_errno(&err, errno, "cannot write %s", path);
+	if (result == 0)
+		return CLI_OK;
+	unlink(path); /* half of it is of no use, and may have the secret */
+	return cli_fail(&err);
 }
 
 static int

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Cards: who an onion is, signed by it, from one person to another by a file, a text, a link."""
 import base64
+import os
+import subprocess
 
 import pytest
 
+from harness import account
 from harness.folders import wait_for_all
 from harness.imap import TOR_PATIENCE_S
 from harness.programs import swaks
@@ -142,6 +145,24 @@ def test_an_invitation_is_written_for_its_owner_only(cards):
         cards.cli(*words, '--out', str(path))
         assert path.stat().st_mode & 0o777 == mode
         path.unlink()
+
+
+def test_an_invitation_that_cannot_be_written_whole_is_not_left_behind(cards):
+    path = cards.folder / 'cut-off'
+    words = ['prlimit', '--fsize=100', '--', cards.installation.program('smtorp'), 'invite', 'bob', '--out', path]
+    result = subprocess.run(words, env=cards.environment(), stderr=subprocess.PIPE, timeout=60, check=False, text=True,
+                            restore_signals=False, **account.popen_arguments())  # Python ignores SIGXFSZ, and so it does
+    assert result.returncode == 1 and result.stderr.startswith('smtorp: '), result
+    assert not path.exists()
+
+
+def test_an_invitation_goes_into_no_file_that_others_can_read(cards):
+    path = cards.folder / 'shown'
+    with open(path, 'wb') as file:
+        os.fchmod(file.fileno(), 0o644)
+        result = subprocess.run([cards.installation.program('smtorp'), 'invite', 'bob'], env=cards.environment(), stdout=file,
+                                stderr=subprocess.PIPE, timeout=60, check=False, **account.popen_arguments())
+    assert result.returncode == 2 and b'--out' in result.stderr and path.stat().st_size == 0
 
 
 @pytest.mark.parametrize('command', ['card', 'invite'])
