@@ -17,12 +17,14 @@ signing_time(rnp_key_handle_t key, int64_t now_s)
 	return now_s < (int64_t)created ? created : (uint32_t)now_s;
 }
 
-/* Of what is our own: an error without a name is one of the machine, such as randomness that could not be read, and passes. */
+/* Of what is our own: but for what RNP cannot do at all, an error is one of the machine, such as randomness that could not be read, and passes. RNP has
+ * several names for that. */
 static int
 own_error(struct error *err, const char *what, rnp_result_t result)
 {
-	bool passes = result == RNP_ERROR_GENERIC || result == RNP_ERROR_RNG;
-	return ring_error(err, passes ? ERROR_BUSY : ERROR_INVALID, what, result);
+	bool stays = result == RNP_ERROR_BAD_FORMAT || result == RNP_ERROR_BAD_PARAMETERS || result == RNP_ERROR_NOT_IMPLEMENTED ||
+	    result == RNP_ERROR_NOT_SUPPORTED;
+	return ring_error(err, stays ? ERROR_INVALID : ERROR_BUSY, what, result);
 }
 
 static rnp_result_t
@@ -128,7 +130,7 @@ openpgp_encrypt_stream(struct openpgp *pgp, const struct slice *keys, size_t cou
 		output = NULL;
 	int result = encrypt(pgp, &guests, now_s, input, &output, err);
 	if (result == 0 && rnp_output_finish(output) != RNP_SUCCESS)
-		result = error_set(err, ERROR_INVALID, "the message cannot be encrypted");
+		result = own_error(err, "the message cannot be encrypted", RNP_ERROR_WRITE);
 	rnp_output_destroy(output);
 	return piping.has_failed ? error_set(err, piping.error.code, "%s", piping.error.text) : result;
 }
