@@ -211,7 +211,8 @@ take(struct import *in, struct slice card)
 	int result = card_person_parse(card, &person, &key, &err);
 	if (result == 0 && person.is_signed) {
 		is_new = !is_known(in, person.address);
-		result = add_signed(in, card, &err);
+		if (is_new)
+			result = add_signed(in, card, &err);
 		in->added += result == 0 && is_new;
 		in->known += result == 0 && !is_new;
 	} else if (result == 0) {

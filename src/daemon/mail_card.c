@@ -286,6 +286,19 @@ mail_card_pin(struct pins *pins, const struct ipc_card_facts *facts, enum ipc_pi
 	return expected < 0 ? -1 : 0;
 }
 
+/* Whoever has stolen the key of an onion can sign a card with a key of theirs, and have it come in a file: in the place of a verified key it counts only from
+ * the person's own hand. */
+static int
+check_verified(const struct mail_card_config *config, const struct ipc_card_facts *facts, struct error *err)
+{
+	struct contact before;
+	int found = contacts_find(config->contacts, slice_of_string(facts->address), &before, err);
+	if (found != 1 || before.verified_s == 0 || facts->key.len == 0 || strcmp(before.fingerprint, facts->fingerprint) == 0)
+		return found < 0 ? -1 : 0;
+	return error_set(err, ERROR_DENIED, "this card names another key than the one of theirs that was verified. Ask them in another way than by mail; "
+	    "if it is theirs, add the card with --in-person");
+}
+
 /* Who the card is about comes into the book, with their key: the owner says so. */
 static int
 take_person(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
@@ -297,7 +310,7 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 	const struct contacts_offer offer = { .address = address, .fingerprint = facts->fingerprint, .key = facts->key,
 		.how = in_person ? CONTACTS_KEY_IN_PERSON : CONTACTS_KEY_OWNER, .signed_s = now_s, .now_s = now_s };
 	int age = contacts_card_age(config->contacts, address, facts->sequence, facts->fingerprint, err);
-	if (age < 0)
+	if (age < 0 || (!in_person && check_verified(config, facts, err) != 0))
 		return -1;
 	if (age == CONTACTS_CARD_OUTDATED)
 		return error_set(err, ERROR_DENIED, "a newer card of theirs, which names another key, is known: ask them for the one that they have now");

@@ -276,6 +276,35 @@ an_old_card_brings_back_neither_key_nor_pin(void **state)
 	assert_int_equal(count_pins(p), 0);
 }
 
+/* It is signed by bob's onion, whose key somebody may have stolen. */
+static void
+a_card_replaces_a_verified_key_only_in_person(void **state)
+{
+	static const struct shown first = { 1, FINGERPRINT, "" }, second = { 2, OTHER_FINGERPRINT, "" };
+	struct mail_process *p = *state;
+	struct contact bob;
+	request(p, CARD_VERB_ADD_IN_PERSON, "first");
+	begin_content(p);
+	find_with(p, "first", BOB, &first, NULL);
+	expect_facts(p);
+	request(p, CARD_VERB_ADD, "second");
+	find_with(p, "second", BOB, &second, NULL);
+	expect_error(p, ERROR_DENIED);
+	request(p, CARD_VERB_ADD, "first");
+	find_with(p, "first", BOB, &first, NULL);
+	expect_facts(p);
+	assert_true(is_known(p, &bob));
+	assert_string_equal(bob.fingerprint, FINGERPRINT);
+	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
+	request(p, CARD_VERB_ADD_IN_PERSON, "second");
+	begin_content(p);
+	find_with(p, "second", BOB, &second, NULL);
+	expect_facts(p);
+	assert_true(is_known(p, &bob));
+	assert_string_equal(bob.fingerprint, OTHER_FINGERPRINT);
+	assert_int_equal(bob.trust, CONTACTS_VERIFIED_KEY);
+}
+
 static void
 what_is_no_card_of_another_changes_nothing(void **state)
 {
@@ -339,6 +368,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_card_that_cannot_be_made_is_none_for_now, start, finish),
 		cmocka_unit_test_setup_teardown(people_come_into_the_book_by_their_cards, start, finish),
 		cmocka_unit_test_setup_teardown(an_old_card_brings_back_neither_key_nor_pin, start, finish),
+		cmocka_unit_test_setup_teardown(a_card_replaces_a_verified_key_only_in_person, start, finish),
 		cmocka_unit_test_setup_teardown(what_is_no_card_of_another_changes_nothing, start, finish),
 		cmocka_unit_test_setup_teardown(no_introduction_tells_to_type_what_a_shell_obeys, start, finish),
 	};

@@ -109,6 +109,22 @@ def test_a_new_key_makes_a_new_card(cards):
     assert after['sequence'] > before['sequence'] and after['tls'] == before['tls']
 
 
+def test_what_is_known_of_somebody_stands_against_a_file_of_cards(cards, nobody):
+    """The newer card is signed by the same onion, whose key somebody may have stolen."""
+    before, path = fingerprint_of(cards, 'bob'), cards.folder / 'people.vcf'
+    add(cards, '-', input=card_of(cards))
+    cards.cli('openpgp', 'rotate', 'bob')
+    path.write_text(card_of(cards))
+    assert cards.json('contact', 'import', '--identity', 'alice', str(path))['known'] == 1
+    assert of_alice(cards)[cards.bob.address]['fingerprint'] == before
+    cards.cli('contact', 'verify', '--identity', 'alice', cards.bob.address, before)
+    result = add(cards, str(path), check=False)
+    assert result.returncode != 0 and '--in-person' in result.stderr
+    assert of_alice(cards)[cards.bob.address]['fingerprint'] == before
+    add(cards, str(path), '--in-person')
+    assert of_alice(cards)[cards.bob.address]['fingerprint'] == fingerprint_of(cards, 'bob') != before
+
+
 def test_a_recovery_key_that_is_made_later_is_on_the_next_card(cards):
     """Of an identity from before there were recovery keys; its neighbour has had one from the beginning."""
     folder = cards.home / 'identities' / cards.bob.name
