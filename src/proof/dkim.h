@@ -39,7 +39,7 @@ void dkim_body_final(struct dkim_body *body, unsigned char digest[HASH_SHA256_BY
 
 /* A tag's value as it stands, without the white space around it; data NULL: there is none. Borrowed from the field. */
 struct dkim_tags {
-	struct slice version, algorithm, canonicalization, domain, selector, names, to, length, expiration;
+	struct slice version, algorithm, canonicalization, domain, selector, names, to;
 	struct slice signature_place; /* between "b=" and the semicolon or end, white space included */
 	unsigned char body_digest[HASH_SHA256_BYTES], signature[DKIM_SIGNATURE_BYTES];
 };

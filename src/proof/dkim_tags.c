@@ -66,7 +66,7 @@ decode(struct slice text, unsigned char *out, size_t len, const char *tag, struc
 
 struct reading {
 	struct dkim_tags *out;
-	struct slice names[DKIM_TAGS_MAX], body_digest;
+	struct slice names[DKIM_TAGS_MAX], body_digest, length, expiration, copied;
 	size_t count;
 };
 
@@ -83,8 +83,8 @@ take_tag(struct reading *r, struct slice item, struct error *err)
 		struct slice *value;
 	} known[] = {
 		{ "v", &r->out->version }, { "a", &r->out->algorithm }, { "c", &r->out->canonicalization }, { "d", &r->out->domain },
-		{ "s", &r->out->selector }, { "h", &r->out->names }, { "to", &r->out->to }, { "l", &r->out->length },
-		{ "x", &r->out->expiration }, { "bh", &r->body_digest }, { "b", &r->out->signature_place },
+		{ "s", &r->out->selector }, { "h", &r->out->names }, { "to", &r->out->to }, { "l", &r->length },
+		{ "x", &r->expiration }, { "z", &r->copied }, { "bh", &r->body_digest }, { "b", &r->out->signature_place },
 	};
 	if (!is_tag_name(name) || r->count == DKIM_TAGS_MAX)
 		return error_set(err, ERROR_INVALID, "the signature holds %s", r->count == DKIM_TAGS_MAX ? "too many tags" :
@@ -100,15 +100,18 @@ take_tag(struct reading *r, struct slice item, struct error *err)
 }
 
 static int
-check_choices(const struct dkim_tags *t, struct error *err)
+check_choices(const struct reading *r, struct error *err)
 {
+	const struct dkim_tags *t = r->out;
 	if (!slice_is(t->version, "1") || !slice_is(t->algorithm, "ed25519-sha256") ||
 	    !slice_is(t->canonicalization, "relaxed/relaxed"))
 		return error_set(err, ERROR_INVALID, "the signature is of another kind than v=1, ed25519-sha256, relaxed/relaxed");
 	if (t->domain.len == 0 || t->selector.len == 0 || t->names.len == 0)
 		return error_set(err, ERROR_INVALID, "the signature lacks d=, s= or h=");
-	if (t->length.data != NULL)
+	if (r->length.data != NULL)
 		return error_set(err, ERROR_INVALID, "the signature covers a part of the body only (l=)");
+	if (r->expiration.data != NULL || r->copied.data != NULL)
+		return error_set(err, ERROR_INVALID, "the signature has an end (x=) or copies of fields (z=), which have no meaning here");
 	return 0;
 }
 
@@ -126,7 +129,7 @@ dkim_parse(struct slice value, struct dkim_tags *out, struct error *err)
 		if (take_tag(&r, item, err) != 0)
 			return -1;
 	}
-	if (check_choices(out, err) != 0)
+	if (check_choices(&r, err) != 0)
 		return -1;
 	if (decode(r.body_digest, out->body_digest, sizeof out->body_digest, "bh", err) != 0)
 		return -1;

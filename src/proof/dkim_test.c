@@ -176,6 +176,7 @@ a_signature_with_choices_of_its_own_is_refused(void **state)
 	} values[] = {
 		{ KIND " h=From;" BH B, true }, { KIND " h=From;" BH B " ; ", true }, { B ";" BH KIND "h = From", true },
 		{ KIND " h=From;" BH B ";;", false }, { KIND " h=From;" BH B "; h=To", false }, { KIND " h=From;" BH B "; l=3", false },
+		{ KIND " h=From;" BH B "; x=1", false }, { KIND " h=From;" BH B "; z=From:a", false }, { KIND " h=From;" BH B "; t=1", true },
 		{ KIND " h=From;" BH, false }, { KIND " h=From;" B, false }, { KIND BH B, false }, { KIND " h=;" BH B, false },
 		{ " v=2; a=ed25519-sha256; c=relaxed/relaxed; d=x; s=y; h=From;" BH B, false },
 		{ " v=1; a=rsa-sha256; c=relaxed/relaxed; d=x; s=y; h=From;" BH B, false },

@@ -185,8 +185,6 @@ check_field(struct slice section, const struct header_field *field, const unsign
 		return error_set(why, ERROR_DENIED, "the signature is of another onion than From names");
 	if (!slice_is_nocase(tags.to, to))
 		return error_set(why, ERROR_DENIED, "the message was signed for another recipient");
-	if (tags.expiration.data != NULL)
-		return error_set(why, ERROR_INVALID, "the signature has an end (x=), which has no meaning here");
 	if (memcmp(tags.body_digest, body_digest, sizeof tags.body_digest) != 0)
 		return error_set(why, ERROR_DENIED, "the body is not the one that was signed");
 	if (dkim_digest(section, field, &tags, digest, why) != 0)
