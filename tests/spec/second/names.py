@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """doc/spec/address.md: onion names, addresses, fingerprints; and base32 and base64 as they are written everywhere."""
 import base64
+import datetime
 import hashlib
 import re
 import unicodedata
@@ -9,7 +10,7 @@ from . import curve
 
 LETTERS = set('abcdefghijklmnopqrstuvwxyz234567')
 ATEXT = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
-TURNS = {0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)}
+TURNS = {0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
 
 
 class Refused(Exception):
@@ -47,6 +48,13 @@ def from_base64(text, length=None):
 
 def is_shown_safely(text):
     return not any(unicodedata.category(c) == 'Cc' or ord(c) in TURNS for c in text)
+
+
+def is_day(text):
+    try:
+        return text.isascii() and len(text) == 16 and text.endswith('Z') and datetime.datetime.strptime(text, '%Y%m%dT%H%M%SZ').year >= 1970
+    except ValueError:
+        return False
 
 
 # ---- section 3
