@@ -138,7 +138,12 @@ def test_cards(kind):
     refused(cards.read, card.replace(b'END:VCARD', b'X-LATE:1\r\nEND:VCARD'))
     refused(cards.read, card.replace(b'REV:', b'REV;X=1:'))
     refused(cards.read, card + b'X:1\r\n')
+    refused(cards.read, card.replace(b'END:VCARD\r\n', b''))
     refused(cards.read, card.replace(b'REV:', b'X:\xe2\x80\xae\r\nREV:'))
+    for same in (card[:-2], card.replace(b'END:VCARD', b'end:vcard')):
+        assert cards.read(same) == read
+    for other in (card.replace(b'VERSION:4.0\r\n', b''), card.replace(b'\r\nREV', b'\r\n\r\nREV'), card.replace(b'\r\nREV', b'\r\n \r\nREV')):
+        refused(cards.read, other)
     for _, wrong in changed(card, 60):
         refused(cards.read, wrong)
 

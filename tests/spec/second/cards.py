@@ -5,21 +5,21 @@ import hmac
 import re
 
 from . import curve
-from .names import address, from_base32, from_base64, is_shown_safely, key_of_onion, refuse_unless
+from .names import Refused, address, from_base32, from_base64, is_day, is_shown_safely, key_of_onion, refuse_unless
 from .proof import text_of
 
-ALWAYS = ['FN', 'X-SMTORP-ONION', 'REV', 'X-SMTORP-SEQUENCE', 'X-SMTORP-SIGNATURE']
-ONCE = [*ALWAYS, 'EMAIL', 'KEY', 'X-SMTORP-TLS', 'X-SMTORP-RECOVERY', 'X-SMTORP-PADDING']
+ALWAYS = ['VERSION', 'FN', 'X-SMTORP-ONION', 'REV', 'X-SMTORP-SEQUENCE', 'X-SMTORP-SIGNATURE']
+ONCE = [*ALWAYS, 'EMAIL', 'KEY', 'X-SMTORP-TLS', 'X-SMTORP-RECOVERY']
 
 
 def read(octets):
     """The properties of a card, its signature checked."""
     refuse_unless(len(octets) <= 8192, 'too long')
-    text = re.sub('\r?\n[ \t]', '', decoded(octets))
-    lines = text.replace('\r\n', '\n').split('\n')
-    refuse_unless(lines.pop() == '', 'no end of line')
-    refuse_unless(all(is_shown_safely(line.replace('\t', '')) for line in lines), 'characters')
-    refuse_unless(lines[0] == 'BEGIN:VCARD' and lines[-1] == 'END:VCARD', 'frame')
+    folded = decoded(octets).replace('\r\n', '\n').removesuffix('\n').split('\n')
+    refuse_unless(not {'', ' ', '\t'} & set(folded) and folded[0][0] not in ' \t', 'an empty line, or half a one')
+    lines = re.sub('\n[ \t]', '', '\n'.join(folded)).split('\n')
+    refuse_unless(all(map(is_shown_safely, lines)), 'characters')
+    refuse_unless(lines[0].upper() == 'BEGIN:VCARD' and lines[-1].upper() == 'END:VCARD', 'frame')
     properties = {}
     for line in lines[1:-1]:
         name, colon, value = line.partition(':')
@@ -52,14 +52,23 @@ def look(properties):
         refuse_unless(label is None and name + '.onion' == properties['X-SMTORP-ONION'], 'another onion')
     for name in ('X-SMTORP-TLS', 'X-SMTORP-RECOVERY'):
         if name in properties:
-            from_base32(properties[name], 32)
-    refuse_unless(re.fullmatch('[0-9]{8}T000000Z', properties['REV']), 'REV')
-    refuse_unless(re.fullmatch('[0-9]{1,18}', properties['X-SMTORP-SEQUENCE']), 'sequence')
-    refuse_unless(re.fullmatch('0*', properties.get('X-SMTORP-PADDING', '')), 'padding')
+            from_base32(properties[name].lower(), 32)
+    refuse_unless(is_day(properties['REV']), 'REV')
+    refuse_unless(properties['VERSION'] == '4.0', 'version')
+    refuse_unless(re.fullmatch('0|[1-9][0-9]{0,17}', properties['X-SMTORP-SEQUENCE']), 'sequence')
     if 'KEY' in properties:
         kind, comma, data = properties['KEY'].partition(',')
-        refuse_unless(comma and kind == 'data:application/pgp-keys;base64' and len(from_base64(data)) <= 5120, 'KEY')
-    properties['FN'] = re.sub(r'\\(.)', lambda c: '\n' if c[1] in 'nN' else c[1], properties['FN'])
+        refuse_unless(comma and kind.lower() == 'data:application/pgp-keys;base64' and 0 < len(from_base64(data)) <= 5120, 'KEY')
+    refuse_unless(re.fullmatch(r'(?:[^\\]|\\[\\,;:])*', properties['FN']), 'FN')
+    properties['FN'] = re.sub(r'\\(.)', r'\1', properties['FN'])
+    refuse_unless(len(properties['FN'].encode()) <= 128 or is_address(properties['FN']), 'FN')
+
+
+def is_address(text):
+    try:
+        return bool(address(text.encode()))
+    except Refused:
+        return False
 
 
 def invitation(secret, inviting, guest, guest_address):
