@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from . import curve
-from .names import Refused, address, from_base32, from_base64, key_of, key_of_onion, refuse_unless, to_base32
+from .names import Refused, address, from_base32, from_base64, is_day, key_of, key_of_onion, refuse_unless, to_base32
 from .proof import text_of
 
 LINES = {
@@ -35,7 +35,7 @@ def read(octets):
     refuse_unless([name for name, _ in pairs] == wanted, 'lines')
     key = key_of_onion(values['Onion'])
     refuse_unless(re.fullmatch('[1-9][0-9]{0,17}', values['Sequence']), 'sequence')
-    refuse_unless(re.fullmatch('[0-9]{8}T000000Z', values['Day']), 'day')
+    refuse_unless(values['Day'].endswith('T000000Z') and is_day(values['Day']), 'day')
     refuse_unless(re.fullmatch('[0-9A-F]{40}', values.get('Key', '0' * 40)), 'key')
     signed = lines[:1 + wanted.index('Signature')]
     digest = hashlib.sha256(''.join(line + '\r\n' for line in signed).encode()).digest()
