@@ -84,7 +84,7 @@ def sign(seed, text):
 def verify(public, text, signature):
     point = decode(public)
     s = int.from_bytes(signature[32:], 'little')
-    if len(signature) != 64 or point is None or s >= L:
+    if len(signature) != 64 or point is None or s >= L or is_identity(multiply(8, point)):
         return False
     challenge = sha512(signature[:32], public, text) % L
     minus = (P - point[0], point[1], 1, P - point[3])
