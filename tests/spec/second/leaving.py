@@ -74,7 +74,8 @@ def split(text):
 
 def fold(line):
     lines = ['']
-    for word in re.split('(?<=[^ ]) (?=[^ ])', line):
+    between = '(?<=;) (?=[a-z-]+[*]?=)' if re.match('Content-(Type|Disposition):', line) else '(?<=[^ ]) (?=[^ ])'
+    for word in re.split(between, line):
         # a boundary has a line of its own
         if lines[-1] and (len(lines[-1]) + 1 + len(word) > 76 or word.startswith('boundary=')):
             lines.append(' ' + word)
@@ -112,7 +113,7 @@ def parameters(value):
 def written(name, text):
     if name in ('name', 'filename'):
         text = re.split(r'[/\\]', text)[-1]
-    if name in ('charset', 'format', 'delsp'):
+    if name in PARAMETERS[:8]:
         text = text.lower()
     if not text.isascii():
         return f"{name}*=utf-8''" + ''.join(chr(o) if TOKEN.fullmatch(chr(o)) and chr(o) not in "*'%" else f'%{o:02X}' for o in text.encode())
