@@ -131,11 +131,10 @@ static int
 take_lines(struct slice lines, struct card_person *out, struct buffer *key, struct error *err)
 {
 	struct slice name, value, line;
-	char other[ADDRESS_MAX + 1];
 	int got;
 	while ((got = vcard_next(&lines, &name, &value, &line, err)) == 1) {
-		if (is_called(name, CARD_EMAIL))
-			read_address(value, out->address[0] == '\0' ? out->address : other);
+		if (is_called(name, CARD_EMAIL) && out->address[0] == '\0')
+			read_address(value, out->address);
 		else if (is_called(name, CARD_NAME))
 			take_name(value, out);
 		else if (is_called(name, CARD_PERSON_ENCRYPT) && value.len < sizeof out->encrypt)

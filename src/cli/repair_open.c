@@ -72,8 +72,8 @@ replace(const struct opening *o, const char *name, const struct buffer *message,
 static bool
 is_sealed(const struct buffer *message)
 {
-	size_t looked = buffer_len(message) < LOOKED_BYTES ? buffer_len(message) : LOOKED_BYTES;
-	return looked > 0 && memmem(buffer_bytes(message), looked, "multipart/encrypted", 19) != NULL;
+	size_t len = buffer_len(message);
+	return len > 0 && memmem(buffer_bytes(message), len < LOOKED_BYTES ? len : LOOKED_BYTES, "multipart/encrypted", 19) != NULL;
 }
 
 static int
