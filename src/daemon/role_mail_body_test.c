@@ -152,10 +152,7 @@ judge(struct mail_process *p, bool to_open, int changed)
 	struct hash_sha256 hash;
 	unsigned char digest[HASH_SHA256_BYTES];
 	char *seen = malloc(BODY_BYTES);
-	if (p->content < 0) {
-		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
-	}
+	give_content(p);
 	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CHECKED, .fd = -1 };
 	assert_int_equal(pread(m.fd, seen, BODY_BYTES, 0), BODY_BYTES);
 	file_close(&m.fd);
@@ -233,8 +230,7 @@ memory_that_may_shrink_is_refused(void **state)
 static int
 prepare_in_file(struct mail_process *p)
 {
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 	struct ipc_message into = test_role_next(&p->role, p->content, IPC_TYPE_PREPARE_INTO);
 	struct ipc_message m = test_role_next(&p->role, p->content, IPC_TYPE_PREPARE);
 	file_close(&m.fd);

@@ -28,8 +28,7 @@ static void
 begin_content(struct mail_process *p)
 {
 	file_close(&p->content);
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 }
 
 /* content is asked for a card, and writes this. Returns the sequence. */

@@ -169,8 +169,7 @@ what_waits_for_a_revoked_onion_is_given_up_and_told(void **state)
 	be_revoked();
 	launch(p);
 	file_close(&p->content);
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 	struct ipc_message m = next_to_content(p, IPC_TYPE_COMPOSE_DSN);
 	struct slice list = m.compose_dsn.failures;
 	assert_true(pack_next_failure(&list, &recipient, &why));

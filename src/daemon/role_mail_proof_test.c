@@ -12,10 +12,7 @@ static const char claim[] = "From: bob@" BOB "\r\nSubject: claim\r\n\r\nHello\r\
 static void
 check(struct mail_process *p, unsigned verdict, const char *sender, const char *why)
 {
-	if (p->content < 0) {
-		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
-	}
+	give_content(p);
 	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CHECKED, .fd = -1 };
 	assert_string_equal(m.check.onion, OWN);
 	file_close(&m.fd);
@@ -139,8 +136,7 @@ what_cannot_be_looked_at_is_refused_for_now(void **state)
 	struct mail_process *p = *state;
 	receive_text(p, 1, claim);
 	for (int i = 0; i < 2; i++) {
-		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+		give_content(p);
 		test_role_next(&p->role, p->content, IPC_TYPE_CHECK);
 		file_close(&p->content);
 	}
@@ -169,8 +165,7 @@ the_role_that_signs_may_be_started_again(void **state)
 	struct mail_process *p = *state;
 	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string("Subject: out\r\n\r\nHello\r\n"));
 	file_close(&p->sign);
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 	p->sign = test_role_give_peer(&p->role, ROLE_SIGN, "");
 	prepare(p);
 	expect_done(p, p->submission, 1, 250);
@@ -181,8 +176,7 @@ what_cannot_be_signed_is_refused_for_now(void **state)
 {
 	struct mail_process *p = *state;
 	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string("Subject: out\r\n\r\nHello\r\n"));
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 	struct ipc_message m = next_to_content(p, IPC_TYPE_PREPARE), result = { .type = IPC_TYPE_CONTENT_RESULT, .fd = -1 };
 	result.content_result.request_id = m.prepare.request_id;
 	result.content_result.code = 250;

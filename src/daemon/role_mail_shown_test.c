@@ -20,13 +20,6 @@ make_folders(void)
 		assert_int_equal(mkdir(names[i], 0700), 0);
 }
 
-static void
-give_content(struct mail_process *p)
-{
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
-}
-
 /* A copy with this mark is asked for. */
 static void
 expect_note(struct mail_process *p, const char *mark)

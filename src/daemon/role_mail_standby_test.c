@@ -6,13 +6,6 @@
 
 #define TOLD "Subject: Two machines run this identity"
 
-static void
-give_content(struct mail_process *p)
-{
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
-}
-
 /* What waits is taken to the other copy. */
 static void
 expect_at_the_other(struct mail_process *p, uint64_t *session)
@@ -35,14 +28,20 @@ expect_at_the_other(struct mail_process *p, uint64_t *session)
 }
 
 static void
+begin_to_stand_by(struct mail_process *p)
+{
+	configure(p, true);
+	give_content(p);
+	prepare(p); /* what tells of it, for the own mailbox */
+	prepare(p); /* and for the other */
+}
+
+static void
 whoever_begins_to_stand_by_tells_both_mailboxes(void **state)
 {
 	struct mail_process *p = *state;
 	uint64_t session = 0;
-	configure(p, true);
-	give_content(p);
-	prepare(p);
-	prepare(p);
+	begin_to_stand_by(p);
 	await_files_of(p, "Maildir/new", TOLD, 1);
 	expect_at_the_other(p, &session);
 	configure(p, true); /* nothing new */
@@ -57,10 +56,7 @@ mail_to_oneself_goes_to_both(void **state)
 {
 	struct mail_process *p = *state;
 	uint64_t session = 0;
-	configure(p, true);
-	give_content(p);
-	prepare(p);
-	prepare(p);
+	begin_to_stand_by(p);
 	expect_at_the_other(p, &session);
 	intake(p->submission, 1, "alice@" OWN, "alice@" OWN, slice_of_string("Subject: to myself\r\n\r\n"));
 	prepare(p);

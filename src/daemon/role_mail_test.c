@@ -382,8 +382,7 @@ nobody_is_told_about_a_message_from_nobody(void **state)
 {
 	struct mail_process *p = *state;
 	intake(p->submission, 1, "", "bob@" BOB, slice_of_string(message));
-	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	give_content(p);
 	prepare(p);
 	expect_done(p, p->submission, 1, 250);
 	fail_dial(p, expect_dial(p, 465), DIAL_REASON_BAD_ADDRESS);
@@ -419,8 +418,7 @@ a_message_that_kills_content_is_refused(void **state)
 	struct mail_process *p = *state;
 	intake(p->submission, 1, "alice@" OWN, "bob@" BOB, slice_of_string(message));
 	for (int i = 0; i < 2; i++) {
-		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+		give_content(p);
 		test_role_next(&p->role, p->content, IPC_TYPE_PREPARE);
 		file_close(&p->content);
 	}

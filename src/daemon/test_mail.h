@@ -154,6 +154,16 @@ receive_text(struct mail_process *p, uint64_t id, const char *text)
 	intake(p->smtp, id, "bob@" BOB, "alice@" OWN, slice_of_string(text));
 }
 
+/* Answers NEED_CONTENT, unless content is there. */
+static inline void
+give_content(struct mail_process *p)
+{
+	if (p->content >= 0)
+		return;
+	test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+	p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+}
+
 /* The next message to content that is of this type; copies for the folder Waiting, which mail has composed when it likes,
  * are composed in between. */
 static inline struct ipc_message
@@ -232,10 +242,7 @@ static inline void
 submit(struct mail_process *p, uint64_t id, const char *recipient, struct slice bytes)
 {
 	intake(p->submission, id, "alice@" OWN, recipient, bytes);
-	if (p->content < 0) {
-		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
-	}
+	give_content(p);
 	prepare(p);
 	expect_done(p, p->submission, id, 250);
 }
@@ -329,8 +336,7 @@ await_files_of(struct mail_process *p, const char *name, const char *text, size_
 		if (poll_fds[1].revents != 0 && p->content >= 0) {
 			next_to_content(p, IPC_TYPE_COMPOSE_NOTE);
 		} else if (poll_fds[1].revents != 0) {
-			test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
-			p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+			give_content(p);
 		}
 		while (read(watch, events, sizeof events) > 0)
 			;
