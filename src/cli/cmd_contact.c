@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "address/address.h"
+#include "card/person.h"
 #include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/cmd_card.h"
@@ -361,13 +362,15 @@ set_carriers(struct cli *cli, json_t *contact, const char *list)
 		list = "";
 	while (status == CLI_OK && *list != '\0') {
 		list += strspn(list, ", ");
-		size_t len = strcspn(list, ",");
+		size_t whole = strcspn(list, ","), len = whole;
+		while (len > 0 && list[len - 1] == ' ')
+			len--;
 		slice_to_string(slice_of(list, len), text, sizeof text);
-		list += len;
+		list += whole;
 		if (len > 0)
 			status = contact_book_find_other(cli, contact, text, address);
 		if (len > 0 && status == CLI_OK && buffer_printf(&lines, NULL, "%s\n", address) != 0)
-			status = cli_fail_with(CLI_USAGE, "these are too many carriers");
+			status = cli_fail_with(CLI_USAGE, "these are too many carriers: name at most %d", CARD_PERSON_CARRIERS_MAX);
 	}
 	if (status == CLI_OK)
 		status = contact_book_order(cli, "contact.carry", contact, json_pack("{s:s%}", "note", buffer_bytes(&lines) != NULL ?

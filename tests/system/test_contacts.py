@@ -139,7 +139,7 @@ def test_carriers_are_kept_in_their_order(book):
         assert result.returncode != 0 and result.stderr.startswith('smtorp: '), wrong
         assert people(book)[bob]['carriers'] == []
     far = book.json('card', 'work')['address']
-    assert book.json('contact', 'edit', '--identity', 'alice', '--carriers', f'{far}, Carol,{far}', bob)['carriers'] == [far, carol]
+    assert book.json('contact', 'edit', '--identity', 'alice', '--carriers', f'{far}, Carol ,{far}', bob)['carriers'] == [far, carol]
     assert far in of_alice(book, 'show', bob).stdout
     path.write_text(of_alice(book, 'export', bob).stdout)
     book.cli('contact', 'import', '--identity', 'work', str(path))
