@@ -255,6 +255,11 @@ cmd_card_add(struct cli *cli, const char *identity, const char *text)
 	buffer_init(&card, CARD_MAX_BYTES);
 	int status = card_text_read(text, &card, &invitation, &err) == 0 ? CLI_OK : cli_fail(&err);
 	bool is_invited = status == CLI_OK && invitation.letters[0] != '\0', in_person = is_invited || cli_has(cli, "in-person");
+	if (is_invited && cli_has(cli, "in-person")) { /* which an invitation alone does not say: it verifies, but replaces no verified key */
+		status = ask(cli, "card.add-in-person", identity, slice_of(buffer_bytes(&card), buffer_len(&card)), "", &row);
+		json_decref(row);
+		row = NULL;
+	}
 	if (status == CLI_OK)
 		status = ask(cli, is_invited ? "card.add-invited" : in_person ? "card.add-in-person" : "card.add", identity,
 		    slice_of(buffer_bytes(&card), buffer_len(&card)), invitation.letters, &row);

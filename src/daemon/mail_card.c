@@ -301,16 +301,16 @@ check_verified(const struct mail_card_config *config, const struct ipc_card_fact
 
 /* Who the card is about comes into the book, with their key: the owner says so. */
 static int
-take_person(const struct mail_card_config *config, const struct ipc_card_facts *facts, bool in_person, struct error *err)
+take_person(const struct mail_card_config *config, const struct ipc_card_facts *facts, enum mail_card_way way, struct error *err)
 {
 	struct slice address = slice_of_string(facts->address);
 	enum contacts_learned learned;
 	struct error why = { 0 };
 	int64_t now_s = clock_wall_s();
 	const struct contacts_offer offer = { .address = address, .fingerprint = facts->fingerprint, .key = facts->key,
-		.how = in_person ? CONTACTS_KEY_IN_PERSON : CONTACTS_KEY_OWNER, .signed_s = now_s, .now_s = now_s };
+		.how = way == MAIL_CARD_SOMEHOW ? CONTACTS_KEY_OWNER : CONTACTS_KEY_IN_PERSON, .signed_s = now_s, .now_s = now_s };
 	int age = contacts_card_age(config->contacts, address, facts->sequence, facts->fingerprint, err);
-	if (age < 0 || (!in_person && check_verified(config, facts, err) != 0))
+	if (age < 0 || (way != MAIL_CARD_IN_PERSON && check_verified(config, facts, err) != 0))
 		return -1;
 	if (age == CONTACTS_CARD_OUTDATED)
 		return error_set(err, ERROR_DENIED, "a newer card of theirs, which names another key, is known: ask them for the one that they have now");
@@ -328,7 +328,7 @@ take_person(const struct mail_card_config *config, const struct ipc_card_facts *
 }
 
 int
-mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, bool in_person, struct error *err)
+mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, enum mail_card_way way, struct error *err)
 {
 	const struct mail_card_config *config = &cards->config;
 	if (facts->kind != CARD_PERSONAL)
@@ -337,7 +337,7 @@ mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts
 		return error_set(err, ERROR_INVALID, "this is the identity's own card");
 	if (database_begin(config->database, err) != 0)
 		return -1;
-	if (take_person(config, facts, in_person, err) == 0)
+	if (take_person(config, facts, way, err) == 0)
 		return database_commit(config->database, err);
 	database_rollback(config->database);
 	return -1;
@@ -350,7 +350,8 @@ on_order_checked(void *context, const struct ipc_card_facts *facts, const struct
 	const struct mail_card_config *config = &order->cards->config;
 	struct error err = *failed;
 	bool adds = order->verb == CARD_VERB_ADD || order->verb == CARD_VERB_ADD_IN_PERSON;
-	if (facts != NULL && (!adds || mail_card_add_person(order->cards, facts, order->verb == CARD_VERB_ADD_IN_PERSON, &err) == 0)) {
+	if (facts != NULL && (!adds || mail_card_add_person(order->cards, facts,
+	    order->verb == CARD_VERB_ADD_IN_PERSON ? MAIL_CARD_IN_PERSON : MAIL_CARD_SOMEHOW, &err) == 0)) {
 		struct ipc_message m = { .type = IPC_TYPE_CARD_FACTS, .fd = -1, .card_facts = *facts };
 		m.card_facts.request_id = order->request_id;
 		config->send(config->context, &m);

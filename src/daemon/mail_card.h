@@ -53,9 +53,16 @@ void mail_card_check(struct mail_card *cards, struct slice text, mail_card_check
 /* The TLS key that the card names is the one that mail to its onion is held to from now on, unless that is another already (doc/spec/pins.md, section 3). */
 int mail_card_pin(struct pins *pins, const struct ipc_card_facts *facts, enum ipc_pin_trust trust, struct error *err);
 
+/* How a card came to the owner. All but the first verify its key. */
+enum mail_card_way {
+	MAIL_CARD_SOMEHOW,
+	MAIL_CARD_INVITATION,
+	MAIL_CARD_IN_PERSON, /* only so it replaces a verified key: whoever has stolen an onion's key can write cards and invitations */
+};
+
 /* Who the card is about comes into the book with their key, as the owner says, in a transaction of its own. ERROR_INVALID: it is an onion's, or the identity's
- * own; ERROR_DENIED: the key was revoked. */
-int mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, bool in_person, struct error *err);
+ * own; ERROR_DENIED: the key was revoked, or may not be replaced so, or a newer card names another. */
+int mail_card_add_person(struct mail_card *cards, const struct ipc_card_facts *facts, enum mail_card_way way, struct error *err);
 
 /* Carries out a CARD_REQUEST: one CARD_FACTS, or none, and one QUEUE_END. */
 void mail_card_answer(struct mail_card *cards, const struct ipc_card_request *request);

@@ -190,7 +190,7 @@ on_checked(void *context, const struct ipc_card_facts *facts, const struct error
 	struct error err = *failed;
 	if (facts != NULL && facts->fingerprint[0] == '\0')
 		error_set(&err, ERROR_INVALID, "the card of this invitation has no OpenPGP key");
-	else if (facts != NULL && mail_card_add_person(order->invite->config.cards, facts, true, &err) == 0) {
+	else if (facts != NULL && mail_card_add_person(order->invite->config.cards, facts, MAIL_CARD_INVITATION, &err) == 0) {
 		memcpy(order->address, facts->address, sizeof order->address);
 		memcpy(order->fingerprint, facts->fingerprint, sizeof order->fingerprint);
 		send_facts(order, facts, 0);

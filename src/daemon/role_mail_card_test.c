@@ -289,6 +289,12 @@ a_card_replaces_a_verified_key_only_in_person(void **state)
 	request(p, CARD_VERB_ADD, "second");
 	find_with(p, "second", BOB, &second, NULL);
 	expect_error(p, ERROR_DENIED);
+	static const unsigned char secret[IPC_INVITATION_BYTES];
+	const struct ipc_message invited = { .type = IPC_TYPE_CARD_REQUEST, .fd = -1, .card_request = { .request_id = 9, .verb = CARD_VERB_ADD_INVITED,
+		.text = slice_of_string("invitation"), .secret = slice_of(secret, sizeof secret) } };
+	test_role_send(p->control, &invited); /* which anybody can write who has the onion's key */
+	find_with(p, "invitation", BOB, &second, NULL);
+	expect_error(p, ERROR_DENIED);
 	request(p, CARD_VERB_ADD, "first");
 	find_with(p, "first", BOB, &first, NULL);
 	expect_facts(p);

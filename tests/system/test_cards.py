@@ -121,8 +121,13 @@ def test_what_is_known_of_somebody_stands_against_a_file_of_cards(cards, nobody)
     result = add(cards, str(path), check=False)
     assert result.returncode != 0 and '--in-person' in result.stderr
     assert of_alice(cards)[cards.bob.address]['fingerprint'] == before
-    add(cards, str(path), '--in-person')
-    assert of_alice(cards)[cards.bob.address]['fingerprint'] == fingerprint_of(cards, 'bob') != before
+    invitation = cards.folder / 'invitation.vcf'  # anybody can write one who has the onion's key
+    cards.cli('invite', '--out', str(invitation), 'bob')
+    assert add(cards, str(invitation), check=False).returncode != 0
+    assert of_alice(cards)[cards.bob.address]['fingerprint'] == before
+    add(cards, str(invitation), '--in-person')
+    row = of_alice(cards)[cards.bob.address]
+    assert row['fingerprint'] == fingerprint_of(cards, 'bob') != before and row['trust'] == 'verified'
 
 
 def test_a_recovery_key_that_is_made_later_is_on_the_next_card(cards):
