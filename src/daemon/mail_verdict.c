@@ -14,7 +14,7 @@ struct line {
 	size_t len;
 };
 
-/* One tag. What others have said is cut, so that all tags fit. */
+/* One tag. */
 static void __attribute__((format(printf, 2, 3)))
 tag(struct line *line, const char *format, ...)
 {
@@ -23,6 +23,16 @@ tag(struct line *line, const char *format, ...)
 	va_start(values, format);
 	line->len += (size_t)vsnprintf(line->out + line->len, RECORD_VERDICT_MAX - line->len, format, values);
 	va_end(values);
+}
+
+/* A tag with words that may have something in them which others wrote: none of it begins another tag. Cut, so that all tags fit. */
+static void
+tag_words(struct line *line, const char *name, const char *words, int most)
+{
+	size_t start = line->len;
+	tag(line, "%s=%.*s", name, most, words);
+	for (char *at = strchr(line->out + start + 1, '=') + 1; (at = strchr(at, ';')) != NULL;)
+		*at = ',';
 }
 
 static void
@@ -58,7 +68,7 @@ say_opened(struct line *line, const struct mail_verdict *v)
 	else if (v->signature <= PGPMIME_SIGNED_OTHER)
 		tag(line, "signed=%s", signatures[v->signature]);
 	if (v->trouble[0] != '\0')
-		tag(line, "trouble=%.200s", v->trouble);
+		tag_words(line, "trouble", v->trouble, 200);
 }
 
 bool
@@ -104,7 +114,7 @@ mail_verdict_write(const struct mail_verdict *v, char out[RECORD_VERDICT_MAX])
 		tag(&line, "sender=%s", v->sender);
 		say_acquaintance(&line, v);
 	} else if (mail_verdict_is_false(v)) {
-		tag(&line, "reason=%.400s", v->why);
+		tag_words(&line, "reason", v->why, 400);
 	}
 	say_way(&line, v);
 	if (v->is_opened)

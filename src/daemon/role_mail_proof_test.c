@@ -64,6 +64,27 @@ what_claims_nothing_is_unproved(void **state)
 	await_files("Maildir/new", UNPROVED "From: \"onion soup\"", 1);
 }
 
+/* Names of fields are anybody's, and stand in what content says. */
+static void
+no_word_of_others_begins_a_tag(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, "From: a@example.org\r\nContent-Type: multipart/signed\r\n\r\n");
+	if (p->content < 0) {
+		test_role_next(&p->role, p->role.parent, IPC_TYPE_NEED_CONTENT);
+		p->content = test_role_give_peer(&p->role, ROLE_CONTENT, "");
+	}
+	struct ipc_message m = next_to_content(p, IPC_TYPE_CHECK), result = { .type = IPC_TYPE_CHECKED, .fd = -1, .checked = {
+		.request_id = m.check.request_id, .code = 250, .has_more = 1 } };
+	test_role_send(p->content, &result);
+	m = next_to_content(p, IPC_TYPE_OPEN);
+	result = (struct ipc_message){ .type = IPC_TYPE_OPENED, .fd = -1, .opened = { .request_id = m.open.request_id, .code = 250,
+		.text = "the field X;signed=A; is none" } };
+	test_role_send(p->content, &result);
+	expect_done(p, p->smtp, 1, 250);
+	await_files("Maildir/new", ";\n trouble=the field X,signed=A, is none\nFrom: a@", 1);
+}
+
 static void
 verdicts_of_strangers_are_dropped(void **state)
 {
@@ -199,6 +220,7 @@ main(int argc, char **argv)
 		TEST(a_false_sender_is_refused_before_anything_is_kept),
 		TEST(what_claims_nothing_is_unproved),
 		TEST(verdicts_of_strangers_are_dropped),
+		TEST(no_word_of_others_begins_a_tag),
 		TEST(who_brought_a_message_is_told),
 		TEST(long_headers_hide_nothing),
 		TEST(what_cannot_be_looked_at_is_refused_for_now),
