@@ -99,7 +99,7 @@ main(int argc, char **argv)
 	make_message(&alice, &bob, &section, &body, digest, signature);
 	double *whole = calloc(count, sizeof *whole), *bare = calloc(count, sizeof *bare);
 	if (whole == NULL || bare == NULL)
-		return 1;
+		stop("memory");
 	for (size_t i = 0; i < count; i++) {
 		whole[i] = check(buffer_slice(&section), buffer_slice(&body), bob.onion);
 		double begun = now_us(CLOCK_MONOTONIC);

@@ -27,7 +27,6 @@
 
 enum { SEAL, OPEN, SEAL_GPG, OPEN_GPG, SEAL_CURVES, OPEN_CURVES, KINDS };
 
-extern char **environ;
 static struct openpgp *alice, *bob;
 static struct buffer alice_public, bob_public, message;
 static int here; /* the folder */
