@@ -199,7 +199,7 @@ find(struct contacts *c, const char *address, struct contact *out, struct error 
 	struct statement *s = c->statements[CONTACTS_SQL_FIND];
 	statement_bind_string(s, 1, address);
 	int row = statement_step(s, err);
-	if (row == 1)
+	if (row > 0)
 		read_contact(s, out);
 	if (row >= 0)
 		statement_reset(s);

@@ -248,8 +248,10 @@ mail_ready_free(struct mail_ready *r)
 {
 	if (r == NULL)
 		return;
-	while (r->first != NULL)
-		free_one(r->first);
+	for (struct one *o = r->first, *next; o != NULL; o = next) {
+		next = o->next;
+		free_one(o);
+	}
 	timer_free(r->say);
 	free(r);
 }

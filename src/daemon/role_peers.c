@@ -90,9 +90,9 @@ role_peers_go(void *context, enum role role, const char *identity)
 void
 role_peers_finish(struct role_peers *peers)
 {
-	while (peers->first != NULL) {
-		struct role_peer *peer = peers->first;
-		take_out(peer);
-		release(peer);
+	for (struct role_peer *p = peers->first, *next; p != NULL; p = next) {
+		next = p->next;
+		release(p);
 	}
+	peers->first = NULL;
 }

@@ -408,7 +408,7 @@ is_zeros(const unsigned char *bytes, size_t len)
 bool
 segment_proves_loss(const struct journal_segment *s, uint64_t expected, uint64_t consumed)
 {
-	unsigned char chunk[CHECK_STEP_BYTES];
+	unsigned char chunk[CHECK_STEP_BYTES] = { 0 };
 	struct segment_record r;
 	unsigned looked_at = 0; /* what only looks like records was written into messages */
 	for (uint64_t offset = s->end; offset < s->capacity; offset += sizeof chunk - SEGMENT_RECORD_HEADER_BYTES) {
