@@ -19,7 +19,7 @@ struct step {
 #define MOVE(to, recovery, sequence) { NOTICE, NOTICE_MOVE, to, recovery, sequence }
 #define REVOKE(sequence) { NOTICE, NOTICE_REVOKE_ONION, 0, 0, sequence }
 #define REVOKE_KEY(digit, sequence) { NOTICE, NOTICE_REVOKE_KEY, digit, 0, sequence }
-#define CARD(number) { .what = RECOVERY, .recovery = number }
+#define CARD(number) { .what = RECOVERY, .recovery = (number) }
 
 static const char *
 mover(void)

@@ -29,7 +29,7 @@ an_address_is_one_contact_however_it_is_written(void **state)
 static void
 what_is_no_address_or_name_is_refused(void **state)
 {
-	static const char *const names[] = { "a\nb", "\x1b]0;x", "caf\xe9", "\xe2\x80\xae" "ecila" };
+	static const char *const names[] = { "a\nb", "\x1b]0;x", "caf\xe9", "\xe2\x80\xae" "ecila\xe2\x80\xac" };
 	struct book *b = *state;
 	struct contact contact;
 	char longest[CONTACTS_NAME_MAX + 2];
