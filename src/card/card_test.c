@@ -256,6 +256,8 @@ what_is_signed_must_be_a_card(void **state)
 		{ "KIND", "EMAIL:carol@example.org\r\nKIND", ERROR_INVALID },
 		{ "KIND", "email;PREF=1:carol@example.org\r\nKIND", ERROR_INVALID },
 		{ "KIND", "home.EMAIL:carol@example.org\r\nKIND", ERROR_INVALID },
+		{ "KIND", "x.home.EMAIL:carol@example.org\r\nKIND", ERROR_INVALID },
+		{ "KIND", "END;X=1:VCARD\r\nKIND", ERROR_INVALID }, { "KIND", "x.BEGIN:VCARD\r\nKIND", ERROR_INVALID },
 		{ "EMAIL:alice@", "EMAIL:alice@aaaaaaaa.", ERROR_INVALID },
 		{ "EMAIL:alice@", "EMAIL:alice", ERROR_INVALID },
 		{ "FN:", "FN:\\n", ERROR_INVALID },

@@ -150,17 +150,20 @@ static const struct property {
 #define SIGNATURE_BIT (1U << (PROPERTIES - 1))
 
 /* The property that a line is of. Group and parameters ("home.EMAIL", "EMAIL;PREF=1") would say something else about it: such a line must not look
- * like one that is not known. */
+ * like one that is not known. Nor must a BEGIN or END, behind which another reader would see another card. */
 static int
 find_property(struct slice name, const struct property **out, struct error *err)
 {
 	const unsigned char *end = memchr(name.data, ';', name.len);
 	size_t len = end == NULL ? name.len : (size_t)(end - name.data);
-	const unsigned char *dot = memchr(name.data, '.', len);
+	const unsigned char *dot = memrchr(name.data, '.', len);
 	size_t group = dot == NULL ? 0 : (size_t)(dot - name.data) + 1;
+	struct slice bare = slice_of(name.data + group, len - group);
 	*out = NULL;
+	if (slice_is_nocase(bare, "BEGIN") || slice_is_nocase(bare, "END"))
+		return error_set(err, ERROR_INVALID, "the card is not whole, or there is another one in it");
 	for (size_t i = 0; i < PROPERTIES; i++)
-		if (slice_is_nocase(slice_of(name.data + group, len - group), properties[i].name))
+		if (slice_is_nocase(bare, properties[i].name))
 			*out = &properties[i];
 	if (*out != NULL && (end != NULL || dot != NULL))
 		return error_set(err, ERROR_INVALID, "the card's %s has a group or parameters", (*out)->name);
@@ -172,8 +175,6 @@ static int
 take_line(struct reading *r, struct slice name, struct slice value, struct error *err)
 {
 	const struct property *property;
-	if (slice_is_nocase(name, "BEGIN") || slice_is_nocase(name, "END"))
-		return error_set(err, ERROR_INVALID, "the card is not whole, or there is another one in it");
 	if (find_property(name, &property, err) != 0)
 		return -1;
 	if (property == NULL)

@@ -108,7 +108,7 @@ def test_signed_message():
                  message.replace(b'Dinner at eight?', b'Dinner  at\teight? ') + b'\r\n'):
         assert same != message and proof.sender(same, OTHER)
     other = message.index(b'X-Other')
-    for at, wrong in changed(message, 80):
+    for at, wrong in changed(message, 50):
         if not other <= at < other + len('X-Other: a') and wrong != message[:-1]:
             refused(proof.sender, wrong, OTHER)
 
@@ -120,6 +120,14 @@ def test_signed_message_is_made_again():
     tags = proof.tags_of(fields[0][1].decode())
     covered = proof.what_is_signed(fields, 0, [name.strip().lower() for name in tags['h'].split(':')])
     assert proof.base64_of(tags['b'], 64) == curve.sign(SEEDS[1], hashlib.sha256(covered).digest())
+
+
+def signed_card(card, line):
+    """A card with one line more, and without those that only fill it up, signed anew."""
+    lines = [each for each in re.sub(b'\r\n ', b'', card).split(b'\r\n')[:-3] if not each.startswith(b'X-SMTORP-PADDING')]
+    head = b''.join(each + b'\r\n' for each in [*lines, line])
+    signature = curve.sign(SEEDS[1], proof.text_of('card', hashlib.sha256(head).digest()))
+    return head + b'X-SMTORP-SIGNATURE:' + base64.b64encode(signature) + b'\r\nEND:VCARD\r\n'
 
 
 @pytest.mark.parametrize('kind', ['personal', 'onion'])
@@ -144,7 +152,10 @@ def test_cards(kind):
         assert cards.read(same) == read
     for other in (card.replace(b'VERSION:4.0\r\n', b''), card.replace(b'\r\nREV', b'\r\n\r\nREV'), card.replace(b'\r\nREV', b'\r\n \r\nREV')):
         refused(cards.read, other)
-    for _, wrong in changed(card, 60):
+    for line in (b'x.y.FN:z', b'END;X=1:VCARD', b'x.BEGIN:VCARD', b'FN;X=1:z'):  # refused for what they are: the signature fits
+        refused(cards.read, signed_card(card, line))
+    assert cards.read(signed_card(card, b'x.NOTE;X=1:z')) | {'X-SMTORP-SIGNATURE': ''} == read | {'X-SMTORP-SIGNATURE': ''}
+    for _, wrong in changed(card):
         refused(cards.read, wrong)
 
 

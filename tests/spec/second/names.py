@@ -52,7 +52,7 @@ def is_shown_safely(text):
 
 def is_day(text):
     try:
-        return text.isascii() and len(text) == 16 and text.endswith('Z') and datetime.datetime.strptime(text, '%Y%m%dT%H%M%SZ').year >= 1970
+        return bool(re.fullmatch('[0-9]{8}T[0-9]{6}Z', text)) and datetime.datetime.strptime(text, '%Y%m%dT%H%M%SZ').year >= 1970
     except ValueError:
         return False
 

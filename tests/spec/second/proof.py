@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from . import curve
-from .names import Refused, address, from_base64, key_of, key_of_onion, refuse_unless
+from .names import Refused, address, from_base64, key_of, refuse_unless
 
 CONTEXTS = ['', 'card', 'notice', 'introduction', 'invitation']  # in the order of the table in section 5
 ONCE_MORE = ('From Sender Reply-To To Cc Subject Date Message-ID In-Reply-To References Autocrypt MIME-Version Content-Type '
@@ -48,7 +48,8 @@ def split(message):
     fields = []
     for line in re.split(rb'\r\n(?![ \t])', header):
         name, colon, value = line.partition(b':')
-        refuse_unless(colon, 'a line of the header is no field')
+        refuse_unless(re.fullmatch(rb'[!-9;-~]+[ \t]*', name) and colon, 'a line of the header is no field')
+        refuse_unless(not re.search(rb'\r(?!\n)|(?<!\r)\n|\0', value), 'a bare end of line')
         fields.append((name, value))
     return fields, body
 
@@ -90,11 +91,10 @@ def check(fields, index, body, onion, receiver):
     value = fields[index][1]
     tags = tags_of(value.decode('latin-1'))
     refuse_unless({'v', 'a', 'c', 'd', 's', 'to', 'h', 'bh', 'b'} <= tags.keys() and not {'l', 'x', 'z'} & tags.keys(), 'tags')
-    refuse_unless((tags['v'], tags['a'], tags['c'], tags['s']) == ('1', 'ed25519-sha256', 'relaxed/relaxed', 'onion'), 'tags')
-    refuse_unless(tags['d'] == onion + '.onion' and tags['to'] == receiver + '.onion', 'onions')
-    key_of_onion(tags['to'])
+    refuse_unless((tags['v'], tags['a'], tags['c']) == ('1', 'ed25519-sha256', 'relaxed/relaxed') and tags['s'], 'tags')
+    refuse_unless(tags['d'].lower() == onion + '.onion' and tags['to'].lower() == receiver + '.onion', 'onions')
     names = [name.strip().lower() for name in tags['h'].split(':')]
-    refuse_unless(len(names) <= 128, 'too many names')
+    refuse_unless(len(names) <= 128 and all(re.fullmatch('[!-9;-~]+', name) for name in names), 'names')
     there = [name.decode('latin-1').lower().rstrip() for name, _ in fields]
     for name in {*ONCE_MORE, *(name for name in there if name.startswith(PREFIXES))}:
         refuse_unless(names.count(name) > there.count(name), f'{name} is not covered')
