@@ -58,10 +58,12 @@ file_read_all(int fd, struct buffer *out, struct error *err)
 	}
 }
 
+#define SUFFIX_LEN 8
+
 int
 file_replace(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err)
 {
-	char suffix[9];
+	char suffix[SUFFIX_LEN + 1];
 	char temporary[NAME_MAX + 1];
 	int result = -1;
 	random_name(suffix, sizeof suffix);
@@ -90,6 +92,33 @@ out:
 	if (result != 0)
 		unlinkat(dir_fd, temporary, 0);
 	file_close(&fd);
+	return result;
+}
+
+/* ".NAME.SUFFIX" */
+static bool
+is_temporary_of(const char *name, const char *entry)
+{
+	size_t len = strlen(name);
+	return entry[0] == '.' && strncmp(entry + 1, name, len) == 0 && entry[1 + len] == '.' && strlen(entry) == len + 2 + SUFFIX_LEN;
+}
+
+int
+file_remove_replaced(int dir_fd, const char *name, struct error *err)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		error_set_errno(err, errno, "cannot look for what is left of %s", name);
+		file_close(&fd);
+		return -1;
+	}
+	struct dirent *entry;
+	while (result == 0 && (entry = readdir(dir)) != NULL)
+		if ((is_temporary_of(name, entry->d_name) || strcmp(name, entry->d_name) == 0) && unlinkat(dir_fd, entry->d_name, 0) != 0 &&
+		    errno != ENOENT)
+			result = error_set_errno(err, errno, "cannot remove %s", entry->d_name);
+	closedir(dir);
 	return result;
 }
 

@@ -19,6 +19,10 @@ int file_read_all(int fd, struct buffer *out, struct error *err); /* from offset
  * fsync of the folder. mode as for open(2). */
 int file_replace(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err);
 
+/* Removes such a file, and what is left of it where writing it was cut off: a secret may be in that, too. Missing is no error. The folder is not
+ * synced. */
+int file_remove_replaced(int dir_fd, const char *name, struct error *err);
+
 /* Reads a whole file into out (bounded by its maximum). ERROR_NOT_FOUND when it is not there. */
 int file_load(int dir_fd, const char *name, struct buffer *out, struct error *err);
 

@@ -72,6 +72,23 @@ entries(void)
 }
 
 static void
+what_is_left_of_a_replacement_goes_with_the_file(void **state)
+{
+	(void)state;
+	static const char *const gone[] = { "key", ".key.abcdefgh", ".key.22222222" }, *const kept[] = { ".key.abc", ".keys.abcdefgh", "key.abcdefgh" };
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(file_replace(dir, gone[i], "x", 1, 0600, NULL), 0);
+		assert_int_equal(file_replace(dir, kept[i], "x", 1, 0600, NULL), 0);
+	}
+	for (int again = 0; again < 2; again++)
+		assert_int_equal(file_remove_replaced(dir, "key", NULL), 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(faccessat(dir, gone[i], F_OK, 0), -1);
+		assert_int_equal(unlinkat(dir, kept[i], 0), 0);
+	}
+}
+
+static void
 a_failed_replacement_leaves_nothing_behind(void **state)
 {
 	(void)state;
@@ -160,6 +177,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replaces_and_loads),
+		cmocka_unit_test(what_is_left_of_a_replacement_goes_with_the_file),
 		cmocka_unit_test(a_failed_replacement_leaves_nothing_behind),
 		cmocka_unit_test(loads_no_more_than_asked_for),
 		cmocka_unit_test(private_folders_are_private),

@@ -226,8 +226,8 @@ static int
 remove_durably(int dir_fd, const char *const *names, struct error *err)
 {
 	for (; *names != NULL; names++)
-		if (unlinkat(dir_fd, *names, 0) != 0 && errno != ENOENT)
-			return error_set_errno(err, errno, "cannot remove %s", *names);
+		if (file_remove_replaced(dir_fd, *names, err) != 0)
+			return -1;
 	return fsync(dir_fd) == 0 ? 0 : error_set_errno(err, errno, "cannot make the removal durable");
 }
 

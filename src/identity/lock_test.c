@@ -296,6 +296,19 @@ what_a_crash_leaves_loses_nothing(void **state)
 	assert_int_equal(lock_look(dir), LOCK_WHOLE);
 }
 
+/* Of a command that was killed when it wrote one. */
+static void
+no_half_written_key_stays_plain(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "." IDENTITY_ONION_KEY_FILE ".abcdefgh", "." CERTIFICATE_KEY_FILE ".abcdefgh", "." IDENTITY_OPENPGP_FILE ".abcdefgh" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_int_equal(file_replace(dir, names[i], "secret", 6, 0600, NULL), 0);
+	lock_it();
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_int_equal(faccessat(dir, names[i], F_OK, 0), -1);
+}
+
 static int
 move(struct error *err)
 {
@@ -362,6 +375,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_passphrase_gives_the_secrets_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_half_written_key_stays_plain, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_wrong_passphrase_is_denied, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_damaged_byte_is_noticed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_cannot_ask_for_much_memory_or_time, set_up, tear_down),

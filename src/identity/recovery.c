@@ -126,8 +126,8 @@ recovery_load_hash(int dir_fd, char out[NOTICE_HASH_LEN + 1], struct error *err)
 int
 recovery_remove(int dir_fd, struct error *err)
 {
-	if (unlinkat(dir_fd, RECOVERY_FILE, 0) != 0)
-		return errno == ENOENT ? 0 : error_set_errno(err, errno, "cannot remove " RECOVERY_FILE);
+	if (file_remove_replaced(dir_fd, RECOVERY_FILE, err) != 0)
+		return -1;
 	return fsync(dir_fd) == 0 ? 0 : error_set_errno(err, errno, "cannot make the removal of " RECOVERY_FILE " durable");
 }
 

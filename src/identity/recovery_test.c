@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/random.h"
 #include "base/test_folder.h"
 #include "identity/recovery.h"
@@ -39,9 +40,11 @@ it_lies_in_the_folder_until_it_is_taken(void **state)
 	assert_string_equal(hash, of_key);
 	assert_int_equal(recovery_make(dir, &err), -1); /* whoever knows the first would believe neither */
 	assert_int_equal(err.code, ERROR_EXISTS);
+	assert_int_equal(file_replace(dir, "." RECOVERY_FILE ".abcdefgh", "half", 4, 0600, &err), 0); /* writing it was cut off once */
 	assert_int_equal(recovery_remove(dir, &err), 0);
 	assert_int_equal(recovery_remove(dir, &err), 0);
 	assert_int_equal(access(RECOVERY_FILE, F_OK), -1);
+	assert_int_equal(access("." RECOVERY_FILE ".abcdefgh", F_OK), -1);
 	assert_int_equal(recovery_load(dir, &again, &err), -1);
 	assert_non_null(strstr(err.text, "first sheet"));
 	assert_int_equal(recovery_make(dir, &err), -1);
