@@ -154,7 +154,8 @@ release(struct channel *c)
 static bool
 holds_secret(enum ipc_type type)
 {
-	return type == IPC_TYPE_LOGIN || type == IPC_TYPE_UNLOCK;
+	return type == IPC_TYPE_LOGIN || type == IPC_TYPE_UNLOCK || type == IPC_TYPE_OPENPGP_MADE || type == IPC_TYPE_CARD_REQUEST ||
+	    type == IPC_TYPE_CARD_FACTS; /* those two: of an invitation */
 }
 
 /* Whether there may be more. */

@@ -452,6 +452,50 @@ what_a_dead_peer_said_is_there_without_the_loop(void **state)
 	}
 }
 
+static struct slice taken;
+
+static void
+take_secret(void *context, struct ipc_message *m)
+{
+	(void)context;
+	taken = m->type == IPC_TYPE_UNLOCK ? m->unlock.key : m->type == IPC_TYPE_OPENPGP_MADE ? m->openpgp_made.key :
+	    m->type == IPC_TYPE_CARD_REQUEST ? m->card_request.secret : m->card_facts.secret;
+	assert_memory_equal(taken.data, "0123456789abcdef", 16);
+}
+
+/* The receiver's memory is there for the next message. */
+static void
+secrets_do_not_stay_where_they_were_received(void **state)
+{
+	(void)state;
+	static const struct channel_events taking = { take_secret, on_end };
+	const struct slice secret = slice_of_string("0123456789abcdef");
+	const struct {
+		enum role from, to;
+		struct ipc_message m;
+	} cases[] = {
+		{ ROLE_CONTROL, ROLE_PARENT, { .type = IPC_TYPE_UNLOCK, .fd = -1, .unlock.key = secret } },
+		{ ROLE_CONTENT, ROLE_PARENT, { .type = IPC_TYPE_OPENPGP_MADE, .fd = -1, .openpgp_made.key = secret } },
+		{ ROLE_CONTROL, ROLE_MAIL, { .type = IPC_TYPE_CARD_REQUEST, .fd = -1, .card_request.secret = secret } },
+		{ ROLE_MAIL, ROLE_CONTROL, { .type = IPC_TYPE_CARD_FACTS, .fd = -1, .card_facts.secret = secret } },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct end e = { .loop = loop_new() };
+		int fds[2];
+		assert_int_equal(channel_pair(fds, NULL), 0);
+		struct channel *from = channel_new(e.loop, fds[0], cases[i].from, cases[i].to, &taking, &e);
+		e.channel = channel_new(e.loop, fds[1], cases[i].to, cases[i].from, &taking, &e);
+		taken = slice_of("", 0);
+		assert_int_equal(channel_send(from, &cases[i].m, NULL), 0);
+		channel_drain(e.channel);
+		assert_int_equal(taken.len, 16);
+		for (size_t at = 0; at < taken.len; at++)
+			assert_int_equal(taken.data[at], 0);
+		channel_free(from);
+		finish(&e);
+	}
+}
+
 int
 main(void)
 {
@@ -466,6 +510,7 @@ main(void)
 		cmocka_unit_test(a_callback_may_free_its_channel),
 		cmocka_unit_test(a_moment_without_memory_costs_nothing),
 		cmocka_unit_test(what_a_dead_peer_said_is_there_without_the_loop),
+		cmocka_unit_test(secrets_do_not_stay_where_they_were_received),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
