@@ -14,15 +14,19 @@ struct line {
 	size_t len;
 };
 
-/* One tag. */
+/* One tag. It stays in its line, also if content@ID says what it never should. */
 static void __attribute__((format(printf, 2, 3)))
 tag(struct line *line, const char *format, ...)
 {
 	va_list values;
 	line->len += (size_t)snprintf(line->out + line->len, RECORD_VERDICT_MAX - line->len, ";\r\n ");
+	char *begin = line->out + line->len;
 	va_start(values, format);
 	line->len += (size_t)vsnprintf(line->out + line->len, RECORD_VERDICT_MAX - line->len, format, values);
 	va_end(values);
+	for (char *at = begin; *at != '\0'; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
 }
 
 /* A tag with words that may have something in them which others wrote: none of it begins another tag. Cut, so that all tags fit. */

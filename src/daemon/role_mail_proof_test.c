@@ -85,6 +85,17 @@ no_word_of_others_begins_a_tag(void **state)
 	await_files("Maildir/new", ";\n trouble=the field X,signed=A, is none\nFrom: a@", 1);
 }
 
+/* content@ID parses what strangers send: whoever took it over speaks for a message, but adds nothing to it. */
+static void
+what_content_says_stays_in_its_line(void **state)
+{
+	struct mail_process *p = *state;
+	receive_text(p, 1, claim);
+	check(p, PROVED, "bob@" BOB "\r\nX-Added: 1\r\n\r\n", "");
+	expect_done(p, p->smtp, 1, 250);
+	await_files("Maildir/new", ";\n sender=bob@" BOB "??X-Added: 1????;\n first-contact=yes;", 1);
+}
+
 static void
 verdicts_of_strangers_are_dropped(void **state)
 {
@@ -219,6 +230,7 @@ main(int argc, char **argv)
 		TEST(a_proved_sender_is_named_in_the_mailbox),
 		TEST(a_false_sender_is_refused_before_anything_is_kept),
 		TEST(what_claims_nothing_is_unproved),
+		TEST(what_content_says_stays_in_its_line),
 		TEST(verdicts_of_strangers_are_dropped),
 		TEST(no_word_of_others_begins_a_tag),
 		TEST(who_brought_a_message_is_told),
