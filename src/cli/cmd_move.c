@@ -144,7 +144,8 @@ check_recovery(const struct side *s, const struct recovery *recovery)
 	recovery_hash(recovery, hash);
 	if (recovery_load_hash(s->folder, known, &err) != 0)
 		return cli_fail(&err);
-	return strcmp(hash, known) == 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "this is not the recovery key of %s: it is another identity's", s->identity.name);
+	return strcmp(hash, known) == 0 ? CLI_OK : cli_fail_with(CLI_FAILED, "this is not the recovery key of %s, but another identity's: it is on the "
+	    "first sheet of %s, or in the first file that was exported", s->identity.name, s->identity.name);
 }
 
 /* From where the command says, or else from the folder, if it is still there. */

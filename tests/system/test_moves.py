@@ -66,15 +66,23 @@ def told_by_mail(friends, words):
         return mailbox.message(mailbox.wait_for(words)).get_content()
 
 
+def recovery_lines(node, name, sheet):
+    """A file with what a sheet has of the recovery key."""
+    path = node.folder / name
+    path.write_text('\n'.join(re.findall(r'^ +[AB]: .*$', sheet, re.M)))
+    node.own(path)
+    return path
+
+
 def test_a_move_is_followed_or_shown(friends, subject):
     carol, dave, new_carol, new_dave = friends.make('carol', 'dave', 'carol-new', 'dave-new')
     sheet = friends.m.cli('identity', 'sheet', 'carol').stdout
     for name in ('carol', 'dave'):
         friends.become_known({'carol': carol, 'dave': dave}[name], subject)
-    friends.m.cli('identity', 'sheet', 'dave')  # and it is lost
-    lines = friends.m.folder / 'lines'
-    lines.write_text('\n'.join(re.findall(r'^ +[AB]: .*$', sheet, re.M)))
-    friends.m.own(lines)
+    of_dave = friends.m.cli('identity', 'sheet', 'dave').stdout  # and it is lost
+    wrong, lines = (recovery_lines(friends.m, name, text) for name, text in (('wrong', of_dave), ('lines', sheet)))
+    result = friends.m.cli('identity', 'move', 'carol', '--to', 'carol-new', '--recovery', str(wrong), '--yes', check=False)
+    assert result.returncode == 1 and "another identity's" in result.stderr, result.stderr
     told = friends.while_bob_is_offline(carol, 'move', 'carol', '--to', 'carol-new', '--recovery', str(lines))
     assert told['recovery'] is True and told['notice'].startswith('SMTorP notice 1\r\nKind: move\r\n')
     told = friends.m.json('identity', 'move', 'dave', '--to', 'dave-new', '--yes')
