@@ -77,7 +77,8 @@ enum role {
 #define IPC_PING(U8, U16, U32, U64, STR, BYTES)
 #define IPC_PONG(U8, U16, U32, U64, STR, BYTES)
 
-/* ---- what a role must know before it begins; sent once, first */
+/* ---- what a role must know before it begins; sent first, and once, but for MAIL_CONFIG: again when recovery or stands_by may have changed, and
+ * nothing else is looked at then */
 #define IPC_SMTP_CONFIG(U8, U16, U32, U64, STR, BYTES) \
 	STR(onion, IPC_ONION_MAX) STR(local_part, 64) U64(message_max_bytes) U8(require_tls)
 #define IPC_MAIL_CONFIG(U8, U16, U32, U64, STR, BYTES) \
