@@ -113,6 +113,14 @@ def test_signed_message():
             refused(proof.sender, wrong, OTHER)
 
 
+def test_from_is_read_in_one_way_only():
+    for text in (b'a@x', b'<a@x>', b' (c) a@x ', b'a @ x', b',a@x,', b'x "y@z" <a@x>', b'"\\"@b" <a@x>', b'(\\)@b) a@x', b'a@(c)x', b'B. C <a@x >\r\n (c(d))'):
+        assert proof.only_address(text) == b'a@x', text
+    for text in (b'', b'a', b'<>', b'a@x, b@x', b'a@x <b@x>', b'a@x b', b'a b@x', b'b<a@x>c', b'<a@x', b'a@x>', b'a@x <>', b'g: a@x;', b'<@y:a@x>', b'a@x.', b'<a@x.>',
+                 b'"b <a@x>', b'(b <a@x>', b'b) <a@x>', b'a@[x]', b'a@x\x0c', b'a\\@x'):
+        refused(proof.only_address, text)
+
+
 def test_signed_message_is_made_again():
     """Nothing is drawn: who folds the field in the same way makes the same octets."""
     message = crlf('signed-message.eml')

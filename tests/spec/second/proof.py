@@ -68,20 +68,42 @@ def base64_of(value, length):
     return from_base64(re.sub(r'[ \t\r\n]', '', value), length)
 
 
+def only_address(value):
+    """The one that a From field holds, read in one way only."""
+    refuse_unless(len(value) <= 16384, 'From')
+    left = re.sub(rb'\r\n(?=[ \t])', b'', value)
+    text, depth = b'', 0
+    while left:
+        quoted = re.match(rb'"(?:\\.|[^"\\])*"', left) if depth == 0 else re.match(rb'\\.', left)
+        part = quoted[0] if quoted else left[:1]
+        depth += (part == b'(') - (part == b')')
+        refuse_unless(depth >= 0, 'From')
+        if depth == 0:
+            text += b'""' if quoted else b' ' if part == b')' else part
+        left = left[len(part):]
+    refuse_unless(depth == 0 and not re.search(rb'[:;\[\]\\\0-\x08\x0a-\x1f\x7f]|"(?!")(?<!"")', text), 'From')
+    elements = [element.strip(b' \t') for element in text.split(b',') if element.strip(b' \t')]
+    refuse_unless(len(elements) == 1 and elements[0].count(b'@') == 1, 'From')
+    one = re.fullmatch(rb'[^<>@]*<([^<>]*)>|([^<>]*)', elements[0])
+    refuse_unless(one, 'From')
+    found = re.sub(rb'[ \t]*@[ \t]*', b'@', (one[1] or one[2] or b'').strip(b' \t'))
+    refuse_unless(len(found) <= 320 and not found.endswith(b'.') and not re.search(rb'[ \t]', found), 'From')
+    return found
+
+
 def sender(message, receiver):
     """The address that a message proves, to the onion name of the receiver."""
     fields, body = split(message)
     froms = [value for name, value in fields if name.lower() == b'from']
     refuse_unless(len(froms) == 1, 'one From')
-    one = re.fullmatch(rb' *(?:[A-Za-z ]*<([^<> ]+)>|([^<>, ]+)) *', froms[0])
-    refuse_unless(one, 'From')
-    onion = address(one[1] or one[2])[2]
+    one = only_address(froms[0])
+    onion = address(one)[2]
     signatures = [index for index, (name, _) in enumerate(fields) if name.lower() == b'onion-signature']
     refuse_unless(1 <= len(signatures) <= 4, 'signatures')
     for index in signatures:
         try:
             check(fields, index, body, onion, receiver)
-            return one[1] or one[2]
+            return one
         except Refused as refused:
             reason = refused
     raise reason
