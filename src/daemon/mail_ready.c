@@ -14,6 +14,7 @@
 #include "proof/context.h"
 #include "proof/onionsig.h"
 
+static const char no_card_now[] = "the recipient's node cannot show its card now: the message waits, rather than leave unencrypted";
 static const char no_key[] = "the recipient's node gave no OpenPGP key";
 
 /* One message. */
@@ -26,6 +27,7 @@ struct one {
 	uint8_t flags;      /* of what is sent */
 	struct buffer field;
 	struct body sealed;
+	bool is_later;      /* the peer has a card, and cannot show it now */
 	bool is_appended;   /* the record is in the journal, and has not been processed */
 	/* to be said soon */
 	bool has_ended;
@@ -143,6 +145,11 @@ seal(struct one *o)
 	int got = mail_wishes_find(c->contacts, all(&o->recipients), c->encryption, &wish, &err) != 0 ? -1 :
 	                                                                      mail_keys_of_recipients(&book, all(&o->recipients), &keys, &err);
 	bool is_required = wish.how == ENCRYPTION_REQUIRED;
+	if (got == 0 && o->is_later) {
+		end(o, DISPATCH_NOT_NOW, no_card_now);
+		buffer_finish(&keys);
+		return;
+	}
 	if (got == 0 && peers_note_cardless(queue_peers(mailstore_queue(c->mailstore)), o->onion, mailstore_now_ms(c->mailstore), &err) != 0)
 		got = -1;
 	if (got == 0 && is_required) {
@@ -196,13 +203,13 @@ on_checked(void *context, const struct ipc_card_facts *facts, const struct error
 }
 
 void
-mail_ready_begin(struct mail_ready *r, const char *onion, const struct queue_item *item, struct slice card)
+mail_ready_begin(struct mail_ready *r, const char *onion, const struct queue_item *item, struct slice card, bool is_later)
 {
 	struct error err = { 0 };
 	struct one *o = calloc(1, sizeof *o);
 	assert(o != NULL);
 	*o = (struct one){ .ready = r, .next = r->first, .at = &r->first, .item = item->id, .body = item->body, .body_bytes = item->body_bytes,
-		.sealed = BODY_EMPTY };
+		.is_later = is_later, .sealed = BODY_EMPTY };
 	if (o->next != NULL)
 		o->next->at = &o->next;
 	r->first = o;

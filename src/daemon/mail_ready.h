@@ -35,7 +35,7 @@ struct mail_ready *mail_ready_new(struct loop *loop, const struct mail_ready_con
 void mail_ready_free(struct mail_ready *ready); /* takes NULL; content, sign and cards must be gone already */
 
 /* As dispatch_events.on_waits(). */
-void mail_ready_begin(struct mail_ready *ready, const char *onion, const struct queue_item *item, struct slice card);
+void mail_ready_begin(struct mail_ready *ready, const char *onion, const struct queue_item *item, struct slice card, bool is_later);
 
 /* Records were processed. */
 void mail_ready_look(struct mail_ready *ready);

@@ -25,10 +25,10 @@ on_findings(void *context, const char *sender, struct slice list)
 }
 
 static void
-on_waits(void *context, const char *onion, const struct queue_item *item, struct slice card)
+on_waits(void *context, const char *onion, const struct queue_item *item, struct slice card, bool is_later)
 {
 	(void)context;
-	mail_ready_begin(mail.ready, onion, item, card);
+	mail_ready_begin(mail.ready, onion, item, card, is_later);
 }
 
 static void

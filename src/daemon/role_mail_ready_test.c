@@ -216,12 +216,16 @@ a_card_that_is_not_there_now_is_waited_for(void **state)
 	uint64_t session = expect_dial(p, 465);
 	be_ready(p, session);
 	show_card_later(p, session);
+	test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT);
 	submit_first(p, 2);
 	struct ipc_message list = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77, .verb = QUEUE_VERB_LIST } };
 	test_role_send(p->control, &list);
 	static const char why[] = "cannot show its card now";
 	list = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROWS);
 	assert_non_null(memmem(list.queue_rows.rows.data, list.queue_rows.rows.len, why, sizeof why - 1)); /* the owner is told */
+	end_session(p, session, SESSION_END_QUIT);
+	session = expect_dial(p, 465);
+	be_ready(p, session);
 	show_card(p, session, "BEGIN:VCARD");
 	for (int i = 0; i < 2; i++) { /* content dies of it twice, so there will be no answer */
 		next_to_content(p, IPC_TYPE_CHECK_CARD);
@@ -233,6 +237,24 @@ a_card_that_is_not_there_now_is_waited_for(void **state)
 	show_card(p, session, "BEGIN:VCARD");
 	check_card(p, BOB);
 	assert_int_equal(seal(p, BOB, WAITS, 1, SEALED, true), SEAL_OPEN_FIRST | SEAL_ENCRYPT);
+	expect_body(p, session, SEALED);
+}
+
+/* A card is shown once a session: what else waits for the same peer is sealed with the key that is known by then. */
+static void
+several_that_wait_need_one_card(void **state)
+{
+	struct mail_process *p = *state;
+	submit_first(p, 1);
+	submit_first(p, 2);
+	uint64_t session = expect_dial(p, 465);
+	be_ready(p, session);
+	show_card(p, session, "BEGIN:VCARD");
+	check_card(p, BOB);
+	seal(p, BOB, WAITS, 1, SEALED, true);
+	expect_body(p, session, SEALED);
+	show_card_later(p, session);
+	seal(p, BOB, WAITS, 1, SEALED, true);
 	expect_body(p, session, SEALED);
 }
 
@@ -481,6 +503,7 @@ main(int argc, char **argv)
 		TEST(who_has_no_card_gets_it_as_it_was),
 		TEST(a_card_of_somebody_else_is_none),
 		TEST(a_card_that_is_not_there_now_is_waited_for),
+		TEST(several_that_wait_need_one_card),
 		TEST(a_server_that_knows_no_cards_gets_it_as_it_was),
 		TEST(what_waits_survives_a_crash),
 		cmocka_unit_test_setup_teardown(what_must_be_encrypted_is_refused_without_a_card, start_requiring, finish),

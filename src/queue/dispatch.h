@@ -29,8 +29,8 @@ struct dispatch_events {
 	bool (*send_tor)(void *context, const struct ipc_message *m);
 	bool (*send_smtp)(void *context, const struct ipc_message *m);
 	/* An item that waits for keys is next in its session: the owner looks for them, makes it ready (RECORD_READY), and says dispatch_readied(). card: the peer's, as
-	 * it came, borrowed; empty: it has none. */
-	void (*on_waits)(void *context, const char *onion, const struct queue_item *item, struct slice card);
+	 * it came, borrowed; empty: it has none, or is_later: none to show now. */
+	void (*on_waits)(void *context, const char *onion, const struct queue_item *item, struct slice card, bool is_later);
 	/* Whether nothing may go to this onion any more: 1, and *why, which is borrowed until the next call, is what its senders are told; 0; -1. */
 	int (*is_closed)(void *context, const char *onion, struct pack_result *why, struct error *err);
 	/* A result was written down: perhaps a bounce is owed. */

@@ -8,11 +8,11 @@
 #define READYING_MS (5 * 60 * 1000) /* roles that hang */
 
 static void
-hand_to_owner(struct outbound *s, struct slice card)
+hand_to_owner(struct outbound *s, struct slice card, bool is_later)
 {
 	s->state = OUTBOUND_READYING;
 	timer_start(s->timer, READYING_MS);
-	s->dispatch->events->on_waits(s->dispatch->context, s->onion, &s->item, card);
+	s->dispatch->events->on_waits(s->dispatch->context, s->onion, &s->item, card, is_later);
 }
 
 void
@@ -22,7 +22,7 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 	s->item = *item;
 	*item = (struct queue_item){ 0 };
 	if (s->port != PEERS_PORT_SMTORP) {
-		hand_to_owner(s, slice_of("", 0));
+		hand_to_owner(s, slice_of("", 0), false);
 		return;
 	}
 	s->state = OUTBOUND_FETCHING;
@@ -33,10 +33,8 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 void
 outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 {
-	if (s->state == OUTBOUND_FETCHING && c->is_later != 0)
-		outbound_on_readied(s, DISPATCH_NOT_NOW, "the recipient's node cannot show its card now: the message waits, rather than leave unencrypted");
-	else if (s->state == OUTBOUND_FETCHING)
-		hand_to_owner(s, c->card);
+	if (s->state == OUTBOUND_FETCHING)
+		hand_to_owner(s, c->card, c->is_later != 0);
 }
 
 void
@@ -49,5 +47,8 @@ outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const cha
 	else if (readied != DISPATCH_READY)
 		outbound_refuse_item(s, &s->item, &result);
 	queue_item_finish(&s->item);
-	outbound_go_on(s);
+	if (is_later && text[0] != '\0')
+		outbound_quit(s); /* a session shows a card once at most: the next try needs a new one */
+	else
+		outbound_go_on(s);
 }
