@@ -137,13 +137,13 @@ def test_an_identity_of_before_gets_a_key_when_it_is_asked_for(offline):
 
 def test_a_running_node_makes_the_key_of_an_identity_of_before_and_takes_others_in(running, subject):
     node = running.a
-    late = node.identity('late', wait=False)
-    file_of(node, 'late').unlink()
-    swaks(late, [running.bob.address], '--header', f'Subject: {subject}')
-    until(lambda: file_of(node, 'late').exists(), what='the key that the node makes')
-    key, = keys_of(node, 'late')
-    assert key['user_id'] == late.address and file_of(node, 'late').stat().st_mode & 0o777 == 0o600
-    node.cli('openpgp', 'rotate', 'late')
-    swaks(late, [running.bob.address], '--header', f'Subject: {subject}')
-    assert [former['fingerprint'] for former in keys_of(node, 'late')][1] == key['fingerprint']
-    node.cli('identity', 'delete', 'late', '--yes')
+    keyless = node.identity('keyless', wait=False)
+    file_of(node, 'keyless').unlink()
+    swaks(keyless, [running.bob.address], '--header', f'Subject: {subject}')
+    until(lambda: file_of(node, 'keyless').exists(), what='the key that the node makes')
+    key, = keys_of(node, 'keyless')
+    assert key['user_id'] == keyless.address and file_of(node, 'keyless').stat().st_mode & 0o777 == 0o600
+    node.cli('openpgp', 'rotate', 'keyless')
+    swaks(keyless, [running.bob.address], '--header', f'Subject: {subject}')
+    assert [former['fingerprint'] for former in keys_of(node, 'keyless')][1] == key['fingerprint']
+    node.cli('identity', 'delete', 'keyless', '--yes')
