@@ -167,6 +167,17 @@ find_letter(struct slice line, unsigned *number, struct slice *rest)
 	return letter >= 'A' && *number < RECOVERY_LINES && symbols + 2 >= SHEET_LINE_SYMBOLS && symbols <= SHEET_LINE_SYMBOLS + 2;
 }
 
+/* Why there are not both lines. wrong: what was the matter with one. */
+static int
+say_unread(const bool is_read[RECOVERY_LINES], const struct error *wrong, struct error *err)
+{
+	if (wrong->code != ERROR_NONE)
+		return error_set(err, wrong->code, "%s", wrong->text);
+	if (!is_read[0] && !is_read[1])
+		return error_set(err, ERROR_NOT_FOUND, "there is no recovery key in it: it has the lines A: and B:");
+	return error_set(err, ERROR_INVALID, "line %c of the recovery key is missing", is_read[0] ? 'B' : 'A');
+}
+
 int
 recovery_read_text(struct slice text, struct recovery *out, struct error *err)
 {
@@ -185,9 +196,7 @@ recovery_read_text(struct slice text, struct recovery *out, struct error *err)
 		len += newline != NULL;
 		text = slice_of(text.data + len, text.len - len);
 	}
-	int result = is_read[0] && is_read[1] ? 0 : wrong.code != ERROR_NONE ? error_set(err, wrong.code, "%s", wrong.text) :
-	    is_read[0] || is_read[1]          ? error_set(err, ERROR_INVALID, "line %c of the recovery key is missing", is_read[0] ? 'B' : 'A') :
-	                                        error_set(err, ERROR_NOT_FOUND, "there is no recovery key in it: it has the lines A: and B:");
+	int result = is_read[0] && is_read[1] ? 0 : say_unread(is_read, &wrong, err);
 	for (unsigned i = 0; result == 0 && i < RECOVERY_LINES; i++) {
 		check_line(out, i, check);
 		if (memcmp(check, read_checks[i], sizeof read_checks[i]) != 0)
