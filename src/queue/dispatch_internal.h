@@ -32,6 +32,8 @@ struct outbound {
 	uint64_t size_max_bytes;
 	char key[PINS_FINGERPRINT_SIZE]; /* the fingerprint of the TLS key that was shown; "": none was */
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
+	bool has_asked;         /* for the peer's card, which a session shows once, and got an answer */
+	struct buffer card;     /* empty: the peer has none */
 	struct queue_item item; /* what is at hand; id 0: nothing */
 	struct timer *timer;
 };
@@ -91,6 +93,7 @@ int outbound_pack_for_wire(const struct outbound *s, const struct queue_item *it
 /* Takes the item, which waits for keys, over. */
 void outbound_make_ready(struct outbound *s, struct queue_item *item);
 void outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c);
+void outbound_forget_card(struct outbound *s);
 void outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const char *text);
 
 /* ---- outbound.c */

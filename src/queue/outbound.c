@@ -44,6 +44,7 @@ outbound_release(struct outbound *s)
 {
 	let_go_of_item(s);
 	timer_stop(s->timer);
+	outbound_forget_card(s);
 	s->state = OUTBOUND_FREE;
 	s->is_early = false;
 }
@@ -100,6 +101,7 @@ outbound_dial(struct outbound *s, uint16_t port)
 	s->port = port;
 	s->state = OUTBOUND_DIALLING;
 	s->size_max_bytes = 0;
+	outbound_forget_card(s);
 	if (dispatch_broke(d, outbound_find_resumable(s, &resume, &err), &err)) {
 		outbound_release(s);
 		return;

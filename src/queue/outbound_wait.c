@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The first message to somebody whose key is not known: the peer is asked for its card, the owner makes the message ready for them, and then it goes, in the same
- * session: one round trip more, once.
+ * session: one round trip more, once. What the peer answered is kept while the session lasts, for all that waits.
  */
 #include "queue/dispatch_internal.h"
 
@@ -21,8 +21,8 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 	struct ipc_message m = { .type = IPC_TYPE_FETCH_CARD, .fd = -1, .fetch_card.session_id = s->id };
 	s->item = *item;
 	*item = (struct queue_item){ 0 };
-	if (s->port != PEERS_PORT_SMTORP) {
-		hand_to_owner(s, slice_of("", 0), false);
+	if (s->port != PEERS_PORT_SMTORP || s->has_asked) {
+		hand_to_owner(s, slice_of(buffer_bytes(&s->card), buffer_len(&s->card)), false);
 		return;
 	}
 	s->state = OUTBOUND_FETCHING;
@@ -33,8 +33,18 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 void
 outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 {
-	if (s->state == OUTBOUND_FETCHING)
-		hand_to_owner(s, c->card, c->is_later != 0);
+	if (s->state != OUTBOUND_FETCHING)
+		return;
+	buffer_init(&s->card, IPC_CARD_MAX);
+	s->has_asked = c->is_later == 0 && buffer_append(&s->card, c->card.data, c->card.len, NULL) == 0;
+	hand_to_owner(s, c->card, c->is_later != 0);
+}
+
+void
+outbound_forget_card(struct outbound *s)
+{
+	buffer_finish(&s->card);
+	s->has_asked = false;
 }
 
 void
