@@ -279,91 +279,6 @@ a_session_asks_for_itself(void **state)
 	show_card(p, session, "BEGIN:VCARD");
 }
 
-static void
-a_server_that_knows_no_cards_gets_it_as_it_was(void **state)
-{
-	struct mail_process *p = *state;
-	submit_first(p, 1);
-	uint64_t session = expect_dial(p, 465);
-	end_session(p, session, SESSION_END_NOT_SMTORP);
-	session = expect_dial(p, 25);
-	be_ready(p, session);
-	assert_int_equal(seal(p, BOB, WAITS, 0, PLAIN, false), SEAL_OPEN_FIRST);
-	expect_body(p, session, PLAIN);
-}
-
-/* One that cannot be had or read now is no reason to send in clear, now or to whoever is written to on the same day. */
-static void
-a_card_that_is_not_there_now_is_waited_for(void **state)
-{
-	struct mail_process *p = *state;
-	submit_first(p, 1);
-	uint64_t session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card_later(p, session);
-	test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT);
-	submit_first(p, 2);
-	struct ipc_message list = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77, .verb = QUEUE_VERB_LIST } };
-	test_role_send(p->control, &list);
-	static const char why[] = "cannot show its card now";
-	list = test_role_next(&p->role, p->control, IPC_TYPE_QUEUE_ROWS);
-	assert_non_null(memmem(list.queue_rows.rows.data, list.queue_rows.rows.len, why, sizeof why - 1)); /* the owner is told */
-	end_session(p, session, SESSION_END_QUIT);
-	session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card(p, session, "BEGIN:VCARD");
-	for (int i = 0; i < 2; i++) { /* content dies of it twice, so there will be no answer */
-		next_to_content(p, IPC_TYPE_CHECK_CARD);
-		file_close(&p->content);
-		if (i == 0)
-			give_content(p);
-	}
-	give_content(p); /* the second message is next, for the card of the same session */
-	check_card(p, BOB);
-	assert_int_equal(seal(p, BOB, WAITS, 1, SEALED, true), SEAL_OPEN_FIRST | SEAL_ENCRYPT);
-	expect_body(p, session, SEALED);
-}
-
-/* A card is shown once a session, and it is the onion's, for all mailboxes there. */
-static void
-several_that_wait_need_one_card(void **state)
-{
-	static const char *const recipients[] = { "bob@" BOB, "carol@" BOB, "dave@" BOB };
-	struct mail_process *p = *state;
-	for (size_t i = 0; i < 3; i++) {
-		intake(p->submission, i + 1, "alice@" OWN, recipients[i], slice_of_string(PLAIN));
-		make_wait(p, i + 1);
-	}
-	uint64_t session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card(p, session, "BEGIN:VCARD");
-	for (size_t i = 0; i < 3; i++) {
-		check_card(p, BOB);
-		seal(p, BOB, WAITS, 1, SEALED, true);
-		expect_body(p, session, SEALED);
-	}
-}
-
-/* Another session's card is asked for anew: it may be another by then. */
-static void
-a_session_asks_for_itself(void **state)
-{
-	struct mail_process *p = *state;
-	submit_first(p, 1);
-	uint64_t session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card(p, session, "BEGIN:VCARD");
-	check_card(p, BOB);
-	seal(p, BOB, WAITS, 1, SEALED, true);
-	expect_body(p, session, SEALED);
-	end_session(p, session, SESSION_END_QUIT);
-	intake(p->submission, 2, "alice@" OWN, "carol@" BOB, slice_of_string(PLAIN));
-	make_wait(p, 2);
-	session = expect_dial(p, 465);
-	be_ready(p, session);
-	show_card(p, session, "BEGIN:VCARD");
-}
-
 /* Nothing can go in the first flight of a session that goes on with an earlier one, and so the peer would never say anything. */
 static void
 what_waits_does_not_wait_for_an_early_session(void **state)
@@ -650,6 +565,7 @@ main(int argc, char **argv)
 		TEST(a_card_that_is_not_there_now_is_waited_for),
 		TEST(several_that_wait_need_one_card),
 		TEST(a_session_asks_for_itself),
+		TEST(what_waits_does_not_wait_for_an_early_session),
 		TEST(a_server_that_knows_no_cards_gets_it_as_it_was),
 		TEST(what_waits_survives_a_crash),
 		cmocka_unit_test_setup_teardown(what_must_be_encrypted_is_refused_without_a_card, start_requiring, finish),

@@ -256,7 +256,7 @@ outbound_go_on(struct outbound *s)
 		if ((item.flags & BODY_WAITS) != 0 && !s->is_early)
 			outbound_make_ready(s, &item);
 		else if ((item.flags & BODY_WAITS) != 0)
-			last = item.id; /* first the peer has to say something */
+			outbound_quit(s); /* nothing can go early, so a session without that begins in its place */
 		else if (s->size_max_bytes != 0 && item.body_bytes > s->size_max_bytes)
 			outbound_refuse_item(s, &item, &too_large);
 		else
