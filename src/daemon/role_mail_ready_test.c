@@ -213,11 +213,11 @@ a_card_that_is_not_there_now_is_waited_for(void **state)
 {
 	struct mail_process *p = *state;
 	submit_first(p, 1);
+	submit_first(p, 2);
 	uint64_t session = expect_dial(p, 465);
 	be_ready(p, session);
 	show_card_later(p, session);
-	test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT);
-	submit_first(p, 2);
+	test_role_next(&p->role, p->smtp, IPC_TYPE_SESSION_QUIT); /* without asking once more, for the second */
 	struct ipc_message list = { .type = IPC_TYPE_QUEUE_REQUEST, .fd = -1, .queue_request = { .request_id = 77, .verb = QUEUE_VERB_LIST } };
 	test_role_send(p->control, &list);
 	static const char why[] = "cannot show its card now";

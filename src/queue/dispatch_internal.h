@@ -33,7 +33,8 @@ struct outbound {
 	char key[PINS_FINGERPRINT_SIZE]; /* the fingerprint of the TLS key that was shown; "": none was */
 	int64_t warm_until_ms;  /* OUTBOUND_WARM: queue clock */
 	bool has_asked;         /* for the peer's card, which a session shows once, and got an answer */
-	struct buffer card;     /* empty: the peer has none */
+	struct buffer card;     /* empty: the peer has none, or card_is_later: none to show now */
+	bool card_is_later;
 	struct queue_item item; /* what is at hand; id 0: nothing */
 	struct timer *timer;
 };

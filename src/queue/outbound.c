@@ -263,7 +263,9 @@ outbound_go_on(struct outbound *s)
 			last = hand_over_if_it_fits(s, &item) ? last : 0;
 		queue_item_finish(&item);
 	}
-	if (s->state == OUTBOUND_WARM)
+	if (s->state == OUTBOUND_WARM && s->card_is_later)
+		outbound_quit(s); /* the next try needs another session */
+	else if (s->state == OUTBOUND_WARM)
 		sleep_warm(s);
 }
 

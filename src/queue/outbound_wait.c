@@ -8,11 +8,11 @@
 #define READYING_MS (5 * 60 * 1000) /* roles that hang */
 
 static void
-hand_to_owner(struct outbound *s, struct slice card, bool is_later)
+hand_to_owner(struct outbound *s)
 {
 	s->state = OUTBOUND_READYING;
 	timer_start(s->timer, READYING_MS);
-	s->dispatch->events->on_waits(s->dispatch->context, s->onion, &s->item, card, is_later);
+	s->dispatch->events->on_waits(s->dispatch->context, s->onion, &s->item, slice_of(buffer_bytes(&s->card), buffer_len(&s->card)), s->card_is_later);
 }
 
 void
@@ -22,7 +22,7 @@ outbound_make_ready(struct outbound *s, struct queue_item *item)
 	s->item = *item;
 	*item = (struct queue_item){ 0 };
 	if (s->port != PEERS_PORT_SMTORP || s->has_asked) {
-		hand_to_owner(s, slice_of(buffer_bytes(&s->card), buffer_len(&s->card)), false);
+		hand_to_owner(s);
 		return;
 	}
 	s->state = OUTBOUND_FETCHING;
@@ -36,15 +36,16 @@ outbound_on_card(struct outbound *s, const struct ipc_card_fetched *c)
 	if (s->state != OUTBOUND_FETCHING)
 		return;
 	buffer_init(&s->card, IPC_CARD_MAX);
-	s->has_asked = c->is_later == 0 && buffer_append(&s->card, c->card.data, c->card.len, NULL) == 0;
-	hand_to_owner(s, c->card, c->is_later != 0);
+	s->card_is_later = c->is_later != 0 || buffer_append(&s->card, c->card.data, c->card.len, NULL) != 0;
+	s->has_asked = true;
+	hand_to_owner(s);
 }
 
 void
 outbound_forget_card(struct outbound *s)
 {
 	buffer_finish(&s->card);
-	s->has_asked = false;
+	s->has_asked = s->card_is_later = false;
 }
 
 void
@@ -57,8 +58,5 @@ outbound_on_readied(struct outbound *s, enum dispatch_readied readied, const cha
 	else if (readied != DISPATCH_READY)
 		outbound_refuse_item(s, &s->item, &result);
 	queue_item_finish(&s->item);
-	if (is_later && text[0] != '\0')
-		outbound_quit(s); /* a session shows a card once at most: the next try needs a new one */
-	else
-		outbound_go_on(s);
+	outbound_go_on(s);
 }
