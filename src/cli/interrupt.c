@@ -4,14 +4,19 @@
 #include <signal.h>
 #include <stddef.h>
 
+static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+#define NUMBERS (sizeof numbers / sizeof numbers[0])
+
+/* Those that would end the process: not such as are ignored, as nohup has it of SIGHUP, which would wait all the same. */
 static sigset_t
 ends(void)
 {
 	sigset_t set;
+	struct sigaction action;
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&set, numbers[i]);
 	return set;
 }
 
@@ -25,9 +30,13 @@ interrupt_hold(void)
 bool
 interrupt_is_due(void)
 {
-	sigset_t set;
-	return sigpending(&set) == 0 &&
-	    (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGHUP) == 1);
+	sigset_t waiting, set = ends();
+	if (sigpending(&waiting) != 0)
+		return false;
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (sigismember(&set, numbers[i]) == 1 && sigismember(&waiting, numbers[i]) == 1)
+			return true;
+	return false;
 }
 
 void
