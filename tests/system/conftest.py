@@ -20,6 +20,7 @@ NODES = pytest.StashKey()
 def pytest_configure(config):
     if threading.current_thread() is threading.main_thread():  # a worker of xdist may have another one
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that an ended run takes its nodes along
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it, and all that is started there
     config.addinivalue_line('markers', 'slow: takes minutes; left out of a usual run (make check-slow)')
     config.addinivalue_line('markers', 'sanitized: also run against the build with ASan and UBSan')
 
