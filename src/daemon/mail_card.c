@@ -121,8 +121,6 @@ on_signed(void *context, const unsigned char *signature)
 	}
 	if (card_end(&o->next, signature, &err) != 0 || save(o, &err) != 0) {
 		fail(o, err.code, err.text);
-		if (database_is_lost(&err))
-			o->cards->config.on_broken(o->cards->config.context, &err);
 		return;
 	}
 	buffer_finish(&o->text);
@@ -272,8 +270,6 @@ end_order(struct order *order, uint64_t count, const struct error *err)
 	const struct mail_card_config *config = &order->cards->config;
 	memcpy(m.queue_end.text, err->text, sizeof err->text);
 	config->send(config->context, &m);
-	if (database_is_lost(err))
-		config->on_broken(config->context, err);
 	free(order);
 }
 

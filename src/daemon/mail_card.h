@@ -29,7 +29,6 @@ struct mail_card_config {
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
 	/* To the role, if its channel is still the one of this generation. */
 	void (*reply)(void *context, enum role role, unsigned generation, const struct ipc_message *m);
-	void (*on_broken)(void *context, const struct error *err); /* the database failed */
 	void *context;
 };
 

@@ -91,18 +91,13 @@ on_checked(void *context, const struct ipc_card_facts *facts, const struct error
 	const struct mail_findings_config *config = &l->findings->config;
 	struct database *db = config->book.db;
 	struct error err = { 0 };
-	int result = 0;
 	if (facts == NULL)
 		error_set(&err, why->code, "%s", why->text);
-	else if ((result = database_begin(db, &err)) == 0 && (result = take(config, facts, l->sender, &err)) != 0)
-		database_rollback(db);
-	else if (result == 0)
-		result = database_commit(db, &err);
+	else if (database_begin(db, &err) == 0 && (take(config, facts, l->sender, &err) != 0 || database_commit(db, &err) != 0))
+		database_rollback(db); /* nothing, when the commit has done it */
 	free_looking(l);
 	if (err.code == ERROR_NONE)
 		config->on_news(config->context);
-	else if (result != 0 && database_is_lost(&err))
-		config->on_broken(config->context, &err);
 	else
 		log_info("a card that came with a message is not taken: %s", err.text);
 }
@@ -136,9 +131,7 @@ take_notice(const struct mail_findings_config *config, struct slice notice)
 {
 	struct error err = { 0 };
 	char onion[ADDRESS_ONION_LEN + 1];
-	if (mail_moves_take_notice(&config->book, notice, onion, &err) != 0 && database_is_lost(&err))
-		config->on_broken(config->context, &err);
-	else if (onion[0] != '\0')
+	if (mail_moves_take_notice(&config->book, notice, onion, &err) == 0 && onion[0] != '\0')
 		config->on_notice(config->context, onion);
 }
 

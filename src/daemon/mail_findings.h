@@ -18,7 +18,6 @@ struct mail_findings_config {
 	struct mail_card *cards;
 	void (*on_news)(void *context); /* the book has changed: perhaps the owner is to be told */
 	void (*on_notice)(void *context, const char *onion); /* likewise, and what waits for this onion is to be looked at */
-	void (*on_broken)(void *context, const struct error *err); /* the database failed */
 	void *context;
 };
 

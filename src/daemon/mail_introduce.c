@@ -80,8 +80,6 @@ end(const struct mail_introduce *in, uint64_t request_id, const struct error *er
 		.count = err->code == ERROR_NONE } };
 	snprintf(m.queue_end.text, sizeof m.queue_end.text, "%s", err->text);
 	in->send(in->context, &m);
-	if (database_is_lost(err))
-		in->on_broken(in->context, err);
 }
 
 static void

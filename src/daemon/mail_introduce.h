@@ -13,7 +13,6 @@ struct mail_introduce {
 	struct contacts *contacts;
 	struct mail_intake *intake;
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
-	void (*on_broken)(void *context, const struct error *err); /* the database failed */
 	void *context;
 };
 

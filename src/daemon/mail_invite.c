@@ -51,8 +51,6 @@ end_order(struct order *order, const struct error *err)
 	const struct mail_invite_config *config = &order->invite->config;
 	memcpy(m.queue_end.text, err->text, sizeof err->text);
 	config->send(config->context, &m);
-	if (database_is_lost(err))
-		config->on_broken(config->context, err);
 	explicit_bzero(order->secret, sizeof order->secret);
 	free(order);
 }
@@ -286,8 +284,6 @@ take_proof(struct mail_invite *invite, const char *sender, struct slice said)
 	}
 	if (err.code != ERROR_NONE)
 		log_warn("an invitation was not taken: %s", err.text);
-	if (database_is_lost(&err))
-		invite->config.on_broken(invite->config.context, &err);
 	explicit_bzero(secret, sizeof secret);
 }
 

@@ -22,7 +22,6 @@ struct mail_invite_config {
 	struct contacts *contacts;
 	struct database *database;
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
-	void (*on_broken)(void *context, const struct error *err);
 	void *context;
 };
 

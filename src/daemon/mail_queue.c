@@ -170,8 +170,6 @@ mail_queue_end(const struct mail_queue *q, struct ipc_message *end, int result, 
 		snprintf(end->queue_end.text, sizeof end->queue_end.text, "%s", err->text);
 	}
 	q->send(q->context, end);
-	if (result != 0 && database_is_lost(err))
-		q->on_broken(q->context, err);
 }
 
 void

@@ -15,7 +15,6 @@ struct mail_queue {
 	struct mailstore *mailstore;
 	struct dispatch *dispatch;
 	bool (*send)(void *context, const struct ipc_message *m); /* to the control role */
-	void (*on_broken)(void *context, const struct error *err); /* the database failed: the process must end */
 	void *context;
 };
 

@@ -62,15 +62,6 @@ failed(int result, const struct error *err)
 	return true;
 }
 
-/* The same for the database, without which this role cannot be. */
-static bool
-broke(struct mail_waiting *w, int result, const struct error *err)
-{
-	if (result < 0 && database_is_lost(err))
-		w->events->on_broken(w->context, err);
-	return failed(result, err);
-}
-
 static void
 rest(struct mail_waiting *w)
 {
@@ -119,7 +110,7 @@ forget(struct mail_waiting *w, uint64_t body)
 {
 	struct error err = { 0 };
 	w->failures = 0;
-	if (broke(w, queue_forget_outcomes(mailstore_queue(w->mailstore), body, &err), &err)) {
+	if (failed(queue_forget_outcomes(mailstore_queue(w->mailstore), body, &err), &err)) {
 		w->is_unsure = true;
 		w->ended_after = body;
 	}
@@ -167,7 +158,7 @@ next_ended(struct mail_waiting *w)
 	struct error err = { 0 };
 	uint64_t body = 0;
 	int found = queue_next_ended(mailstore_queue(w->mailstore), w->ended_after, &body, &err);
-	if (broke(w, found, &err) || found == 0)
+	if (failed(found, &err) || found == 0)
 		return false;
 	if (w->config.keep_delivered_s == 0)
 		forget(w, body);
@@ -427,7 +418,7 @@ on_timer(void *context)
 		int64_t interval_ms = (clock_monotonic_ms() - began_ms) * LOOK_SHARE;
 		w->interval_ms = interval_ms < LOOK_MS ? LOOK_MS : interval_ms < LOOK_MOST_MS ? interval_ms : LOOK_MOST_MS;
 		w->phase = WRITE;
-		if (broke(w, result, &err)) {
+		if (failed(result, &err)) {
 			rest(w);
 			return;
 		}

@@ -22,7 +22,6 @@ struct mail_waiting_config {
 
 struct mail_waiting_events {
 	void (*on_settled)(void *context); /* bodies are needed no more: mailstore_settle() */
-	void (*on_broken)(void *context, const struct error *err); /* the database failed: the process must end */
 };
 
 /* The working directory is the mail folder. Looks at once. All is borrowed but config. */

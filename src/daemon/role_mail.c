@@ -31,6 +31,9 @@ struct mail mail = { .smtp = { ROLE_SMTP }, .submission = { ROLE_SUBMISSION }, .
 void
 role_mail_die(const struct error *err)
 {
+	if (mail.is_dying)
+		return; /* the database has said so, and then whoever asked it */
+	mail.is_dying = true;
 	log_error("%s", err->text);
 	mail_trouble_note(err);
 	role_quit(1);
@@ -287,7 +290,7 @@ owners_request(const struct ipc_message *m)
 static void
 answer_owner(const struct ipc_message *request)
 {
-	const struct mail_queue queue = { mail.mailstore, mail.dispatch, role_mail_send_control, role_mail_on_broken, NULL };
+	const struct mail_queue queue = { mail.mailstore, mail.dispatch, role_mail_send_control, NULL };
 	struct ipc_message m = { .type = IPC_TYPE_QUEUE_END, .fd = -1, .queue_end = { .request_id = owners_request(request), .error = ERROR_BUSY,
 		.text = "this identity is not ready: `smtorp status` says why if it takes longer" } };
 	if (mail.mailstore == NULL)

@@ -52,6 +52,7 @@ struct mail {
 	struct watch *committed, *processed; /* what the threads have done; NULL: there are none */
 	struct ipc_mail_config config;
 	bool has_caught_up; /* with what the journal held at the start */
+	bool is_dying;
 };
 extern struct mail mail;
 

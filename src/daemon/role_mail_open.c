@@ -10,7 +10,7 @@
 static void
 begin_waiting(const struct ipc_mail_config *c)
 {
-	static const struct mail_waiting_events events = { role_mail_on_settled, role_mail_on_broken };
+	static const struct mail_waiting_events events = { role_mail_on_settled };
 	const struct mail_waiting_config config = { .expire_ms = (int64_t)c->expire_s * 1000,
 		.keep_delivered_s = c->keep_delivered_s };
 	mail.waiting = mail_waiting_new(role_loop(), &config, mail.mailstore, mail.dispatch, mail.content, &events, NULL);
@@ -52,7 +52,7 @@ static int
 begin_card(const struct ipc_mail_config *c, struct error *err)
 {
 	struct mail_card_config config = { .contacts = mail.contacts, .database = mailstore_database(mail.mailstore), .pins = queue_pins(mailstore_queue(mail.mailstore)),
-		.content = mail.content, .sign = mail.sign, .send = role_mail_send_control, .reply = role_mail_reply, .on_broken = role_mail_on_broken };
+		.content = mail.content, .sign = mail.sign, .send = role_mail_send_control, .reply = role_mail_reply };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	memcpy(config.tls, c->tls, sizeof config.tls);
@@ -64,7 +64,7 @@ static int
 begin_invite(const struct ipc_mail_config *c, struct error *err)
 {
 	struct mail_invite_config config = { .cards = mail.card, .intake = mail.intake, .contacts = mail.contacts,
-		.database = mailstore_database(mail.mailstore), .send = role_mail_send_control, .on_broken = role_mail_on_broken };
+		.database = mailstore_database(mail.mailstore), .send = role_mail_send_control };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	memcpy(config.local_part, c->local_part, sizeof config.local_part);
 	return mail_invite_new(&config, &mail.invite, err);
@@ -101,7 +101,7 @@ static void
 begin_findings(const struct ipc_mail_config *c)
 {
 	struct mail_findings_config config = { .book = { mail.contacts, mailstore_database(mail.mailstore) }, .cards = mail.card,
-		.on_news = on_book_news, .on_notice = on_notice, .on_broken = role_mail_on_broken };
+		.on_news = on_book_news, .on_notice = on_notice };
 	memcpy(config.onion, c->onion, sizeof config.onion);
 	mail.findings = mail_findings_new(&config);
 }
@@ -162,6 +162,7 @@ role_mail_open_store(void)
 		return;
 	}
 	mail_trouble_is_over();
+	database_watch(mailstore_database(mail.mailstore), role_mail_on_broken, NULL);
 	if (mailstore_start_threads(mail.mailstore, &err) != 0) {
 		role_mail_die(&err);
 		return;
@@ -188,7 +189,7 @@ role_mail_open_store(void)
 	mail.moves = (struct mail_moves){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,
 		.send = role_mail_send_control };
 	mail.introduce = (struct mail_introduce){ .onion = c->onion, .local_part = c->local_part, .contacts = mail.contacts, .intake = mail.intake,
-		.send = role_mail_send_control, .on_broken = role_mail_on_broken };
+		.send = role_mail_send_control };
 	mail.dispatch = dispatch_new(loop, mail.mailstore, (int64_t)c->stagger_s * 1000, &dispatch_events, NULL);
 	mail.network = mail_network_new(loop, mail.dispatch);
 	begin_waiting(c);

@@ -17,8 +17,8 @@
 #define CHECK_MAX_BYTES (64 * 1024 * 1024)
 #define LOG_HEADER_BYTES 32 /* https://www.sqlite.org/fileformat2.html#walformat */
 
-int
-database_fail(struct database *db, struct error *err)
+static int
+say(struct database *db, struct error *err)
 {
 	int code = sqlite3_extended_errcode(db->handle);
 	const char *text = sqlite3_errmsg(db->handle);
@@ -41,6 +41,28 @@ database_fail(struct database *db, struct error *err)
 			return error_set(err, ERROR_NO_SPACE, "no room for the database %s; free some space", db->path);
 		return error_set(err, ERROR_IO, "the database %s failed: %s (%d)", db->path, text, code);
 	}
+}
+
+int
+database_fail(struct database *db, struct error *err)
+{
+	void (*on_lost)(void *context, const struct error *err) = db->on_lost;
+	int kind = sqlite3_errcode(db->handle) & 0xff;
+	struct error own = { 0 };
+	say(db, &own);
+	bool is_lost = database_is_lost(&own) && (kind == SQLITE_IOERR || kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB);
+	if (is_lost && on_lost != NULL) {
+		db->on_lost = NULL;
+		on_lost(db->context, &own);
+	}
+	return error_set(err, own.code, "%s", own.text);
+}
+
+void
+database_watch(struct database *db, void (*on_lost)(void *context, const struct error *err), void *context)
+{
+	db->on_lost = on_lost;
+	db->context = context;
 }
 
 bool

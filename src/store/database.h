@@ -31,6 +31,10 @@ void database_close(struct database *db); /* checkpoints; takes NULL; finalise a
  * it failed. Not so a full disk, or a lack of memory. */
 bool database_is_lost(const struct error *err);
 
+/* on_lost is called when the disk or the file has failed an operation, whatever its caller makes of that: after a sync that failed nobody knows what is on the
+ * disk. Once, from inside the call; it must not use the database. */
+void database_watch(struct database *db, void (*on_lost)(void *context, const struct error *err), void *context);
+
 int database_begin(struct database *db, struct error *err);
 int database_commit(struct database *db, struct error *err); /* durable on return; rolls back when it fails */
 void database_rollback(struct database *db); /* nothing when no transaction is open */

@@ -11,6 +11,8 @@
 struct database {
 	sqlite3 *handle;
 	char path[64];
+	void (*on_lost)(void *context, const struct error *err); /* NULL: nobody watches, or it was called */
+	void *context;
 };
 
 /* Makes an error of what SQLite has just said. Returns -1. */

@@ -5,10 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,7 +135,7 @@ knows_a_log_that_is_damaged_from_one_that_was_not_begun(void **state)
 		fd = open("w.db-wal", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		assert_int_equal(write(fd, log, sizeof log), sizeof log);
 		other = (char)~log[at < 0 ? 0 : at];
-		assert_int_equal(pwrite(fd, &other, at >= 0, at < 0 ? 0 : at), at >= 0);
+		assert_int_equal(pwrite(fd, &other, at < 0 ? 0 : 1, at < 0 ? 0 : at), at < 0 ? 0 : 1);
 		close(fd);
 		assert_int_equal(database_open("w.db", true, versions, 1, &db, &err), at < 0 ? 0 : -1);
 		if (at < 0)
@@ -159,6 +161,49 @@ knows_which_errors_are_its_end(void **state)
 		assert_true(database_is_lost(&(struct error){ .code = lost[i] }));
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		assert_false(database_is_lost(&(struct error){ .code = passing[i] }));
+}
+
+static bool disk_fails;
+
+/* In the place of libc's, for SQLite. */
+int
+fdatasync(int fd)
+{
+	if (!disk_fails)
+		return (int)syscall(SYS_fdatasync, fd);
+	errno = EIO;
+	return -1;
+}
+
+static void
+count_losses(void *context, const struct error *err)
+{
+	assert_int_equal(err->code, ERROR_IO);
+	++*(unsigned *)context;
+}
+
+/* Whoever made the call may go on all the same, or say nothing. */
+static void
+its_end_is_told_once_to_whoever_watches(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+	struct database *db;
+	unsigned losses = 0;
+	assert_int_equal(database_open("watched.db", true, versions, 1, &db, &err), 0);
+	database_watch(db, count_losses, &losses);
+	assert_int_equal(database_run(db, "INSERT INTO t (id) VALUES (1)", &err), 0);
+	assert_int_equal(database_run(db, "INSERT INTO t (id) VALUES (1)", &err), -1); /* such a row is there: that is the caller's mistake */
+	assert_int_equal(losses, 0);
+	disk_fails = true;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(database_begin(db, &err), 0);
+		assert_int_equal(database_run(db, "INSERT INTO t (id) VALUES (2)", &err), 0);
+		assert_int_equal(database_commit(db, &err), -1);
+		assert_int_equal(losses, 1);
+	}
+	disk_fails = false;
+	database_close(db);
 }
 
 /* An imported file may be anybody's work. */
@@ -193,6 +238,7 @@ main(void)
 		cmocka_unit_test(never_replaces_a_damaged_one),
 		cmocka_unit_test(knows_a_log_that_is_damaged_from_one_that_was_not_begun),
 		cmocka_unit_test(knows_which_errors_are_its_end),
+		cmocka_unit_test(its_end_is_told_once_to_whoever_watches),
 		cmocka_unit_test(executes_nothing_that_a_file_brings_along),
 	};
 	return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
