@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
  * smtorp-scan: a picture comes in, and what its first QR code holds goes out. `smtorp` starts it, so that the libraries that take pictures
- * apart do so in a process that can do nothing else: no file, no network, bounded memory and time. Ends with 0; 1 and a line on standard error
+ * apart do so in a process that can do nothing else: no file, no network, bounded memory and time. Ends with 0; 1 and a sentence on standard error
  * when there is none.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <zbar.h>
 
+#include "base/file.h"
 #include "cli/picture.h"
 #include "sandbox/sandbox.h"
 
@@ -94,6 +96,6 @@ main(int argc, char **argv)
 	free(bytes);
 	if (result == 0)
 		return 0;
-	dprintf(STDERR_FILENO, "%s\n", err.text);
+	file_write_all(STDERR_FILENO, err.text, strlen(err.text), NULL); /* dprintf() seeks first, which is not allowed here */
 	return 1;
 }

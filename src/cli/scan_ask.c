@@ -92,6 +92,20 @@ take(int fd, struct buffer *out, struct error *err)
 	return 0;
 }
 
+/* Its sentence, for a terminal: what takes pictures apart may have been taken over by one. */
+static int
+refuse(const struct buffer *said, struct error *err)
+{
+	char text[ERROR_TEXT_MAX];
+	size_t len = buffer_len(said) < sizeof text ? buffer_len(said) : sizeof text - 1;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = buffer_bytes(said)[i];
+		text[i] = c >= ' ' && c <= '~' ? (char)c : '?';
+	}
+	text[len] = '\0';
+	return error_set(err, ERROR_NOT_FOUND, "%s", text);
+}
+
 int
 scan_ask(struct slice picture, struct buffer *out, struct error *err)
 {
@@ -111,7 +125,7 @@ scan_ask(struct slice picture, struct buffer *out, struct error *err)
 	if (result == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) > 1))
 		result = error_set(err, ERROR_IO, "smtorp-scan died of the picture, or could not be started");
 	else if (result == 0 && WEXITSTATUS(status) == 1)
-		result = error_set(err, ERROR_NOT_FOUND, "%.*s", (int)buffer_len(&said) - (buffer_len(&said) > 0), (const char *)buffer_bytes(&said));
+		result = refuse(&said, err);
 	file_close(&s.from);
 	file_close(&s.said);
 	buffer_finish(&said);

@@ -2,7 +2,9 @@
 """Cards: who an onion is, signed by it, from one person to another by a file, a text, a link."""
 import base64
 import os
+import struct
 import subprocess
+import zlib
 
 import pytest
 
@@ -207,8 +209,18 @@ def test_a_damaged_picture_is_refused(cards, nobody, size):
     picture = whole.read_bytes()
     path.write_bytes(b'\x89PNG\r\n\x1a\n' + picture[8:size] if size > 0 else b'\xff\xd8\xff' + picture if size == 0 else picture[:8] + b'\0' * 5000)
     result = add(cards, str(path), check=False)
-    assert result.returncode != 0 and result.stderr.startswith('smtorp: ') and 'died' not in result.stderr, result.stderr
+    assert result.returncode != 0 and result.stderr.startswith('smtorp: the picture cannot be read: '), result.stderr
     assert of_alice(cards) == {}
+
+
+def test_a_picture_without_a_code_says_so(cards, nobody):
+    path = cards.folder / 'white.png'
+    row = zlib.compress(b''.join(b'\0' + b'\xff' * 64 for _ in range(64)))
+    parts = ((b'IHDR', struct.pack('>IIBBBBB', 64, 64, 8, 0, 0, 0, 0)), (b'IDAT', row), (b'IEND', b''))
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+                                                       for kind, data in parts))
+    result = add(cards, str(path), check=False)
+    assert result.stderr == 'smtorp: no QR code is seen in the picture: take one that is straight, sharp and whole\n'
 
 
 def test_an_invitation_through_a_picture_makes_both_know_each_other(running):
