@@ -243,7 +243,7 @@ cmd_contact_list(struct cli *cli)
 	}
 	if (status == CLI_OK && json_array_size(l.all) == 0)
 		puts(l.of_strangers ? "No strangers have written." :
-		    "Nobody is in the address book yet: whom you write to comes into it, and `smtorp contact add` adds people.");
+		    "Nobody is in the address book yet: whom you write to comes into it, and `smtorp contact add` adds people; `smtorp contact list --strangers` shows who has written to you.");
 	json_array_foreach(l.all, i, contact) {
 		const char *identity = view_text(contact, "identity");
 		if (strcmp(identity, last) != 0)

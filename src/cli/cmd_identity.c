@@ -43,25 +43,48 @@ cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err)
 	return -1;
 }
 
+/* The first argument; without one, the only identity that there is. Returns an exit status, after its text. */
+static int
+choose(const struct cli *cli, int identities_fd, char out[IDENTITY_NAME_MAX + 1])
+{
+	struct error err;
+	char names[2][IDENTITY_NAME_MAX + 1];
+	size_t count = 1;
+	if (cli->argument_count > 0)
+		snprintf(names[0], sizeof names[0], "%s", cli->arguments[0]);
+	else if (identity_list(identities_fd, names, 2, &count, &err) != 0)
+		return cli_fail(&err);
+	if (count == 0)
+		return cli_fail_with(CLI_NOT_FOUND, "there is no identity yet: `smtorp identity new NAME` makes one");
+	if (count > 1)
+		return cli_fail_with(CLI_USAGE, "there are several identities: say whose, with its NAME behind the command");
+	memcpy(out, names[0], sizeof names[0]);
+	return CLI_OK;
+}
+
 /* Returns an exit status, after its text. also_damaged: what cannot be read any more has its name only. */
 static int
 load(const struct cli *cli, bool also_damaged, struct identity *out)
 {
 	struct error err;
+	char name[IDENTITY_NAME_MAX + 1];
 	int fd;
 	*out = (struct identity){ 0 };
-	if (identity_check_name(cli->arguments[0], &err) != 0)
+	if (cli->argument_count > 0 && identity_check_name(cli->arguments[0], &err) != 0)
 		return cli_fail_with(CLI_USAGE, "%s", err.text);
 	if (cmd_identity_open_all(cli, &fd, &err) != 0)
 		return cli_fail(&err);
-	int result = identity_load(fd, cli->arguments[0], out, &err);
+	int status = choose(cli, fd, name);
+	int result = status == CLI_OK ? identity_load(fd, name, out, &err) : 0;
 	file_close(&fd);
+	if (status != CLI_OK)
+		return status;
 	if (result != 0 && (!also_damaged || err.code == ERROR_NOT_FOUND))
 		return cli_fail(&err);
 	if (result != 0) {
 		fprintf(stderr, "smtorp: %s\n", err.text);
 		*out = (struct identity){ 0 };
-		snprintf(out->name, sizeof out->name, "%s", cli->arguments[0]);
+		snprintf(out->name, sizeof out->name, "%s", name);
 	}
 	return CLI_OK;
 }

@@ -32,7 +32,7 @@ extern const struct cli_option cmd_identity_new_options[], cmd_identity_json_opt
 /* A folder that is not there yet holds no identities: ERROR_NOT_FOUND with a text that says how to make one. */
 int cmd_identity_open_all(const struct cli *cli, int *out_fd, struct error *err);
 
-/* Loads the identity that the first argument names; returns an exit status, after its text. */
+/* Loads the identity that the first argument names, or the only one if the command may go without; returns an exit status, after its text. */
 int cmd_identity_load(const struct cli *cli, struct identity *out);
 
 /* Keeps a node from starting until *out_fd is closed. ERROR_BUSY when one runs. */

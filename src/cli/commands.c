@@ -69,7 +69,7 @@ const struct cli_command commands_all[] = {
 	{ "identity recovery", "NAME", 1, 1, "make a recovery key for an identity that has none", cmd_identity_json_options, cmd_move_recovery, 0 },
 	{ "identity private", "NAME", 1, 1, "be found only by those who were given a key", cmd_identity_json_options, cmd_access_private, 0 },
 	{ "identity public", "NAME", 1, 1, "be found by whoever knows the address", cmd_identity_json_options, cmd_access_public, 0 },
-	{ "openpgp show", "NAME", 1, 1, "show an identity's OpenPGP keys", cmd_openpgp_options, cmd_openpgp_show, 0 },
+	{ "openpgp show", "[NAME]", 0, 1, "show an identity's OpenPGP keys", cmd_openpgp_options, cmd_openpgp_show, 0 },
 	{ "openpgp export", "NAME", 1, 1, "print its public key, for programs that know nothing of SMTorP", cmd_openpgp_export_options,
 	    cmd_openpgp_export, 0 },
 	{ "openpgp import", "NAME FILE", 2, 2, "take a secret key that you have from elsewhere", cmd_openpgp_options, cmd_openpgp_import, 0 },

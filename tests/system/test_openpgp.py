@@ -43,6 +43,7 @@ def test_each_identity_has_a_key_for_its_bare_address_of_the_day_that_does_not_e
     assert key['user_id'] == made['address'] and key['created'] % 86400 == 0 and key['expires'] == 0 and key['present']
     gnupg('--import', input=offline.cli('openpgp', 'export', 'alice').stdout)
     listed = gnupg('--with-colons', '--list-keys', made['address']).stdout
+    assert offline.json('openpgp', 'show')['address'] == made['address']  # while she is the only one
     assert key['fingerprint'] in listed and ':ed25519:' in listed and ':cv25519:' in listed
 
 
@@ -57,6 +58,7 @@ def test_secret_keys_go_into_no_file_that_others_can_read(offline, tmp_path):
                                     **account.popen_arguments())
         assert result.returncode == status, result.stderr
         assert (b'PRIVATE KEY' in path.read_bytes()) == (status == 0)
+    assert 'say whose' in offline.cli('openpgp', 'show', check=False).stderr
 
 
 def test_a_new_key_stands_before_the_former_one_which_still_decrypts_and_can_be_revoked(offline, gnupg):
